@@ -1,0 +1,105 @@
+"""What can go wrong for a user, each with the exit code a batch script sees (DESIGN section 8)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+#: The code of a command that did several runs: the first of these that occurred.
+EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
+
+
+class TrainrunError(Exception):
+    """A failure that is explained in a sentence or two, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(TrainrunError):
+    """The command line asks for something that does not exist or fit together."""
+
+    exit_code = 2
+
+
+class ConfigError(TrainrunError):
+    """One config file's problems, all of them at once.
+
+    Args:
+        problems: a sentence each, with its place: `a.yaml:7:3: dropout: must be below 1, got 1.5`.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DifferentRunError(TrainrunError):
+    """The run directory holds something else than this command would write."""
+
+    exit_code = 4
+
+
+class RunBusyError(TrainrunError):
+    """Another process is training this run."""
+
+    exit_code = 5
+
+
+class DataError(TrainrunError):
+    """The data cannot be used as it is."""
+
+    exit_code = 65
+
+
+class DataMissingError(TrainrunError):
+    """A data file is not there or not readable."""
+
+    exit_code = 66
+
+
+class DeviceError(TrainrunError):
+    """The device asked for is not available here."""
+
+    exit_code = 69
+
+
+class ResourceError(TrainrunError):
+    """Out of memory, file descriptors or processes."""
+
+    exit_code = 71
+
+
+class RunDirectoryError(TrainrunError):
+    """The run directory cannot be created or locked."""
+
+    exit_code = 73
+
+
+class StorageError(TrainrunError):
+    """Reading or writing failed: the disk is full or broken."""
+
+    exit_code = 74
+
+
+def exit_code(codes: Iterable[int]) -> int:
+    """The exit code of a command whose parts ended with `codes`; 0 where all is well."""
+    occurred = set(codes)
+    return next((code for code in EXIT_PRECEDENCE if code in occurred), 0)
+
+
+def printable(text: str) -> str:
+    r"""`text` with everything that could steer a terminal or a reader's eye written as an escape.
+
+    Newlines and tabs are escaped too: what is shown is one line. Letters of every script stay.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    return "".join(c if _is_plain(c) else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def _is_plain(character: str) -> bool:
+    # Cc/Cf: controls and bidi marks; Cs: lone surrogates; Zl/Zp: line breaks that only some readers see.
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
