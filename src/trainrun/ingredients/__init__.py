@@ -9,12 +9,31 @@ from trainrun.ingredients.initializers import initializers
 from trainrun.ingredients.losses import losses
 from trainrun.ingredients.metrics import metrics
 from trainrun.ingredients.optimizers import optimizers
+from trainrun.ingredients.regularizers import regularizers
 from trainrun.ingredients.schedules import schedules
 from trainrun.registry import Registry
 
 #: Every registry, by the word of `trainrun list`.
 REGISTRIES: dict[str, Registry[Any]] = {
-    registry.plural: registry for registry in (initializers, activations, schedules, optimizers, losses, metrics)
+    registry.plural: registry
+    for registry in (
+        initializers,
+        activations,
+        schedules,
+        optimizers,
+        regularizers,
+        losses,
+        metrics,
+    )
 }
 
-__all__ = ["REGISTRIES", "activations", "initializers", "losses", "metrics", "optimizers", "schedules"]
+__all__ = [
+    "REGISTRIES",
+    "activations",
+    "initializers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularizers",
+    "schedules",
+]

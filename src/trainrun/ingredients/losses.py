@@ -1,0 +1,94 @@
+"""Losses: each a function that gives every row its loss and, right below, its derivative.
+
+Both work on a whole stack: the output of the net has any leading axes and the outputs last. The engine weighs
+rows and divides by their number; a loss knows nothing of batches. The trait `plain` holds the settings with
+which validation and test report the loss: without label smoothing, so that values stay comparable.
+"""
+
+from typing import TYPE_CHECKING
+
+from trainrun.quantities import Positive, Rate
+from trainrun.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+losses: Registry = Registry("loss", plural="losses")
+
+
+@losses.register(task="classification", plain={"label_smoothing": 0.0})
+def cross_entropy(logits: "Tensor", target: "Tensor", *, label_smoothing: Rate = 0.0) -> "Tensor":
+    """Minus the log-probability of the true class, from logits.
+
+    Args:
+        logits: [..., C].
+        target: [...] class indices.
+        label_smoothing: the share of each label spread evenly over all classes, in [0, 1).
+
+    Returns:
+        [...] the loss of each row.
+
+    Source: label smoothing of Szegedy et al. 2016, arXiv:1512.00567, section 7, as PyTorch has it.
+    """
+    log_p = logits.log_softmax(-1)
+    loss = -log_p.gather(-1, target.unsqueeze(-1)).squeeze(-1)
+    if label_smoothing:
+        loss = loss * (1 - label_smoothing) - log_p.sum(-1) * (label_smoothing / logits.shape[-1])
+    return loss
+
+
+@cross_entropy.derivative
+def cross_entropy_derivative(logits: "Tensor", target: "Tensor", *, label_smoothing: float = 0.0) -> "Tensor":
+    """[..., C]: the predicted probabilities minus the (smoothed) label."""
+    gradient = logits.softmax(-1)
+    if label_smoothing:
+        gradient = gradient - label_smoothing / logits.shape[-1]
+    label = target.unsqueeze(-1)
+    return gradient.scatter_add(-1, label, gradient.new_full((), label_smoothing - 1).expand_as(label))
+
+
+@losses.register(task="regression")
+def mse(prediction: "Tensor", target: "Tensor") -> "Tensor":
+    """The squared error.
+
+    Args:
+        prediction: [..., 1].
+        target: [...].
+
+    Returns:
+        [...] the loss of each row.
+    """
+    error = prediction.squeeze(-1) - target
+    return error * error
+
+
+@mse.derivative
+def mse_derivative(prediction: "Tensor", target: "Tensor") -> "Tensor":
+    return (prediction - target.unsqueeze(-1)) * 2
+
+
+@losses.register(task="regression")
+def mae(prediction: "Tensor", target: "Tensor") -> "Tensor":
+    """The absolute error; less moved by outliers than mse."""
+    return (prediction.squeeze(-1) - target).abs()
+
+
+@mae.derivative
+def mae_derivative(prediction: "Tensor", target: "Tensor") -> "Tensor":
+    return (prediction - target.unsqueeze(-1)).sign()
+
+
+@losses.register(task="regression")
+def huber(prediction: "Tensor", target: "Tensor", *, delta: Positive = 1.0) -> "Tensor":
+    """Half the squared error up to delta, beyond it linear with slope delta.
+
+    Source: Huber 1964, "Robust estimation of a location parameter", as PyTorch's HuberLoss.
+    """
+    error = (prediction.squeeze(-1) - target).abs()
+    near = error.clamp_max(delta)
+    return near * (error - near * 0.5)
+
+
+@huber.derivative
+def huber_derivative(prediction: "Tensor", target: "Tensor", *, delta: float = 1.0) -> "Tensor":
+    return (prediction - target.unsqueeze(-1)).clamp(-delta, delta)
