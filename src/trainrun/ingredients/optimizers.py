@@ -62,8 +62,32 @@ class SGD:
         return (gradient + velocity * self.momentum if self.nesterov else velocity), None
 
 
+class _Moments:
+    """The running mean and mean square of the gradients, which the Adam family shares."""
+
+    def __init__(self, betas: tuple[float, float], eps: float) -> None:
+        self._betas, self._eps = betas, eps
+        self.state = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def update(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor"]:
+        """The running mean, and the root of the corrected mean square plus eps."""
+        beta1, beta2 = self._betas
+        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
+        square = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        return mean, square.sqrt().div_(math.sqrt(1 - beta2**t)).add_(self._eps)
+
+
+class _Adam(_Moments):
+    def __init__(self, *, betas: tuple[Rate, Rate] = (0.9, 0.999), eps: Positive = 1e-8) -> None:
+        super().__init__(betas, eps)
+
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
+        mean, curvature = self.update(gradient, state, t)
+        return (mean / curvature).div_(1 - self._betas[0] ** t), curvature
+
+
 @optimizers.register()
-class Adam:
+class Adam(_Adam):
     """Adaptive moment estimation.
 
     Source: Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
@@ -71,20 +95,9 @@ class Adam:
 
     config_name = "adam"
 
-    def __init__(self, *, betas: tuple[Rate, Rate] = (0.9, 0.999), eps: Positive = 1e-8) -> None:
-        self.betas, self.eps = betas, eps
-        self.state = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
-
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        beta1, beta2 = self.betas
-        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        curvature = square.sqrt().div_(math.sqrt(1 - beta2**t)).add_(self.eps)
-        return (mean / curvature).div_(1 - beta1**t), curvature
-
 
 @optimizers.register(weight_decay=0.01)
-class AdamW(Adam):
+class AdamW(_Adam):
     """Adam with decoupled weight decay, 0.01 unless `regularization.weight_decay` says otherwise.
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2.
@@ -94,7 +107,7 @@ class AdamW(Adam):
 
 
 @optimizers.register()
-class NAdam:
+class NAdam(_Moments):
     """Adam with Nesterov momentum.
 
     Source: Dozat 2016, "Incorporating Nesterov momentum into Adam", as PyTorch has it.
@@ -109,22 +122,18 @@ class NAdam:
         eps: Positive = 1e-8,
         momentum_decay: NonNegative = 0.004,
     ) -> None:
-        self.betas, self.eps, self.momentum_decay = betas, eps, momentum_decay
-        self.state = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+        super().__init__(betas, eps)
+        self._decay = momentum_decay
         self._products = [1.0]  # of the momenta of steps 1 .. t, at index t
 
     def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        beta1, beta2 = self.betas
-        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        curvature = square.sqrt().div_(math.sqrt(1 - beta2**t)).add_(self.eps)
-        mu, following = self._momentum(t), self._momentum(t + 1)
-        product = self._product(t)
+        mean, curvature = self.update(gradient, state, t)
+        mu, following, product = self._momentum(t), self._momentum(t + 1), self._product(t)
         ahead = gradient * ((1 - mu) / (1 - product)) + mean * (following / (1 - product * following))
         return ahead.div_(curvature), curvature
 
     def _momentum(self, t: int) -> float:
-        return self.betas[0] * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+        return self._betas[0] * (1 - 0.5 * 0.96 ** (t * self._decay))
 
     def _product(self, t: int) -> float:
         while len(self._products) <= t:

@@ -1,0 +1,81 @@
+"""Data on the device, and the batches each member sees.
+
+A single column is carried as two, and a single row as two of which one does not count: products with a
+dimension of 1 take another route, whose bits depend on the stack's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from trainrun.data import Part
+from trainrun.streams import Purpose, stream
+
+_ROWS_AT_ONCE = 512  # in evaluation: a constant, so that a member's bits do not depend on its stack
+
+
+class Batch(NamedTuple):
+    """Rows for each member.
+
+    Attributes:
+        x_KBI: inputs; at least two rows.
+        target_KB: class indices or scaled targets.
+        rows: how many of the rows are real.
+    """
+
+    x_KBI: Tensor
+    target_KB: Tensor
+    rows: int
+
+
+class Feed:
+    """A part of the data, resident on the device.
+
+    Attributes:
+        x_NI: inputs, at least two columns.
+        target_N: class indices (int64) or scaled targets.
+    """
+
+    def __init__(self, part: Part, device: torch.device, dtype: torch.dtype) -> None:
+        x = torch.from_numpy(part.x).to(device, dtype)
+        self.x_NI = pad(x, (0, 1)) if x.shape[1] == 1 else x
+        target = torch.from_numpy(part.y)
+        self.target_N = target.to(device, dtype if target.is_floating_point() else torch.int64)
+
+    def __len__(self) -> int:
+        return len(self.target_N)
+
+    def truth(self) -> np.ndarray:
+        """The targets as they are on the device, [N]."""
+        truth: np.ndarray = self.target_N.cpu().numpy()
+        return truth
+
+    def order(self, seeds: Sequence[int], epoch: int) -> Tensor:
+        """The order in which each member sees the rows in an epoch, [K, N]."""
+        orders = np.stack([stream(seed, Purpose.ORDER, epoch).permutation(len(self)) for seed in seeds])
+        return torch.from_numpy(orders).to(self.x_NI.device)
+
+    def batch(self, order_KN: Tensor, start: int, stop: int) -> Batch:
+        """The rows `start` to `stop` of each member's order."""
+        rows = min(stop, order_KN.shape[1]) - start
+        chosen = order_KN[:, start : start + rows]
+        if rows == 1:
+            chosen = chosen.expand(-1, 2)
+        flat = chosen.reshape(-1)
+        x = self.x_NI.index_select(0, flat).unflatten(0, chosen.shape)
+        return Batch(x, self.target_N.index_select(0, flat).unflatten(0, chosen.shape), rows)
+
+    def pieces(self, members: int) -> Iterator[Batch]:
+        """All rows in their own order, the same for each of `members` members, a piece at a time."""
+        for start in range(0, len(self), _ROWS_AT_ONCE):
+            x, target = self.x_NI[start : start + _ROWS_AT_ONCE], self.target_N[start : start + _ROWS_AT_ONCE]
+            rows = len(target)
+            if rows == 1:
+                x, target = x.expand(2, -1), target.expand(2)
+            yield Batch(x.expand(members, -1, -1), target.expand(members, -1), rows)

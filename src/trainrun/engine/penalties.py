@@ -1,0 +1,101 @@
+"""Regularization of all members: penalties, their gradients, decay and exact zeros.
+
+Each strength is a [K, 1] tensor, or None where no member uses it. A strength of 0 leaves a member's bits as
+if the term were not there, so members with and without may share a stack.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainrun.engine.layout import member_sum
+from trainrun.ingredients.regularizers import l1, l1_derivative, l2, l2_derivative, soft_threshold
+from trainrun.plan import Strengths
+
+
+class Penalties:
+    """The strengths of a stack's members, on its device.
+
+    Args:
+        strengths: of the members, arrays [K].
+        weights_end: the flat buffer's weights end here; biases are never regularized.
+        like: a tensor of the stack's device and dtype.
+    """
+
+    def __init__(self, strengths: Strengths, weights_end: int, like: Tensor) -> None:
+        def column(values: np.ndarray) -> Tensor | None:
+            return _column(values, like) if values.any() else None
+
+        self._end = weights_end
+        self._l1 = column(strengths.l1)
+        self._l1_in_gradient = column(np.where(strengths.proximal, 0.0, strengths.l1))
+        self._l1_proximal = column(np.where(strengths.proximal, strengths.l1, 0.0))
+        self._l2 = column(strengths.l2)
+        self._activity_l1 = column(strengths.activity_l1)
+        self._activity_l2 = column(strengths.activity_l2)
+        self._decay = column(strengths.weight_decay)
+        self._clip = _column(strengths.clip, like) if np.isfinite(strengths.clip).any() else None
+
+    @property
+    def any_activity(self) -> bool:
+        """Whether some member has an activity penalty."""
+        return self._activity_l1 is not None or self._activity_l2 is not None
+
+    def add_to_gradient(self, gradient_KD: Tensor, parameters_KD: Tensor) -> None:
+        """Add the weight penalties' gradients, then clip each member's whole gradient, in place."""
+        gradient, weights = gradient_KD[:, : self._end], parameters_KD[:, : self._end]
+        if self._l1_in_gradient is not None:
+            gradient.addcmul_(l1_derivative(weights), self._l1_in_gradient)
+        if self._l2 is not None:
+            gradient.addcmul_(l2_derivative(weights), self._l2)
+        if self._clip is not None:
+            norm = member_sum(gradient_KD * gradient_KD).sqrt().unsqueeze(1)
+            gradient_KD.mul_((self._clip / (norm + 1e-6)).clamp_max(1.0))
+
+    def decay(self, parameters_KD: Tensor, rate_K1: Tensor) -> None:
+        """Decoupled weight decay by the learning rate times its strength, in place."""
+        if self._decay is not None:
+            parameters_KD[:, : self._end].mul_(1 - rate_K1 * self._decay)
+
+    def shrink(self, parameters_KD: Tensor, rate_K1: Tensor, curvature_KD: Tensor | None) -> None:
+        """The proximal step of L1, in the optimizer's metric, in place."""
+        if self._l1_proximal is None:
+            return
+        weights, threshold = parameters_KD[:, : self._end], rate_K1 * self._l1_proximal
+        if curvature_KD is not None:
+            threshold = threshold / curvature_KD[:, : self._end]
+        weights.copy_(soft_threshold(weights, threshold))
+
+    def of_weights(self, parameters_KD: Tensor) -> np.ndarray:
+        """The L1 and L2 penalty of each member's weights, [K] float64."""
+        weights = parameters_KD[:, : self._end]
+        total = torch.zeros_like(weights[:, 0])
+        for strength, penalty in ((self._l1, l1), (self._l2, l2)):
+            if strength is not None:
+                total = total + member_sum(penalty(weights)) * strength[:, 0]
+        return total.double().cpu().numpy()
+
+    def activity_gradient(self, hidden_KBO: Tensor, rows: int) -> Tensor:
+        """The activity penalty's derivative by a hidden output; only the first `rows` rows are real."""
+        terms = ((self._activity_l1, l1_derivative), (self._activity_l2, l2_derivative))
+        total = torch.zeros_like(hidden_KBO)
+        for strength, derivative in terms:
+            if strength is not None:
+                total = total + derivative(hidden_KBO) * (strength / rows).unsqueeze(2)
+        total[:, rows:] = 0
+        return total
+
+    def of_activity(self, hidden: list[Tensor], rows: int) -> Tensor:
+        """The activity penalty of a batch, summed over its rows and the hidden layers, [K]."""
+        total = hidden[0].new_zeros(hidden[0].shape[0])
+        for strength, penalty in ((self._activity_l1, l1), (self._activity_l2, l2)):
+            if strength is not None:
+                for h_KBO in hidden:
+                    total = total + penalty(h_KBO[:, :rows]).sum(2).sum(1) * strength[:, 0]
+        return total
+
+
+def _column(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(values, dtype=like.dtype, device=like.device).unsqueeze(1)

@@ -1,0 +1,343 @@
+"""The plan: what configs mean in arrays, for one stack of runs that train together.
+
+The engine trains a plan and knows nothing else. What may differ between the members of a stack is an array
+with a K axis (or a function of the member); what may not is a plain attribute, and `stacks` puts runs that
+differ in it into separate stacks.
+
+Shape suffixes: K members, L+1 places of dropout (the input and the L hidden layers), T steps of an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from trainrun.config import Choice, Config
+from trainrun.data import Dataset
+from trainrun.errors import ConfigError
+from trainrun.ingredients import losses, metrics
+from trainrun.ingredients.initializers import Fans
+from trainrun.ingredients.schedules import lay_out
+from trainrun.stopping import EarlyStopping, Plateau
+from trainrun.streams import Purpose, stream
+
+_DEFAULT_METRICS = {"classification": ("accuracy",), "regression": ("rmse", "mae", "r2")}
+_DEFAULT_LOSS = {"classification": "cross_entropy", "regression": "mse"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (config, seed): what a run is, before it has a place to live.
+
+    Attributes:
+        config: with `seed` set to this run's.
+        dataset: its data, split and preprocessed.
+    """
+
+    config: Config
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """How strongly each member is regularized: arrays [K].
+
+    Attributes:
+        proximal: whether L1 acts as a proximal step; else through its subgradient.
+        clip: the largest gradient norm, inf for none.
+    """
+
+    l1: np.ndarray
+    proximal: np.ndarray
+    l2: np.ndarray
+    activity_l1: np.ndarray
+    activity_l2: np.ndarray
+    weight_decay: np.ndarray
+    clip: np.ndarray
+
+    def select(self, members: np.ndarray) -> Strengths:
+        """Those of some members, by their places."""
+        return Strengths(**{field.name: getattr(self, field.name)[members] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as the engine computes it.
+
+    Attributes:
+        name: its plain name.
+        reads: `class`, `score` or `value`: which answer of the net it looks at.
+        function: of (answer [K, N], truth, classes) -> [K].
+    """
+
+    name: str
+    reads: str
+    function: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is trained on and what is reported.
+
+    Attributes:
+        rows, derivative: the training loss of each row and its derivative by the net's output.
+        report: the plain loss of each row, for validation and test.
+        class_weight: [classes], or None.
+        metrics: what is reported beside the loss.
+    """
+
+    rows: Callable[..., Any]
+    derivative: Callable[..., Any]
+    report: Callable[..., Any]
+    class_weight: np.ndarray | None
+    metrics: tuple[Metric, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stack, ready to train.
+
+    Attributes:
+        cells: its runs, K of them.
+        dataset: the data all of them share.
+        widths: inputs, hidden widths, outputs.
+        activation, activation_derivative: of z, and of (z, h).
+        objective: loss and metrics.
+        optimizer: turns gradients into directions.
+        batch_size: rows of a step, at most those there are.
+        dropout: [K, L+1] rates.
+        strengths: of the regularization.
+        epochs: [K] the most each trains.
+        monitors: the name of each member's monitored value.
+        early_stopping, plateau: the policies, at their start.
+    """
+
+    cells: tuple[Cell, ...]
+    dataset: Dataset
+    widths: tuple[int, ...]
+    activation: Callable[..., Any]
+    activation_derivative: Callable[..., Any]
+    objective: Objective
+    optimizer: Any
+    batch_size: int
+    dropout: np.ndarray
+    strengths: Strengths
+    epochs: np.ndarray
+    monitors: tuple[str, ...]
+    early_stopping: EarlyStopping
+    plateau: Plateau
+    _rates: tuple[Callable[[np.ndarray], np.ndarray], ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the members."""
+        return [cell.config.seed for cell in self.cells]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch; the last may be short."""
+        return -(-len(self.dataset.train.y) // self.batch_size)
+
+    def learning_rates(self, epoch: int, members: np.ndarray) -> np.ndarray:
+        """The scheduled learning rates of an epoch's steps, [T, K], for some members.
+
+        Args:
+            epoch: from 1.
+            members: their places in the plan.
+        """
+        steps = np.arange((epoch - 1) * self.steps_per_epoch, epoch * self.steps_per_epoch)
+        return np.stack([self._rates[member](steps) for member in members], axis=1)
+
+    def start_weights(self, member: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """A member's weight [inputs, outputs] and bias [outputs] of each layer, float64."""
+        config = self.cells[member].config
+        layers = []
+        for index, fans in enumerate(pairwise(self.widths)):
+            weight = _draw(config.initializer, stream(config.seed, Purpose.WEIGHTS, index), fans, fans)
+            bias = _draw(config.bias_initializer, stream(config.seed, Purpose.BIASES, index), fans[1:], fans)
+            layers.append((weight, bias))
+        return layers
+
+
+def stacks(cells: Sequence[Cell]) -> list[list[int]]:
+    """Group runs into stacks that can train together; each group holds places in `cells`, in order."""
+    groups: dict[Hashable, list[int]] = {}
+    for place, cell in enumerate(cells):
+        groups.setdefault(_shared(cell), []).append(place)
+    return list(groups.values())
+
+
+def make_plan(cells: Sequence[Cell]) -> Plan:
+    """Lay out the training of runs that `stacks` put together.
+
+    Raises:
+        ConfigError: a setting does not fit the data's task, or a schedule its length.
+    """
+    config, dataset = cells[0].config, cells[0].dataset
+    batch_size = min(config.batch_size, len(dataset.train.y))
+    outputs = len(dataset.labels) if dataset.task == "classification" else 1
+    configs = [cell.config for cell in cells]
+    activation = partial(config.activation.ingredient.function, **config.activation.settings)
+    derivative = partial(config.activation.ingredient.derivative_function, **config.activation.settings)
+    return Plan(
+        cells=tuple(cells),
+        dataset=dataset,
+        widths=(dataset.train.x.shape[1], *config.hidden, outputs),
+        activation=activation,
+        activation_derivative=derivative,
+        objective=_objective(config, dataset),
+        optimizer=config.optimizer.ingredient.function(**config.optimizer.settings),
+        batch_size=batch_size,
+        dropout=np.array([[c.dropout.input, *c.dropout.hidden] for c in configs]),
+        strengths=_strengths(configs),
+        epochs=np.array([c.epochs for c in configs]),
+        monitors=tuple(_monitor(c, dataset) for c in configs),
+        early_stopping=_early_stopping(configs),
+        plateau=_plateau(configs),
+        _rates=tuple(_schedule(c, -(-len(dataset.train.y) // batch_size)) for c in configs),
+    )
+
+
+def _shared(cell: Cell) -> Hashable:
+    """All that the members of a stack must have in common."""
+    config = cell.config
+    keys = (
+        "hidden",
+        "activation",
+        "optimizer",
+        "batch_size",
+        "loss",
+        "class_weight",
+        "metrics",
+        "device",
+        "threads",
+    )
+    return id(cell.dataset), *(repr(getattr(config, key)) for key in keys)
+
+
+def _draw(
+    choice: Choice, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]
+) -> np.ndarray:
+    values: np.ndarray = choice.ingredient.function(rng, shape, Fans(*fans), **choice.settings)
+    return values
+
+
+def _strengths(configs: Sequence[Config]) -> Strengths:
+    sections = [config.regularization for config in configs]
+
+    def array(key: str) -> np.ndarray:
+        return np.array([getattr(section, key) for section in sections], dtype=np.float64)
+
+    return Strengths(
+        l1=array("l1"),
+        proximal=np.array([section.l1_method == "proximal" for section in sections]),
+        l2=array("l2"),
+        activity_l1=array("activity_l1"),
+        activity_l2=array("activity_l2"),
+        weight_decay=array("weight_decay"),
+        clip=np.array([np.inf if c.gradient_clip is None else c.gradient_clip for c in configs]),
+    )
+
+
+def _objective(config: Config, dataset: Dataset) -> Objective:
+    ingredient = config.loss.ingredient if config.loss else losses[_DEFAULT_LOSS[dataset.task]]
+    settings = dict(config.loss.settings) if config.loss else {}
+    if ingredient.traits["task"] != dataset.task:
+        raise _misfit(config, "loss", f"{ingredient.name} is for {ingredient.traits['task']}", dataset)
+    plain = settings | {
+        key: value for key, value in ingredient.traits.get("plain", {}).items() if key in settings
+    }
+    return Objective(
+        rows=partial(ingredient.function, **settings),
+        derivative=partial(ingredient.derivative_function, **settings),
+        report=partial(ingredient.function, **plain),
+        class_weight=_class_weight(config, dataset),
+        metrics=tuple(
+            _metric(name, config, dataset) for name in config.metrics or _DEFAULT_METRICS[dataset.task]
+        ),
+    )
+
+
+def _metric(name: str, config: Config, dataset: Dataset) -> Metric:
+    ingredient = metrics[name]
+    if ingredient.traits["task"] != dataset.task:
+        raise _misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", dataset)
+    if ingredient.traits["reads"] == "score" and len(dataset.labels) != 2:
+        raise _misfit(config, "metrics", f"{name} is for two classes", dataset)
+    return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)
+
+
+def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
+    if config.class_weight is None:
+        return None
+    if dataset.task != "classification":
+        raise _misfit(config, "class_weight", "it is for classification", dataset)
+    if config.class_weight == "balanced":
+        counts = np.bincount(dataset.train.y, minlength=len(dataset.labels))
+        return len(dataset.train.y) / (len(counts) * counts)
+    unknown = sorted(set(config.class_weight) - set(dataset.labels))
+    if unknown:
+        raise _misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset)
+    return np.array([config.class_weight.get(label, 1.0) for label in dataset.labels])
+
+
+def _monitor(config: Config, dataset: Dataset) -> str:
+    monitor = config.early_stopping.monitor
+    name = monitor.removeprefix("val_")
+    reported = ("loss", *(config.metrics or _DEFAULT_METRICS[dataset.task]))
+    if name not in reported:
+        raise _misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset)
+    if monitor.startswith("val_") and dataset.valid is None:
+        raise _misfit(config, "early_stopping.monitor", f"{monitor} needs a validation part", dataset)
+    return monitor
+
+
+def _early_stopping(configs: Sequence[Config]) -> EarlyStopping:
+    sections = [config.early_stopping for config in configs]
+    return EarlyStopping(
+        patience=[np.inf if s.patience is None else s.patience for s in sections],
+        min_delta=[s.min_delta for s in sections],
+        start_from_epoch=[s.start_from_epoch for s in sections],
+        baseline=[np.nan if s.baseline is None else s.baseline for s in sections],
+        larger_is_better=[s.mode == "max" for s in sections],
+    )
+
+
+def _plateau(configs: Sequence[Config]) -> Plateau:
+    """Reductions for the members whose schedule asks for them; the others' factor stays 1."""
+    never = {"factor": 1.0, "patience": np.inf, "min_delta": 0.0, "cooldown": 0, "min_lr": 0.0}
+    settings = [c.schedule.settings if c.schedule.name == "reduce_on_plateau" else never for c in configs]
+    return Plateau(
+        reduction=[s["factor"] for s in settings],
+        patience=[s["patience"] for s in settings],
+        min_delta=[s["min_delta"] for s in settings],
+        cooldown=[s["cooldown"] for s in settings],
+        floor=[s["min_lr"] / c.learning_rate for s, c in zip(settings, configs, strict=True)],
+        larger_is_better=[c.early_stopping.mode == "max" for c in configs],
+    )
+
+
+def _schedule(config: Config, per_epoch: int) -> Callable[[np.ndarray], np.ndarray]:
+    total = config.epochs * per_epoch
+    warmup = config.warmup.steps(per_epoch=per_epoch, total=total)
+    try:
+        return lay_out(
+            config.schedule.name,
+            config.schedule.settings,
+            config.learning_rate,
+            warmup=warmup,
+            per_epoch=per_epoch,
+            total=total,
+        )
+    except ValueError as error:
+        raise ConfigError([f"{config.place('schedule')}: schedule: {error}"]) from None
+
+
+def _misfit(config: Config, key: str, what: str, dataset: Dataset) -> ConfigError:
+    having = f"{len(dataset.labels)} classes" if dataset.task == "classification" else "numbers to predict"
+    return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])
