@@ -1,0 +1,47 @@
+"""The command `trainrun`: the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+
+_CODES = {errno.EPIPE: 141, errno.ENOSPC: 74, errno.EDQUOT: 74, errno.EIO: 74} | dict.fromkeys(
+    (errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71
+)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from trainrun.errors import TrainrunError
+
+    try:
+        from trainrun.cli import app
+
+        app()
+    except TrainrunError as error:
+        _leave(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _leave("Interrupted", 130)
+    except MemoryError:
+        _leave("Out of memory", 71)
+    except OSError as error:
+        if error.errno not in _CODES:
+            _report_bug()
+        _leave(str(error), _CODES[error.errno])
+    except Exception:
+        _report_bug()
+
+
+def _leave(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+def _report_bug() -> None:
+    traceback.print_exc()
+    _leave("This is a bug in trainrun: please report it with the lines above.", 1)
+
+
+if __name__ == "__main__":
+    main()

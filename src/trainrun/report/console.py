@@ -1,0 +1,144 @@
+"""The console of a fit: an observer that prints events and can neither change nor stop the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from trainrun.errors import printable
+from trainrun.events import Diverged, EpochEnded, Event, FitStarted
+from trainrun.report.sink import Sink
+from trainrun.report.stack_lines import StackLines
+from trainrun.report.summary import run_summary, stack_summary
+from trainrun.runs.lines import Narrator
+from trainrun.runs.reading import Run
+from trainrun.runs.writing import RunWriter
+
+if TYPE_CHECKING:
+    from trainrun.report.live import LiveBar
+
+Progress = Literal["auto", "rich", "plain", "none"]
+_MOST_SINGLE = 8  # members of a stack that speak for themselves
+
+
+class Console:
+    """Prints what happens to the runs of one command.
+
+    Call `expect` with the number of runs; `already` for each that was finished before; for each stack
+    `begin`, `handle` with every event, `end`; and `close` whatever happened.
+
+    Args:
+        progress: `rich` is plain lines and a live bar (on a terminal, else plain lines); `none` leaves the
+            epochs out.
+        stream: where to; None (a closed stdout) prints nothing.
+    """
+
+    def __init__(self, progress: Progress, stream: TextIO | None) -> None:
+        self._sink = Sink(stream)
+        self._epochs_shown = progress != "none"
+        self._live = progress in ("auto", "rich") and self._sink.is_terminal
+        self._runs = 1
+        self._said: set[str] = set()
+        self._writers: Sequence[RunWriter] = ()
+        self._narrators: dict[int, Narrator] = {}
+        self._stack: StackLines | None = None
+        self._bar: LiveBar | None = None
+
+    def expect(self, runs: int) -> None:
+        """Say how many runs the command has: with several, each line names its run."""
+        self._runs = runs
+
+    def already(self, run: Run) -> None:
+        """Say that a run was finished before."""
+        summary = run_summary(run) if self._runs <= _MOST_SINGLE else []
+        self._print([f"Already complete: {printable(str(run.paths.directory))}", *summary[:-1]], run.label)
+
+    def begin(self, writers: Sequence[RunWriter]) -> None:
+        """Say where the members of a stack write, and each thing to note once.
+
+        Args:
+            writers: one a member, in the order of the events' `member`.
+        """
+        self._writers = writers
+        self._narrators = {}
+        self._stack = StackLines() if len(writers) > _MOST_SINGLE else None
+        for writer in writers:
+            run, group = writer.paths.directory.absolute(), writer.paths.directory.absolute().parent
+            place, label = (group, group.name) if self._stack else (run, writer.paths.label)
+            lines = [f"Run directory: {printable(str(place))}", *writer.notes]
+            self._print([line for line in lines if line not in self._said], printable(label))
+            self._said.update(lines)
+
+    def handle(self, event: Event) -> None:
+        """Print what an event says."""
+        if isinstance(event, FitStarted):
+            self._narrators[event.member] = Narrator(event)
+        narrator, writer = self._narrators[event.member], self._writers[event.member]
+        lines = self._prefixed(narrator.lines(event), writer.paths.label)
+        if self._stack:
+            lines = lines if isinstance(event, Diverged) else []
+            lines += self._prefixed(self._stack.lines(event), self._stack_label)
+        if self._epochs_shown:
+            self._show(lines, event)
+
+    def end(self) -> None:
+        """Sum up the members of the stack that have finished."""
+        self.close()
+        runs = [Run(writer.paths.directory) for writer in self._writers]
+        finished = [run for run in runs if run.result]
+        if self._stack and finished:
+            self._print(stack_summary(finished), self._stack_label)
+        elif not self._stack:
+            for run in finished:
+                self._print(run_summary(run), run.label)
+
+    def close(self) -> None:
+        """Take the live bar away, if there is one."""
+        if self._bar:
+            bar, self._bar = self._bar, None
+            self._guard(bar.close)
+
+    @property
+    def _stack_label(self) -> str:
+        groups = dict.fromkeys(writer.paths.directory.parent.name for writer in self._writers)
+        return next(iter(groups)) if len(groups) == 1 else f"{len(self._writers)} runs"
+
+    def _prefixed(self, lines: Iterable[str], label: str) -> list[str]:
+        start = f"{printable(label)}: " if self._runs > 1 else ""
+        return [start + line for line in lines]
+
+    def _print(self, lines: Iterable[str], label: str) -> None:
+        self._sink.lines(self._prefixed(lines, label))
+
+    def _show(self, lines: list[str], event: Event) -> None:
+        if not self._live:
+            self._sink.lines(lines)
+        elif self._sink.stream:
+            self._guard(lambda: self._show_live(lines, event))
+
+    def _show_live(self, lines: list[str], event: Event) -> None:
+        from trainrun.report.live import LiveBar
+
+        if self._bar is None and self._sink.stream:
+            epochs = max(narrator.epochs for narrator in self._narrators.values())
+            self._bar = LiveBar(self._sink.stream, epochs)
+        if self._bar and isinstance(event, EpochEnded):
+            self._bar.move(event.epoch, self._stack.values if self._stack else self._values(event))
+        if self._bar:
+            self._bar.lines(lines)
+
+    def _values(self, event: EpochEnded) -> str:
+        narrator = self._narrators[event.member]
+        shown = {"loss": event.train["loss"]}
+        if event.valid:
+            shown["val_loss"] = event.valid["loss"]
+        patience = self._writers[event.member].config.early_stopping.patience
+        wait = "" if patience is None else f" - wait {event.wait}/{patience}"
+        return " - ".join(f"{name}: {narrator.value(name, value)}" for name, value in shown.items()) + wait
+
+    def _guard(self, draw: Callable[[], None]) -> None:
+        try:
+            draw()
+        except (OSError, ValueError):  # the terminal is gone; the fit goes on
+            self._bar = None
+            self._sink.close()

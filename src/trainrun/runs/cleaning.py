@@ -1,0 +1,95 @@
+"""Removing runs: only what a run wrote, only in directories that are runs, never through a symbolic link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from trainrun.errors import StorageError, UsageError, printable
+from trainrun.runs.paths import FILE_NAMES, seeds
+from trainrun.runs.reading import Run
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+_AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_FOLDERS = ("tensorboard",)
+
+
+def parse_age(text: str) -> timedelta:
+    """An age such as `30d`, `12h` or `2w`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--older: must be an age such as 30d, 12h or 2w, got {printable(text)}")
+    return timedelta(**{_UNITS[match["unit"]]: float(match["amount"])})
+
+
+def older(run: Run, age: timedelta) -> bool:
+    """Whether a run was last begun longer ago than `age`; one that does not say when was not."""
+    return run.begun is not None and datetime.now(UTC) - run.begun > age
+
+
+def require_removable(run: Run) -> None:
+    """See that a directory holds what a run writes and nothing else.
+
+    Raises:
+        UsageError: it is a symbolic link, not a run, or holds something of someone else's.
+    """
+    shown = printable(str(run.directory))
+    if run.directory.is_symlink() or run.directory.parent.is_symlink():
+        raise UsageError(f"{shown}: is a symbolic link; remove what it points to by its own name")
+    if run.seed is None or not run.id8:
+        raise UsageError(f"{shown}: is not named like a run (<name>-<id8>/seed-<n>); remove it by hand")
+    foreign = [entry.name for entry in run.directory.iterdir() if not _is_ours(entry)]
+    if foreign:
+        raise UsageError(f"{shown}: holds {printable(foreign[0])}, which no run writes; remove it by hand")
+
+
+def remove(run: Run) -> None:
+    """Remove a run's directory, and its group's with the last seed.
+
+    Raises:
+        UsageError: see `require_removable`.
+        StorageError: something could not be removed.
+    """
+    require_removable(run)
+    group = run.paths.directory.parent
+    try:
+        # The result goes first: what is left of a removal cut short must not pass for a complete run.
+        run.paths.result.unlink(missing_ok=True)
+        for entry in _inside(run.directory):
+            entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        run.directory.rmdir()
+        if not seeds(group):
+            run.paths.group_config.unlink(missing_ok=True)
+            with suppress(OSError):  # something else lies there: it stays
+                group.rmdir()
+    except OSError as error:
+        raise StorageError(f"{printable(str(run.directory))}: cannot be removed: {error.strerror}") from error
+
+
+def size(run: Run) -> int:
+    """The bytes of a run's files."""
+    return sum(entry.lstat().st_size for entry in _inside(run.directory) if not entry.is_dir())
+
+
+def _is_ours(entry: Path) -> bool:
+    if entry.is_symlink():
+        return False
+    if entry.is_dir():
+        return entry.name in _FOLDERS
+    return entry.name in FILE_NAMES.values() or bool(_TEMPORARY.fullmatch(entry.name))
+
+
+def _inside(directory: Path) -> Iterator[Path]:
+    """Everything below a directory, contents before their folders, links not followed."""
+    for entry in directory.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _inside(entry)
+        yield entry

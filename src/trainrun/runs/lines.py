@@ -1,0 +1,79 @@
+"""What an event says: the lines of the console and of log.txt, word for word the same."""
+
+from __future__ import annotations
+
+import math
+
+from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.runs.paths import FILE_NAMES
+
+
+def number(value: float, decimals: int = 4) -> str:
+    """A value as people read it: fixed decimals, or scientific where these would hide it.
+
+    >>> number(0.77609), number(0.77609, 5), number(0.00012), number(123456.0), number(float("nan"))
+    ('0.7761', '0.77609', '1.2000e-04', '1.2346e+05', 'nan')
+    """
+    if math.isfinite(value) and value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4e}"
+    return f"{value:.{decimals}f}"
+
+
+class Narrator:
+    """Puts one member's events into words.
+
+    Args:
+        started: the event with which the member began.
+    """
+
+    def __init__(self, started: FitStarted) -> None:
+        self.epochs = started.epochs
+        self.monitor = started.monitor
+
+    def lines(self, event: Event) -> list[str]:
+        """The lines an event stands for; none for one that says nothing."""
+        match event:
+            case EpochEnded():
+                return [self._epoch(event), self._message(event)]
+            case Diverged():
+                return [_divergence(event)]
+            case FitEnded():
+                return _ending(event)
+        return []
+
+    def value(self, name: str, value: float) -> str:
+        """A metric's value; the monitored one has a decimal more."""
+        return number(value, 5 if name == self.monitor else 4)
+
+    def _epoch(self, event: EpochEnded) -> str:
+        values = dict(event.train) | {f"val_{name}": value for name, value in (event.valid or {}).items()}
+        parts = [f"{name}: {self.value(name, value)}" for name, value in values.items()]
+        rate = f"learning_rate: {event.learning_rate:.3e}"
+        return " - ".join([f"Epoch {event.epoch}/{self.epochs}", *parts, rate])
+
+    def _message(self, event: EpochEnded) -> str:
+        start = f"Epoch {event.epoch}: {self.monitor}"
+        if not event.improved:
+            return f"{start} did not improve from {number(event.best, 5)}"
+        change = f"from {number(event.previous_best, 5)} to {number(event.best, 5)}"
+        return f"{start} improved {change}, saving model to {FILE_NAMES['weights']}"
+
+
+def _divergence(event: Diverged) -> str:
+    # Before the first update no learning rate can be to blame: what came in or the start weights are.
+    untouched = event.step <= 1 and event.quantity == "loss"
+    remedy = "another initializer or a smaller scale of it" if untouched else "a tenth of that learning_rate"
+    rate = f"{event.learning_rate:.3e}"
+    return (
+        f"Epoch {event.epoch}: diverged at step {event.step}, the {event.quantity} is not finite"
+        f" at learning_rate {rate}: try {remedy}"
+    )
+
+
+def _ending(event: FitEnded) -> list[str]:
+    lines = []
+    if event.stopped_by == "early_stopping":
+        lines.append(f"Epoch {event.epochs}: early stopping")
+    if event.best_epoch:
+        lines.append(f"Restoring model weights from the end of the best epoch: {event.best_epoch}.")
+    return lines

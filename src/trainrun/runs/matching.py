@@ -1,0 +1,77 @@
+"""Whether a directory holds the config that is to be trained, and what differs from the one before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainrun.config import Config, load_config
+from trainrun.config.identity import differences
+from trainrun.errors import DifferentRunError, TrainrunError, printable
+from trainrun.runs.naming import newest
+from trainrun.runs.paths import RunPaths, groups, seeds, split_group
+from trainrun.runs.reading import Run
+
+
+def require_same(paths: RunPaths, config: Config) -> None:
+    """See that a run directory, where there is one, is of this very config.
+
+    Raises:
+        DifferentRunError: it holds another config, one that cannot be read, or a result that no run wrote.
+    """
+    shown = printable(str(paths.directory))
+    for place in (paths.group_config, paths.config):
+        if not place.exists():
+            continue
+        try:
+            found = differences(load_config(place), config)
+        except TrainrunError as error:
+            raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
+        if found:
+            raise DifferentRunError(
+                f"{shown}: holds another config than this command would write ({_changes(found)});"
+                " move it away or use another --runs"
+            )
+    if Run(paths.directory).status == "unreadable":
+        raise DifferentRunError(
+            f"{shown}: its {paths.result.name} is not one that a run writes; move it away"
+        )
+
+
+def difference_note(runs: Path, config: Config, id8: str) -> str | None:
+    """`Differs from <dir>: key: old -> new`: how a new config differs from the newest run of its name.
+
+    Args:
+        runs: the folder of runs.
+        config: the config to be fitted.
+        id8: its identity; runs that bear it are the same config.
+
+    Returns:
+        The line, or None where this config has runs already or is the first of its name.
+    """
+    everything = [(group, *split_group(group.name)) for group in groups(runs)]
+    if any(other == id8 for _, _, other in everything):
+        return None
+    before = newest(
+        Run(place) for group, name, _ in everything if name == config.name for place in seeds(group)
+    )
+    if before is None:
+        return None
+    try:
+        found = differences(load_config(before.paths.config), config)
+    except TrainrunError:
+        return None  # a directory nobody can read is no reason not to train
+    return f"Differs from {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+
+
+def _changes(found: list[tuple[str, object, object]]) -> str:
+    return printable(", ".join(f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in found))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower().replace("none", "null")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    return str(value)

@@ -1,0 +1,144 @@
+"""Where the files of a run are: the one place that spells their names.
+
+A run is `<name>-<id8>/seed-<n>` in a folder of runs. Its `<name>-<id8>` is called its group: all seeds of one
+config on one data set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_GROUP = re.compile(r"(?P<name>.+)-(?P<id8>[0-9a-f]{8})", re.DOTALL)
+_SEED = re.compile(r"seed-(?P<seed>0|[1-9][0-9]{0,19})")
+FILE_NAMES = {
+    "config": "config.yaml",
+    "preprocessing": "preprocessing.json",
+    "metrics": "metrics.jsonl",
+    "log": "log.txt",
+    "result": "result.json",
+    "weights": "best.safetensors",
+    "checkpoint": "last.ckpt",
+    "previous_checkpoint": "prev.ckpt",
+    "events": "events.jsonl",
+    "lock": ".lock",
+}
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run.
+
+    Args:
+        directory: `<runs>/<name>-<id8>/seed-<n>`.
+    """
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config, enough to fit again."""
+        return self.directory / FILE_NAMES["config"]
+
+    @property
+    def preprocessing(self) -> Path:
+        """What was fitted on the training rows, enough to transform new ones."""
+        return self.directory / FILE_NAMES["preprocessing"]
+
+    @property
+    def metrics(self) -> Path:
+        """A line of JSON an epoch."""
+        return self.directory / FILE_NAMES["metrics"]
+
+    @property
+    def log(self) -> Path:
+        """The lines of the console that say the same in every run of this config, data and seed."""
+        return self.directory / FILE_NAMES["log"]
+
+    @property
+    def result(self) -> Path:
+        """What came out; written last, so that its existence announces the result."""
+        return self.directory / FILE_NAMES["result"]
+
+    @property
+    def weights(self) -> Path:
+        """The best epoch's weights."""
+        return self.directory / FILE_NAMES["weights"]
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that is needed to continue."""
+        return self.directory / FILE_NAMES["checkpoint"]
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The checkpoint before the last, for when that one is damaged."""
+        return self.directory / FILE_NAMES["previous_checkpoint"]
+
+    @property
+    def events(self) -> Path:
+        """Times, host, versions: all that may differ between two runs of the same thing."""
+        return self.directory / FILE_NAMES["events"]
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains this run."""
+        return self.directory / FILE_NAMES["lock"]
+
+    @property
+    def group_config(self) -> Path:
+        """The config that all seeds of the group share."""
+        return self.directory.parent / FILE_NAMES["config"]
+
+    @property
+    def label(self) -> str:
+        """`<name>-<id8>/seed-<n>`."""
+        return f"{self.directory.parent.name}/{self.directory.name}"
+
+
+def group_directory(runs: Path, name: str, id8: str) -> Path:
+    """The directory of a config's seeds: the one that bears the id, whatever its name, else a new one."""
+    mine = runs / f"{name}-{id8}"
+    if mine.is_dir():
+        return mine
+    return min((group for group in groups(runs) if split_group(group.name)[1] == id8), default=mine)
+
+
+def run_directory(runs: Path, name: str, id8: str, seed: int) -> Path:
+    """The directory of one run."""
+    return group_directory(runs, name, id8) / f"seed-{seed}"
+
+
+def groups(runs: Path) -> Iterator[Path]:
+    """All `<name>-<id8>` directories in `runs`, in no order; none where it cannot be read."""
+    try:
+        entries = list(runs.iterdir())
+    except OSError:
+        return
+    yield from (entry for entry in entries if split_group(entry.name)[1] and entry.is_dir())
+
+
+def seeds(group: Path) -> list[Path]:
+    """The run directories of a group, by seed."""
+    try:
+        entries = list(group.iterdir())
+    except OSError:
+        return []
+    found = [
+        (seed, entry) for entry in entries if (seed := seed_of(entry.name)) is not None and entry.is_dir()
+    ]
+    return [entry for _, entry in sorted(found)]
+
+
+def split_group(directory_name: str) -> tuple[str, str]:
+    """`digits-1a2b3c4d` as (`digits`, `1a2b3c4d`); any other name as (name, "")."""
+    match = _GROUP.fullmatch(directory_name)
+    return (match["name"], match["id8"]) if match else (directory_name, "")
+
+
+def seed_of(directory_name: str) -> int | None:
+    """`seed-3` as 3; None for any other name."""
+    match = _SEED.fullmatch(directory_name)
+    return int(match["seed"]) if match else None

@@ -1,0 +1,138 @@
+"""Writing a run's directory while it trains: an observer that turns events into files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from trainrun.events import EpochEnded, Event, FitEnded, FitStarted
+from trainrun.runs.files import append, make_directory, sync, to_json, to_json_file, write_files
+from trainrun.runs.journal import Journal, process_facts
+from trainrun.runs.lines import Narrator
+from trainrun.runs.paths import RunPaths
+
+if TYPE_CHECKING:
+    from trainrun.config import Config
+
+_FLUSH_SECONDS = 0.5
+_MOST_CLASSES = 50  # a larger confusion matrix is not read by anyone and would be most of result.json
+
+
+class RunWriter:
+    """Writes one run's files: call `begin`, hand it every event of the member, `break_off` on failure.
+
+    Args:
+        paths: where.
+        config: the run's resolved config, with its seed.
+        notes: sentences said once about this run: what differs from the one before, what was filled.
+    """
+
+    def __init__(self, paths: RunPaths, config: Config, notes: Sequence[str] = ()) -> None:
+        self.paths = paths
+        self.config = config
+        self.notes = tuple(notes)
+        self._journal = Journal(paths.events)
+        self._narrator: Narrator | None = None
+        self._metrics: list[str] = []
+        self._lines: list[str] = []
+        self._begun = self._flushed = time.monotonic()
+
+    def begin(self, preprocessing: Mapping[str, Any], *, device: str, threads: int) -> None:
+        """Make the directory and write what is known before training; a run that had begun starts over.
+
+        Args:
+            preprocessing: what was fitted on the training rows.
+            device: the device chosen, such as `cpu`.
+            threads: the number of threads chosen.
+
+        Raises:
+            RunDirectoryError: the directory cannot be created or written to.
+            StorageError: writing failed.
+        """
+        make_directory(self.paths.directory)
+        contents = {
+            self.paths.config: self.config.to_yaml().encode(),
+            self.paths.preprocessing: to_json_file(preprocessing),
+            self.paths.metrics: b"",
+            self.paths.log: b"",
+        }
+        if not self.paths.group_config.exists():  # its seed is the default, whichever seed came first
+            contents[self.paths.group_config] = self.config.with_seed(0).to_yaml().encode()
+        write_files(contents)
+        self._begun = self._flushed = time.monotonic()
+        self._journal.record("start", **process_facts(), **self._facts(device, threads))
+
+    def handle(self, event: Event) -> None:
+        """Take an event in. Once `FitEnded` was handled, the run is complete on disk.
+
+        Raises:
+            StorageError: writing failed.
+        """
+        if isinstance(event, FitStarted):
+            self._narrator = Narrator(event)
+        elif self._narrator:
+            self._lines += self._narrator.lines(event)
+        if isinstance(event, EpochEnded):
+            self._metrics.append(to_json(_metrics_row(event)))
+        if isinstance(event, FitEnded):
+            self._finish(event)
+        elif time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self._flush()
+
+    def break_off(self, status: str) -> None:
+        """Write what is still in memory and how the run was left.
+
+        Args:
+            status: `interrupted` or `failed`.
+        """
+        self._flush()
+        self._journal.record("end", status=status, seconds=self._seconds())
+
+    def _finish(self, event: FitEnded) -> None:
+        from safetensors.numpy import save
+
+        self._flush()
+        sync([self.paths.metrics, self.paths.log])
+        write_files({self.paths.weights: save({name: array.copy() for name, array in event.weights.items()})})
+        # The result is the announcement: everything it speaks of is on disk before it.
+        write_files({self.paths.result: to_json_file(_result(event))})
+        monitor = self._narrator.monitor if self._narrator else None
+        self._journal.record("end", status=event.status, seconds=self._seconds(), monitor=monitor)
+
+    def _flush(self) -> None:
+        for path, pending in ((self.paths.metrics, self._metrics), (self.paths.log, self._lines)):
+            if pending:
+                append(path, "\n".join(pending) + "\n")
+                pending.clear()
+        self._flushed = time.monotonic()
+
+    def _facts(self, device: str, threads: int) -> dict[str, Any]:
+        data = self.config.data
+        files = {"path": data.path, "valid": data.valid, "test": data.test}
+        return {
+            "directory": self.paths.directory.absolute(),
+            "data": data.source or {role: place for role, place in files.items() if place},
+            "device": device,
+            "threads": threads,
+            "notes": self.notes,
+        }
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._begun, 3)
+
+
+def _metrics_row(event: EpochEnded) -> dict[str, Any]:
+    train = dict(event.train)
+    row = {"epoch": event.epoch, "step": event.step, "learning_rate": event.learning_rate}
+    row |= {"loss": train.pop("loss"), "penalty": event.penalty} | train
+    row |= {f"val_{name}": value for name, value in (event.valid or {}).items()}
+    return row | {"improved": event.improved, "best": event.best, "wait": event.wait}
+
+
+def _result(event: FitEnded) -> dict[str, Any]:
+    keys = ("status", "stopped_by", "best_epoch", "epochs", "steps", "parameters", "zero_weights")
+    result = {key: getattr(event, key) for key in (*keys, "train", "valid", "test")}
+    if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
+        result["confusion"] = event.confusion
+    return result
