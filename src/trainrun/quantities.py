@@ -38,13 +38,15 @@ class Duration:
         """Read `1000 steps`, `5 epochs` or `10%`.
 
         Raises:
-            ValueError: `text` is none of these (a bare number says no unit), steps are not whole, or the
-                percentage is above 100.
+            ValueError: `text` is none of these (a bare number says no unit), steps are not whole, the
+                percentage is above 100, or the amount above 1e12.
         """
         match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             raise ValueError(f"must be {DURATION_FORM}")
         amount, unit = float(match["amount"]), match["unit"].lower()
+        if amount > 1e12:  # whole numbers of steps are counted in 64 bits
+            raise ValueError("must be at most 1e12")
         if unit == "%":
             if amount > 100:
                 raise ValueError("must be at most 100%")
@@ -74,7 +76,7 @@ class Duration:
         return max(1, round(self.amount / 100 * total))
 
     def __str__(self) -> str:
-        amount = int(self.amount) if self.amount.is_integer() else self.amount
+        amount = int(self.amount) if float(self.amount).is_integer() else self.amount
         return f"{amount}%" if self.unit == "%" else f"{amount} {self.unit}"
 
     @classmethod

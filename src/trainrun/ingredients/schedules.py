@@ -237,7 +237,7 @@ def one_cycle(
     learning_rate: float,
     training: Training,
     *,
-    rise: Duration = Duration(30, "%"),
+    rise: Duration = Duration.parse("30%"),
     start_divisor: Positive = 25.0,
     end_divisor: Positive = 1e4,
 ) -> np.ndarray:
@@ -264,7 +264,7 @@ def one_cycle(
 
 @schedules.register()
 def inverse_sqrt(
-    t: Steps, learning_rate: float, training: Training, *, shift: Duration = Duration(1000, "steps")
+    t: Steps, learning_rate: float, training: Training, *, shift: Duration = Duration.parse("1000 steps")
 ) -> np.ndarray:
     """L sqrt(S/(t + S)): slower and slower, without an end.
 
@@ -280,7 +280,7 @@ def inverse_sqrt(
 
 @schedules.register(spans_training=True)
 def wsd(
-    t: Steps, learning_rate: float, training: Training, *, decay_over: Duration = Duration(20, "%")
+    t: Steps, learning_rate: float, training: Training, *, decay_over: Duration = Duration.parse("20%")
 ) -> np.ndarray:
     """Warm-up, stable, decay: L, then a straight line to 0 over the last `decay_over`.
 
@@ -393,7 +393,8 @@ def _half_cosine(progress: np.ndarray) -> np.ndarray:
 def _increasing(name: str, places: list[Duration], training: Training) -> list[int]:
     steps = [training.steps(place) for place in places]
     for i in range(1, len(steps)):
-        if steps[i] <= steps[i - 1]:
+        # In a short training two percentages may round to one step: that is no mistake.
+        if steps[i] < steps[i - 1] or places[i] == places[i - 1]:
             raise ValueError(
                 f"{name}: must increase, got {places[i - 1]} (step {steps[i - 1]}) "
                 f"before {places[i]} (step {steps[i]})"
