@@ -1,7 +1,7 @@
 """The vocabulary of settings: numbers with their allowed range, and durations with their unit.
 
-Ingredients annotate their settings with these types; the config's models, the JSON Schema, the listings and the
-parametrized tests read them from there. It imports nothing of trainrun.
+Ingredients annotate their settings with these types; the config's models, the JSON Schema, the listings and
+the parametrized tests read them from there. It imports nothing of trainrun.
 """
 
 from __future__ import annotations

@@ -313,7 +313,7 @@ def reduce_on_plateau(
         factor: of each reduction.
         patience: epochs without an improvement before one.
         min_delta: an improvement is larger than this (absolute).
-        cooldown: epochs after a reduction that do not count.
+        cooldown: epochs after a reduction before epochs count again; as in Keras its last one already does.
         min_lr: the lowest learning rate (absolute).
 
     Source: Keras' ReduceLROnPlateau.
