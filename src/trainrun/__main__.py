@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 import traceback
 
@@ -15,6 +16,9 @@ def main() -> None:
     """Run the command line and exit with its code."""
     from trainrun.errors import TrainrunError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the locale cannot spell must not end a fit
+            stream.reconfigure(errors="backslashreplace")
     try:
         from trainrun.cli import app
 
@@ -26,9 +30,9 @@ def main() -> None:
     except MemoryError:
         _leave("Out of memory", 71)
     except OSError as error:
-        if error.errno not in _CODES:
-            _report_bug()
-        _leave(str(error), _CODES[error.errno])
+        if code := _CODES.get(error.errno or 0):
+            _leave(str(error), code)
+        _report_bug()
     except Exception:
         _report_bug()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitStarted
+from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import run_summary, stack_summary
@@ -21,7 +22,7 @@ Progress = Literal["auto", "rich", "plain", "none"]
 _MOST_SINGLE = 8  # members of a stack that speak for themselves
 
 
-class Console:
+class Console(Observer):
     """Prints what happens to the runs of one command.
 
     Call `expect` with the number of runs; `already` for each that was finished before; for each stack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +30,23 @@ def parse_age(text: str) -> timedelta:
     return timedelta(**{_UNITS[match["unit"]]: float(match["amount"])})
 
 
-def older(run: Run, age: timedelta) -> bool:
-    """Whether a run was last begun longer ago than `age`; one that does not say when was not."""
-    return run.begun is not None and datetime.now(UTC) - run.begun > age
+def select(runs: Sequence[Run], *, diverged: bool, older: str | None) -> list[Run]:
+    """Those of some runs that are to be removed, each of them known to be removable.
+
+    Args:
+        runs: to choose from.
+        diverged: only those that diverged.
+        older: only those last begun longer ago than this age; a run that does not say when was not.
+
+    Raises:
+        UsageError: the age is none, or a chosen directory is not one that a run wrote (`require_removable`).
+    """
+    limit = datetime.now(UTC) - parse_age(older) if older else None
+    chosen = [run for run in runs if not diverged or run.status == "diverged"]
+    chosen = [run for run in chosen if not limit or (run.begun is not None and run.begun < limit)]
+    for run in chosen:
+        require_removable(run)
+    return chosen
 
 
 def require_removable(run: Run) -> None:

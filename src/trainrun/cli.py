@@ -1,0 +1,265 @@
+"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from trainrun.errors import UsageError, exit_code, printable
+
+if TYPE_CHECKING:
+    from trainrun.fitting import Outcome
+    from trainrun.runs.reading import Run
+
+app = typer.Typer(
+    help="Train PyTorch MLPs from YAML configs, and say honestly which recipe is better.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_HERE = Path("runs")
+_DIVERGED = 3
+
+RunsFolder = Annotated[
+    Path, typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.")
+]
+RunName = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A directory, NAME, NAME-ID8 (with /seed-N), a config file, or last."),
+]
+RowsFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.")
+]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="What stdout carries.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from trainrun import __version__
+
+        _print(f"trainrun {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and leave."),
+    ] = False,
+) -> None:
+    """Typer reads the program's own options from this signature."""
+
+
+@app.command()
+def fit(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files.")],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="So many seeds, from the config's on.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")
+    ] = None,
+    runs: RunsFolder = _HERE,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever is there.")] = False,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only part I of N of the runs; I from 1.")
+    ] = "1/1",
+    allow_diverged: Annotated[
+        bool, typer.Option("--allow-diverged", help="A diverged run is no failure.")
+    ] = False,
+    progress: Annotated[
+        Literal["auto", "rich", "plain", "none"], typer.Option(help="How epochs are shown.")
+    ] = "auto",
+    form: TextOrJson = "text",
+) -> None:
+    """Train; a complete run is left as it is."""
+    from trainrun.fitting import Request, carry_out
+    from trainrun.report.console import Console
+
+    request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard))
+    console = Console(progress, sys.stderr if form == "json" else sys.stdout)
+    try:
+        outcomes = carry_out(request, console)
+    finally:
+        console.close()
+    _conclude(outcomes, form, allow_diverged)
+
+
+@app.command()
+def predict(
+    run: RunName,
+    file: RowsFile,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="A column p_<label> each.")] = False,
+    runs: RunsFolder = _HERE,
+) -> None:
+    """Predict new rows, as CSV.
+
+    Labels are by name, numbers in the target's units; a row of the file gives a row.
+    """
+    from trainrun.predicting import predict_file
+    from trainrun.report.tables import columns_csv
+    from trainrun.runs.files import write_files
+
+    text = columns_csv(predict_file(_one_run(run, runs), file, probabilities))
+    if out:
+        write_files({out: text.encode()})
+    else:
+        _print(text)
+
+
+@app.command()
+def evaluate(run: RunName, file: RowsFile, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
+    """Loss and metrics on labelled rows."""
+    from trainrun.predicting import evaluate_file
+    from trainrun.report.tables import cell, text_table
+    from trainrun.runs.files import to_json
+
+    values = evaluate_file(_one_run(run, runs), file)
+    table = [[name, cell(value)] for name, value in values.items()]
+    _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(metavar="[runs|initializers|schedules|...]", help="What to list.")
+    ] = "runs",
+    runs: RunsFolder = _HERE,
+    form: Annotated[Literal["text", "json", "csv", "markdown"], typer.Option("--format")] = "text",
+) -> None:
+    """List runs, or what a config may name.
+
+    Ingredients are listed with their settings and defaults.
+    """
+    from trainrun.report.listing import list_ingredients, list_runs
+
+    _print(list_runs(runs, form) if what == "runs" else list_ingredients(what, form))
+
+
+@app.command()
+def show(run: RunName, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
+    """Show a run, or the seeds of one config.
+
+    Config, results, confusion matrix and the last epochs.
+    """
+    from trainrun.report.showing import show_runs
+
+    _print(show_runs(_named(run, runs), form))
+
+
+@app.command()
+def clean(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN...]", help="Which runs; else all in DIR.")
+    ] = None,
+    diverged: Annotated[bool, typer.Option("--diverged", help="Only those that diverged.")] = False,
+    older: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only those begun longer ago, such as 30d.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them, instead of saying which.")] = False,
+    runs: RunsFolder = _HERE,
+) -> None:
+    """Say what would be removed; remove it with --yes."""
+    from trainrun.report.listing import describe_removal
+    from trainrun.runs.cleaning import remove, select
+    from trainrun.runs.reading import find_runs
+
+    if not (names or diverged or older):
+        raise UsageError("clean: say which runs, or --diverged, or --older AGE")
+    named = [run for name in names for run in _named(name, runs)] if names else find_runs(runs)
+    for run in select(named, diverged=diverged, older=older):
+        _print(describe_removal(run, yes))
+        if yes:
+            remove(run)
+
+
+@app.command()
+def schema() -> None:
+    """The config's JSON Schema, for editors."""
+    from trainrun.config import json_schema
+    from trainrun.runs.files import to_json
+
+    _print(to_json(json_schema()) + "\n")
+
+
+@app.command()
+def init(
+    table: Annotated[Path | None, typer.Argument(metavar="[CSV]", help="A table of your own.")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The config; else named like the table.")
+    ] = None,
+) -> None:
+    """Write a commented config to start from."""
+    from trainrun.report.starter import write_starter
+
+    _print(write_starter(table, target, out))
+
+
+def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:
+    """Say what went wrong, print what scripts read, and leave with the command's code."""
+    for message in dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error):
+        print(message, file=sys.stderr)
+    if form == "json":
+        from trainrun.report.outcomes import outcomes_json
+
+        _print(outcomes_json(outcomes))
+    allowed = {_DIVERGED} if allow_diverged else set()
+    raise typer.Exit(exit_code({outcome.exit_code for outcome in outcomes} - allowed))
+
+
+def _named(text: str, runs: Path) -> list[Run]:
+    from trainrun.runs.naming import resolve
+
+    return resolve(text, runs, _identity)
+
+
+def _one_run(text: str, runs: Path) -> Run:
+    found = [run for run in _named(text, runs) if run.result]
+    if len(found) != 1:
+        seeds = ", ".join(run.paths.directory.name for run in found)
+        problem = (
+            f"names {len(found)} finished runs ({seeds}); add one of them" if found else "is not finished"
+        )
+        raise UsageError(f"{printable(text)}: {problem}")
+    return found[0]
+
+
+def _identity(config_file: Path) -> str:
+    from trainrun.config import load_config
+    from trainrun.config.identity import identify
+    from trainrun.data import digests
+
+    config = load_config(config_file)
+    return identify(config, digests(config.data))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise UsageError(f"--shard: must be I/N with I from 1 to N, such as 2/8, got {printable(text)}")
+    return int(part), int(parts)
+
+
+def _print(text: str) -> None:
+    """Write a report to stdout. A reader that went away is no bug, and neither is a full disk."""
+    from trainrun.report.sink import discard
+
+    if sys.stdout is None:  # closed from the start
+        raise typer.Exit(74)
+    if sys.stdout.isatty():  # labels and columns are text of the user's files
+        text = "\n".join(map(printable, text.split("\n")))
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        discard(sys.stdout)
+        raise typer.Exit(141 if isinstance(error, BrokenPipeError) else 74) from error

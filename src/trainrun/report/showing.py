@@ -1,0 +1,132 @@
+"""`trainrun show`: what is on disk about one run, or about the seeds of one config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any, Literal
+
+from trainrun.config.identity import changed_settings
+from trainrun.errors import TrainrunError, printable
+from trainrun.report.tables import cell, records_json, text_table
+from trainrun.runs.files import read_bytes, to_json, to_json_file
+from trainrun.runs.reading import PARTS, Run
+
+_LAST_EPOCHS = 5
+
+
+def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
+    """One run in full, or several as a table with their mean.
+
+    Raises:
+        StorageError: a run's metrics.jsonl is damaged.
+    """
+    if form == "json":
+        records = [_record(run) for run in runs]
+        return to_json_file(records[0]).decode() if len(records) == 1 else records_json(records)
+    if len(runs) > 1:
+        return _seeds_table(runs) + "\n" + _settings(runs[0])
+    return "\n".join(block for block in _blocks(runs[0]) if block)
+
+
+def _record(run: Run) -> dict[str, Any]:
+    return {
+        "directory": run.paths.directory,
+        "name": run.name,
+        "id8": run.id8,
+        "seed": run.seed,
+        "status": run.status,
+        "seconds": run.seconds,
+        "result": run.result,
+        "epochs": run.metrics,
+    }
+
+
+def _blocks(run: Run) -> Iterator[str]:
+    yield f"{run.label}: {run.status}\n"
+    yield text_table(["", ""], list(_facts(run)))
+    yield _settings(run)
+    if run.result:
+        yield _parts_table(run.result)
+        yield _confusion_table(run)
+    if run.metrics:
+        columns = list(run.metrics[-1])
+        rows = [[cell(row.get(column)) for column in columns] for row in run.metrics[-_LAST_EPOCHS:]]
+        yield "The last epochs:\n" + text_table(list(map(printable, columns)), rows)
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    yield "directory", printable(str(run.paths.directory))
+    if result := run.result:
+        best = "none" if result["best_epoch"] is None else result["best_epoch"]
+        yield (
+            "epochs",
+            f"{result['epochs']}, the best was {best}; stopped by {printable(result['stopped_by'])}",
+        )
+        yield "steps", f"{result['steps']:,}"
+        yield (
+            "parameters",
+            f"{result['parameters']:,}, weights that are exactly 0: {result['zero_weights']:,}",
+        )
+    if run.seconds is not None:
+        yield "seconds", f"{run.seconds:.2f}"
+    if run.begun:
+        yield "begun", run.begun.astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _settings(run: Run) -> str:
+    """The keys of the config that differ from their defaults; a config nobody can read is said to be so."""
+    try:
+        settings = changed_settings(run.config)
+    except TrainrunError as error:
+        return f"The config cannot be read: {error}\n"
+    lines = [f"  {key}: {to_json(value)}\n" for key, value in settings.items()]
+    return "The config, where it differs from the defaults:\n" + ("".join(lines) or "  nowhere\n")
+
+
+def _parts_table(result: Mapping[str, Any]) -> str:
+    parts = [part for part in PARTS if result[part]]
+    names = dict.fromkeys(name for part in parts for name in result[part])
+    return text_table(
+        ["", *parts], [[printable(name), *(cell(result[part].get(name)) for part in parts)] for name in names]
+    )
+
+
+def _confusion_table(run: Run) -> str:
+    matrices = (run.result or {}).get("confusion") or {}
+    part = next((part for part in reversed(PARTS) if part in matrices), None)
+    if part is None:
+        return ""
+    matrix = matrices[part]
+    labels = _labels(run, len(matrix))
+    rows = [[label, *map(str, row)] for label, row in zip(labels, matrix, strict=True)]
+    return f"Confusion on {part} (rows: the true class, columns: the predicted):\n" + text_table(
+        ["", *labels], rows
+    )
+
+
+def _labels(run: Run, classes: int) -> list[str]:
+    try:
+        labels = json.loads(read_bytes(run.paths.preprocessing))["labels"]
+        if len(labels) == classes:
+            return [printable(str(label)) for label in labels]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        pass  # a confusion matrix without names is better than none
+    return [str(index) for index in range(classes)]
+
+
+def _seeds_table(runs: Sequence[Run]) -> str:
+    results = [run.result or {} for run in runs]
+    columns = dict.fromkeys(
+        (part, name) for result in results for part in PARTS for name in result.get(part) or {}
+    )
+    values = [[(result.get(part) or {}).get(name) for part, name in columns] for result in results]
+    rows = [
+        [run.label, run.status, cell(result.get("best_epoch")), *map(cell, row)]
+        for run, result, row in zip(runs, results, values, strict=True)
+    ]
+    present = [[value for value in column if value is not None] for column in zip(*values, strict=True)]
+    mean = ["mean", "", "", *(cell(fmean(column)) if column else "" for column in present)]
+    headings = [printable(f"{part} {name}") for part, name in columns]
+    return text_table(["RUN", "STATUS", "BEST EPOCH", *headings], [*rows, mean])

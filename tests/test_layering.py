@@ -1,0 +1,105 @@
+"""Imports go strictly downwards, and what must be light stays light."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import trainrun
+
+SOURCE = Path(trainrun.__file__).parent
+LAYERS = [
+    {"errors", "events", "registry", "quantities", "streams"},
+    {"ingredients"},
+    {"config"},
+    {"data", "stopping"},
+    {"plan"},
+    {"engine", "runs"},
+    {"fitting", "predicting"},
+    {"comparing"},
+    {"report"},
+    {"cli"},
+]
+HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path.parent != SOURCE or path.stem in HEIGHT)
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def at_import(tree: ast.Module) -> ast.Module:
+    """What runs when a module is imported: no function bodies, nothing for type checkers."""
+
+    class Strip(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+        def visit_If(self, node: ast.If) -> ast.If | None:
+            return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+    return Strip().visit(tree)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_go_downwards(path):
+    mine = part_of(path)
+    for name in imports(ast.parse(path.read_text())):
+        parts = name.split(".")
+        if parts[0] == "trainrun" and len(parts) > 1 and parts[1] in HEIGHT and parts[1] != mine:
+            assert HEIGHT[parts[1]] < HEIGHT[mine], f"{mine} imports {parts[1]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_the_engine_imports_torch(path):
+    found = {name.split(".")[0] for name in imports(at_import(ast.parse(path.read_text())))}
+    assert part_of(path) == "engine" or "torch" not in found
+
+
+def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["fit", "--help"], ["list"], ["list", "schedules"], ["show", "none"], ["schema"]],
+)
+def test_reports_load_nothing_heavy(arguments, tmp_path):
+    script = f"""
+import sys
+from trainrun.__main__ import main
+sys.argv = ["trainrun", *{arguments!r}]
+try:
+    main()
+finally:
+    heavy = {{"torch", "sklearn", "scipy", "pyarrow", "pandas"}} & sys.modules.keys()
+    print("heavy:", sorted(heavy), file=sys.stderr)
+"""
+    assert run_python(script, tmp_path).stderr.endswith("heavy: []\n")
+
+
+def test_listing_runs_is_light(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from trainrun.report.listing import list_runs
+list_runs(Path("runs"), "json")
+print(sorted({"numpy", "pydantic", "rich", "yaml"} & sys.modules.keys()))
+"""
+    assert run_python(script, tmp_path).stdout == "[]\n"
