@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.config import Choice, Config
-from trainrun.data import Dataset
+from trainrun.data import Dataset, Preprocessing
 from trainrun.errors import ConfigError
 from trainrun.ingredients import losses, metrics
 from trainrun.ingredients.initializers import Fans
@@ -87,14 +87,12 @@ class Objective:
     Attributes:
         rows, derivative: the training loss of each row and its derivative by the net's output.
         report: the plain loss of each row, for validation and test.
-        class_weight: [classes], or None.
         metrics: what is reported beside the loss.
     """
 
     rows: Callable[..., Any]
     derivative: Callable[..., Any]
     report: Callable[..., Any]
-    class_weight: np.ndarray | None
     metrics: tuple[Metric, ...]
 
 
@@ -108,6 +106,7 @@ class Plan:
         widths: inputs, hidden widths, outputs.
         activation, activation_derivative: of z, and of (z, h).
         objective: loss and metrics.
+        class_weight: [classes] weights of the training loss, or None.
         optimizer: turns gradients into directions.
         batch_size: rows of a step, at most those there are.
         dropout: [K, L+1] rates.
@@ -123,6 +122,7 @@ class Plan:
     activation: Callable[..., Any]
     activation_derivative: Callable[..., Any]
     objective: Objective
+    class_weight: np.ndarray | None
     optimizer: Any
     batch_size: int
     dropout: np.ndarray
@@ -190,7 +190,8 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         widths=(dataset.train.x.shape[1], *config.hidden, outputs),
         activation=activation,
         activation_derivative=derivative,
-        objective=_objective(config, dataset),
+        objective=make_objective(config, dataset),
+        class_weight=_class_weight(config, dataset),
         optimizer=config.optimizer.ingredient.function(**config.optimizer.settings),
         batch_size=batch_size,
         dropout=np.array([[c.dropout.input, *c.dropout.hidden] for c in configs]),
@@ -200,6 +201,29 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         early_stopping=_early_stopping(configs),
         plateau=_plateau(configs),
         _rates=tuple(_schedule(c, -(-len(dataset.train.y) // batch_size)) for c in configs),
+    )
+
+
+def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective:
+    """What a config trains on and reports, for a kind of target.
+
+    Raises:
+        ConfigError: the loss or a metric is for another kind.
+    """
+    ingredient = config.loss.ingredient if config.loss else losses[_DEFAULT_LOSS[target.task]]
+    settings = dict(config.loss.settings) if config.loss else {}
+    if ingredient.traits["task"] != target.task:
+        raise _misfit(config, "loss", f"{ingredient.name} is for {ingredient.traits['task']}", target)
+    plain = settings | {
+        key: value for key, value in ingredient.traits.get("plain", {}).items() if key in settings
+    }
+    return Objective(
+        rows=partial(ingredient.function, **settings),
+        derivative=partial(ingredient.derivative_function, **settings),
+        report=partial(ingredient.function, **plain),
+        metrics=tuple(
+            _metric(name, config, target) for name in config.metrics or _DEFAULT_METRICS[target.task]
+        ),
     )
 
 
@@ -244,31 +268,12 @@ def _strengths(configs: Sequence[Config]) -> Strengths:
     )
 
 
-def _objective(config: Config, dataset: Dataset) -> Objective:
-    ingredient = config.loss.ingredient if config.loss else losses[_DEFAULT_LOSS[dataset.task]]
-    settings = dict(config.loss.settings) if config.loss else {}
-    if ingredient.traits["task"] != dataset.task:
-        raise _misfit(config, "loss", f"{ingredient.name} is for {ingredient.traits['task']}", dataset)
-    plain = settings | {
-        key: value for key, value in ingredient.traits.get("plain", {}).items() if key in settings
-    }
-    return Objective(
-        rows=partial(ingredient.function, **settings),
-        derivative=partial(ingredient.derivative_function, **settings),
-        report=partial(ingredient.function, **plain),
-        class_weight=_class_weight(config, dataset),
-        metrics=tuple(
-            _metric(name, config, dataset) for name in config.metrics or _DEFAULT_METRICS[dataset.task]
-        ),
-    )
-
-
-def _metric(name: str, config: Config, dataset: Dataset) -> Metric:
+def _metric(name: str, config: Config, target: Dataset | Preprocessing) -> Metric:
     ingredient = metrics[name]
-    if ingredient.traits["task"] != dataset.task:
-        raise _misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", dataset)
-    if ingredient.traits["reads"] == "score" and len(dataset.labels) != 2:
-        raise _misfit(config, "metrics", f"{name} is for two classes", dataset)
+    if ingredient.traits["task"] != target.task:
+        raise _misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", target)
+    if ingredient.traits["reads"] == "score" and len(target.labels) != 2:
+        raise _misfit(config, "metrics", f"{name} is for two classes", target)
     return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)
 
 
@@ -338,6 +343,6 @@ def _schedule(config: Config, per_epoch: int) -> Callable[[np.ndarray], np.ndarr
         raise ConfigError([f"{config.place('schedule')}: schedule: {error}"]) from None
 
 
-def _misfit(config: Config, key: str, what: str, dataset: Dataset) -> ConfigError:
-    having = f"{len(dataset.labels)} classes" if dataset.task == "classification" else "numbers to predict"
+def _misfit(config: Config, key: str, what: str, target: Dataset | Preprocessing) -> ConfigError:
+    having = f"{len(target.labels)} classes" if target.task == "classification" else "numbers to predict"
     return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])

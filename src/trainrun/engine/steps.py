@@ -57,8 +57,8 @@ class Steps:
         self.penalties = Penalties(
             plan.strengths.select(stack.members), stack.layout.weights_end, stack.parameters_KD
         )
-        weight = plan.objective.class_weight
-        self._class_weight = None if weight is None else torch.from_numpy(weight).to(stack.parameters_KD)
+        weight_C = plan.class_weight
+        self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(stack.parameters_KD)
         self._seeds = [plan.seeds[member] for member in stack.members]
         self._dropout = plan.dropout[stack.members]
 

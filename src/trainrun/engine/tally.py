@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.data import Dataset
+from trainrun.data import Dataset, Preprocessing
 from trainrun.plan import Objective
 
 
@@ -22,14 +22,18 @@ class Tally:
     Args:
         objective: whose metrics are wanted.
         loss: the loss of each row, of (output [K, B, C], target [K, B]).
-        dataset: its task, labels and target scale.
+        target: its task, labels and scale.
         answers: further answers to keep (`class` for a confusion matrix).
     """
 
     def __init__(
-        self, objective: Objective, loss: Callable[[Tensor, Tensor], Tensor], dataset: Dataset, *answers: str
+        self,
+        objective: Objective,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        target: Dataset | Preprocessing,
+        *answers: str,
     ) -> None:
-        self._metrics, self._loss, self._dataset = objective.metrics, loss, dataset
+        self._metrics, self._loss, self._target = objective.metrics, loss, target
         self._losses: list[Tensor] = []
         self._answers: dict[str, list[Tensor]] = {m.reads: [] for m in objective.metrics}
         self._answers.update({name: [] for name in answers})
@@ -52,7 +56,7 @@ class Tally:
         columns = {"loss": _joined(self._losses).mean(axis=1, dtype=np.float64)}
         answers = {name: self.answer(name) for name in self._answers}
         for metric in self._metrics:
-            columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._dataset.labels))
+            columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.labels))
         members = range(len(columns["loss"]))
         return [{name: float(column[k]) for name, column in columns.items()} for k in members]
 
@@ -62,9 +66,9 @@ class Tally:
         return self._in_own_units(answer) if name == "value" else answer
 
     def _in_own_units(self, values: np.ndarray) -> np.ndarray:
-        if self._dataset.task == "classification":
+        if self._target.task == "classification":
             return values
-        return values.astype(np.float64) * self._dataset.target_scale + self._dataset.target_center
+        return values.astype(np.float64) * self._target.target_scale + self._target.target_center
 
 
 _READINGS: dict[str, Callable[[Tensor], Tensor]] = {

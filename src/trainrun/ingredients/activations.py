@@ -2,7 +2,8 @@
 
 Both are written from operations whose rounding does not depend on an element's place in memory (no `elu`,
 `softplus`, `mish` or backward kernels): a member's bits are then the same in every stack. The derivative may
-use the output h where that is cheaper than z.
+use the output h where that is cheaper than z. The trait `module` names the class of `torch.nn` that a saved
+model uses for it, with the same settings.
 """
 
 import math
@@ -20,7 +21,7 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@activations.register()
+@activations.register(module="ReLU")
 def relu(z: "Tensor") -> "Tensor":
     """max(0, z).
 
@@ -34,7 +35,7 @@ def relu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return h.sign()  # 1 where h > 0, else 0, in one pass and without a change of type
 
 
-@activations.register()
+@activations.register(module="LeakyReLU")
 def leaky_relu(z: "Tensor", *, negative_slope: NonNegative = 0.01) -> "Tensor":
     """z where positive, negative_slope * z elsewhere.
 
@@ -48,7 +49,7 @@ def leaky_relu_derivative(z: "Tensor", h: "Tensor", *, negative_slope: float = 0
     return z.new_full((), 1.0).where(z > 0, z.new_full((), negative_slope))
 
 
-@activations.register()
+@activations.register(module="ELU")
 def elu(z: "Tensor", *, alpha: Positive = 1.0) -> "Tensor":
     """z where positive, alpha (exp(z) - 1) elsewhere.
 
@@ -62,7 +63,7 @@ def elu_derivative(z: "Tensor", h: "Tensor", *, alpha: float = 1.0) -> "Tensor":
     return z.new_full((), 1.0).where(z > 0, h + alpha)
 
 
-@activations.register()
+@activations.register(module="SELU")
 def selu(z: "Tensor") -> "Tensor":
     """The elu that keeps mean 0 and variance 1, with lecun_normal weights.
 
@@ -76,7 +77,7 @@ def selu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return z.new_full((), _SELU_SCALE).where(z > 0, h + _SELU_ALPHA * _SELU_SCALE)
 
 
-@activations.register()
+@activations.register(module="GELU")
 def gelu(z: "Tensor") -> "Tensor":
     """z times the standard normal distribution function of z (the exact form).
 
@@ -90,7 +91,7 @@ def gelu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return _normal_cdf(z) + z * (z * z * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
 
 
-@activations.register("swish")
+@activations.register("swish", module="SiLU")
 def silu(z: "Tensor") -> "Tensor":
     """z times sigmoid(z), also called swish.
 
@@ -105,7 +106,7 @@ def silu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return s + h * (1 - s)
 
 
-@activations.register()
+@activations.register(module="Mish")
 def mish(z: "Tensor") -> "Tensor":
     """z times tanh(softplus(z)).
 
@@ -120,7 +121,7 @@ def mish_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return t + z * (1 - t * t) * z.sigmoid()
 
 
-@activations.register()
+@activations.register(module="Softplus")
 def softplus(z: "Tensor") -> "Tensor":
     """log(1 + exp(z)), a smooth relu.
 
@@ -134,7 +135,7 @@ def softplus_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return z.sigmoid()
 
 
-@activations.register()
+@activations.register(module="Sigmoid")
 def sigmoid(z: "Tensor") -> "Tensor":
     """1 / (1 + exp(-z)), between 0 and 1."""
     return z.sigmoid()
@@ -145,7 +146,7 @@ def sigmoid_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return h * (1 - h)
 
 
-@activations.register()
+@activations.register(module="Tanh")
 def tanh(z: "Tensor") -> "Tensor":
     """The hyperbolic tangent, between -1 and 1."""
     return z.tanh()
@@ -156,7 +157,7 @@ def tanh_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return 1 - h * h
 
 
-@activations.register()
+@activations.register(module="Softsign")
 def softsign(z: "Tensor") -> "Tensor":
     """z / (1 + |z|), a tanh with long tails.
 
@@ -171,7 +172,7 @@ def softsign_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return d * d
 
 
-@activations.register("linear")
+@activations.register("linear", module="Identity")
 def identity(z: "Tensor") -> "Tensor":
     """z itself: the layers compose to one linear map."""
     return z

@@ -1,0 +1,139 @@
+"""Using a finished run: its net, predictions and evaluations of raw rows."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainrun.config import Config, load_config
+from trainrun.config.identity import identify
+from trainrun.data import Preprocessing, Table, as_table, digests, read_table
+from trainrun.errors import StorageError, UsageError, printable
+from trainrun.fitting import default_runs
+from trainrun.plan import make_objective
+from trainrun.runs.files import read_bytes
+from trainrun.runs.naming import resolve
+from trainrun.runs.reading import Run
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainrun.engine.saved import SavedNet
+
+
+class TrainedRun:
+    """A finished run, ready to be used. Rows are a file's path or a table in memory.
+
+    A table is a pandas or polars frame, a `pyarrow.Table`, a dict of columns, a list of dicts, or a 2-D array
+    with the columns in the order of training.
+
+    Args:
+        run: the run.
+
+    Raises:
+        UsageError: it is not finished.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if not run.result:
+            raise UsageError(f"{run.label}: is not finished")
+        self.run = run
+
+    @cached_property
+    def config(self) -> Config:
+        """The resolved config."""
+        return load_config(self.run.paths.config)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """What turns raw rows into what the net sees."""
+        path = self.run.paths.preprocessing
+        try:
+            saved = json.loads(read_bytes(path))
+        except (OSError, ValueError, RecursionError) as error:
+            raise StorageError(f"{printable(str(path))}: cannot be read: {error}") from error
+        return Preprocessing.from_json(saved)
+
+    def predict(self, rows: Any) -> np.ndarray:
+        """Label names (text) [N], or numbers in the target's units (float64) [N], row for row.
+
+        Raises:
+            DataError: the rows cannot be used.
+        """
+        outputs = self._outputs(self._table(rows))
+        if self.preprocessing.task == "classification":
+            return np.array(self.preprocessing.labels)[outputs.argmax(axis=1)]
+        prediction: np.ndarray = outputs[:, 0].astype(np.float64)
+        return prediction * self.preprocessing.target_scale + self.preprocessing.target_center
+
+    def probabilities(self, rows: Any) -> np.ndarray:
+        """The probability of each label [N, labels], in the order of `preprocessing.labels`.
+
+        Raises:
+            UsageError: the run predicts numbers.
+        """
+        if self.preprocessing.task != "classification":
+            raise UsageError(f"{self.run.label}: predicts a number, which has no probabilities")
+        logits = self._outputs(self._table(rows)).astype(np.float64)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+
+    def evaluate(self, rows: Any) -> dict[str, float]:
+        """The loss and the run's metrics on labelled rows."""
+        table = self._table(rows)
+        x, y = self.preprocessing.transform(table), self.preprocessing.targets(table)
+        return self._net.evaluate(x, y, make_objective(self.config, self.preprocessing), self.preprocessing)
+
+    def model(self) -> nn.Sequential:
+        """The net over preprocessed rows, in the trained scale, with its best weights."""
+        return self._net.sequential()
+
+    @cached_property
+    def _net(self) -> SavedNet:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        from trainrun.engine.saved import SavedNet
+
+        path = self.run.paths.weights
+        try:
+            return SavedNet(load(read_bytes(path)), self.config.activation)
+        except (OSError, SafetensorError) as error:
+            raise StorageError(f"{printable(str(path))}: cannot be read: {error}") from error
+
+    def _outputs(self, table: Table) -> np.ndarray:
+        return self._net.outputs(self.preprocessing.transform(table))
+
+    def _table(self, rows: Any) -> Table:
+        if isinstance(rows, str | Path):
+            return read_table(Path(rows), self.preprocessing)
+        return as_table(rows, self.preprocessing)
+
+
+def load_run(run: str | Path) -> TrainedRun:
+    """A finished run, by its directory or any name that the commands take.
+
+    Raises:
+        UsageError: nothing is named so, or several runs are.
+    """
+    found = resolve(str(run), default_runs(), identify_file)
+    if len(found) > 1:
+        seeds = ", ".join(one.paths.directory.name for one in found)
+        raise UsageError(f"{printable(str(run))}: has several seeds ({seeds}); add one of them")
+    return TrainedRun(found[0])
+
+
+def load_model(run: str | Path) -> nn.Sequential:
+    """A finished run's net as a `torch.nn.Sequential` over preprocessed rows, with its best weights."""
+    return load_run(run).model()
+
+
+def identify_file(path: Path) -> str:
+    """The id8 of a config file."""
+    config = load_config(path)
+    return identify(config, digests(config.data))

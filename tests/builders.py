@@ -1,0 +1,96 @@
+"""Small data and plans for tests of the engine, made through the real config."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from trainrun.config import Config, load_config
+from trainrun.data import Dataset, Part
+from trainrun.engine.training import train
+from trainrun.events import EpochEnded, Event, FitEnded
+from trainrun.plan import Cell, Plan, make_plan
+
+CPU = torch.device("cpu")
+
+
+def config(**keys: object) -> Config:
+    """A config with the given keys, read from a file as any other."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "test.yaml"
+        path.write_text(yaml.safe_dump({"data": "digits"} | keys))
+        return load_config(path)
+
+
+def blobs(rows: int = 60, features: int = 5, classes: int = 3, seed: int = 0) -> Dataset:
+    """Classes around random centres; a fifth of the rows each for validation and test."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % classes
+    x = (rng.normal(size=(classes, features))[y] + rng.normal(size=(rows, features))).astype(np.float32)
+    parts = _parts(x, y.astype(np.int64))
+    return Dataset(
+        **parts,
+        task="classification",
+        labels=tuple(str(c) for c in range(classes)),
+        target_center=0.0,
+        target_scale=1.0,
+        preprocessing=None,
+        notes=(),
+    )
+
+
+def line(rows: int = 60, features: int = 5, seed: int = 0) -> Dataset:
+    """A noisy linear target, standardised, whose own units are 10 + 3 times that."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, features)).astype(np.float32)
+    y = (x.sum(axis=1) / features**0.5 + 0.1 * rng.normal(size=rows)).astype(np.float32)
+    return Dataset(
+        **_parts(x, y),
+        task="regression",
+        labels=(),
+        target_center=10.0,
+        target_scale=3.0,
+        preprocessing=None,
+        notes=(),
+    )
+
+
+def plan(dataset: Dataset, configs: list[Config]) -> Plan:
+    """The plan of one stack."""
+    return make_plan([Cell(c, dataset) for c in configs])
+
+
+def run(
+    dataset: Dataset, *configs: Config, dtype: torch.dtype = torch.float32, threads: int = 1
+) -> list[list[Event]]:
+    """Train configs in one stack; the events of each member."""
+    events: list[list[Event]] = [[] for _ in configs]
+    for event in train(plan(dataset, list(configs)), device=CPU, dtype=dtype, threads=threads):
+        events[event.member].append(event)
+    return events
+
+
+def epochs(events: list[Event]) -> list[EpochEnded]:
+    return [event for event in events if isinstance(event, EpochEnded)]
+
+
+def ended(events: list[Event]) -> FitEnded:
+    (end,) = [event for event in events if isinstance(event, FitEnded)]
+    return end
+
+
+def fingerprint(events: list[Event]) -> list[object]:
+    """All that a member's events say, bit for bit, but its place in the stack."""
+    end = ended(events)
+    told = [repr({k: v for k, v in vars(e).items() if k not in ("member", "weights")}) for e in events]
+    return [*told, *((key, value.tobytes()) for key, value in end.weights.items())]
+
+
+def _parts(x: np.ndarray, y: np.ndarray) -> dict[str, Part]:
+    fifth = len(y) // 5
+    cuts = {"test": slice(0, fifth), "valid": slice(fifth, 2 * fifth), "train": slice(2 * fifth, None)}
+    return {name: Part(np.ascontiguousarray(x[cut]), y[cut]) for name, cut in cuts.items()}

@@ -1,0 +1,100 @@
+"""A member has the same bits alone and in any stack, on one thread and on two, and each time."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from builders import blobs, config, ended, epochs, fingerprint, line, run
+
+from trainrun.ingredients import activations, optimizers
+
+BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 2, "early_stopping": False, "dropout": 0.3}
+THREADS = (1, 2)
+
+
+def seeds(count: int, **keys: object) -> list:
+    return [config(**BASE | keys, seed=seed) for seed in range(count)]
+
+
+def assert_alone_as_in_stack(dataset, members, *, checked=(0, -1), threads=THREADS):
+    together = run(dataset, *members)
+    for place in checked:
+        for count in threads:
+            (alone,) = run(dataset, members[place], threads=count)
+            assert fingerprint(alone) == fingerprint(together[place])
+
+
+def test_a_second_training_gives_the_same_bits():
+    first, second = (run(blobs(), *seeds(3)) for _ in range(2))
+    assert [fingerprint(events) for events in first] == [fingerprint(events) for events in second]
+    assert fingerprint(first[0]) != fingerprint(first[1])
+
+
+@pytest.mark.parametrize("name", activations)
+def test_every_activation(name):
+    assert_alone_as_in_stack(blobs(), seeds(5, activation=name))
+
+
+@pytest.mark.parametrize("name", optimizers)
+def test_every_optimizer(name):
+    assert_alone_as_in_stack(blobs(), seeds(5, optimizer=name, gradient_clip=0.5))
+
+
+@pytest.mark.parametrize("hidden", [[], [1], [2], [1, 1], [3, 1, 2], [65, 33], [129]])
+@pytest.mark.parametrize("dataset", [blobs(features=1, classes=2), blobs(rows=61, features=7), line(rows=62)])
+def test_every_width_with_odd_rows(hidden, dataset):
+    assert_alone_as_in_stack(dataset, seeds(5, hidden=hidden, batch_size=7, activation="sigmoid"))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 35, 36, 500])
+@pytest.mark.parametrize("dataset", [blobs(), line()])
+def test_every_batch_size(batch_size, dataset):
+    assert_alone_as_in_stack(dataset, seeds(3, batch_size=batch_size, activation="tanh"))
+
+
+@pytest.mark.parametrize("count", [2, 5, 40])
+def test_every_stack_size(count):
+    assert_alone_as_in_stack(blobs(), seeds(count, epochs=1))
+
+
+def test_large_products_on_one_and_two_threads():
+    """Wide enough that a library would split sums over threads (an inner dimension of 784 and more)."""
+    dataset = blobs(rows=200, features=784)
+    members = seeds(3, hidden=[256, 130], batch_size=100, gradient_clip=1.0, activation="mish")
+    assert_alone_as_in_stack(dataset, members)
+
+
+def test_members_that_differ_in_everything_a_stack_allows():
+    members = [
+        config(**BASE | {"dropout": 0.0}, seed=4),
+        config(**BASE | {"epochs": 5}, seed=4, learning_rate=0.03, schedule="cosine", gradient_clip=0.1),
+        config(**BASE | {"dropout": {"input": 0.2, "hidden": 0.6}}, initializer="xavier_uniform", warmup="3 steps"),
+        config(
+            **BASE | {"early_stopping": {"patience": 1, "monitor": "val_accuracy"}, "epochs": 7},
+            regularization={"l1": 1e-3, "l2": 1e-3, "activity_l2": 0.1, "weight_decay": 0.01},
+        ),
+        config(**BASE, regularization={"l1": 1e-2, "l1_method": "subgradient", "activity_l1": 0.01}),
+        config(**BASE | {"epochs": 6}, schedule={"name": "reduce_on_plateau", "patience": 1}, learning_rate=0.1),
+    ]
+    assert_alone_as_in_stack(blobs(), members, checked=range(len(members)), threads=(1,))
+
+
+def test_a_diverging_member_leaves_its_neighbours_alone():
+    sound = config(**BASE | {"epochs": 4})
+    wild = config(**BASE | {"epochs": 4}, learning_rate=1e30, optimizer="sgd", activation="identity")
+    calm = config(**BASE | {"epochs": 4}, optimizer="sgd", activation="identity")
+    assert_alone_as_in_stack(blobs(), [calm, wild, calm], checked=(0, 1, 2), threads=(1,))
+    assert ended(run(blobs(), sound)[0]).status == "complete"
+
+
+def test_members_that_stop_leave_the_others_alone():
+    keys = {"epochs": 30, "learning_rate": 0.02, "early_stopping": 2, "dropout": 0.0}
+    members = seeds(6, **keys)
+    lengths = [len(epochs(events)) for events in run(blobs(), *members)]
+    assert len(set(lengths)) > 2  # they do stop at different epochs
+    assert_alone_as_in_stack(blobs(), members, checked=range(6), threads=(1,))
+
+
+def test_products_are_set_to_be_reproducible():
+    assert os.environ["MKL_CBWR"]
