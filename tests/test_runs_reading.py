@@ -1,0 +1,232 @@
+"""Finding and reading runs: nothing in a run directory is trusted."""
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from trainrun.errors import StorageError, UsageError
+from trainrun.runs.naming import resolve
+from trainrun.runs.paths import RunPaths, group_directory, run_directory, seed_of, split_group
+from trainrun.runs.reading import Run, find_runs
+
+RESULT = {
+    "status": "complete",
+    "stopped_by": "epochs",
+    "best_epoch": 2,
+    "epochs": 3,
+    "steps": 108,
+    "parameters": 9,
+    "zero_weights": 0,
+    "train": {"loss": 0.5, "accuracy": 0.9},
+    "valid": {"loss": 0.6, "accuracy": 0.8},
+    "test": None,
+}
+
+
+def make_run(runs: Path, label: str, begun: str | None = None, **result: object) -> Run:
+    directory = runs / label
+    directory.mkdir(parents=True)
+    paths = RunPaths(directory)
+    paths.preprocessing.write_text("{}")
+    paths.result.write_text(json.dumps(RESULT | result))
+    if begun:
+        end = {"event": "end", "seconds": 1.5, "monitor": "val_accuracy"}
+        paths.events.write_text(json.dumps({"time": begun, "event": "start"}) + "\n" + json.dumps(end) + "\n")
+    return Run(directory)
+
+
+def no_config(path: Path) -> str:
+    raise AssertionError(f"{path} is no config")
+
+
+def test_names_of_directories():
+    assert split_group("my-net-0123abcd") == ("my-net", "0123abcd")
+    assert split_group("my-net") == ("my-net", "")
+    assert [seed_of(name) for name in ("seed-0", "seed-12", "seed-012", "seed-", "x")] == [
+        0,
+        12,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_renamed_group_is_the_same_runs(tmp_path):
+    assert run_directory(tmp_path, "a", "0123abcd", 3) == tmp_path / "a-0123abcd" / "seed-3"
+    (tmp_path / "b-0123abcd").mkdir()
+    assert group_directory(tmp_path, "a", "0123abcd") == tmp_path / "b-0123abcd"
+    (tmp_path / "a-0123abcd").mkdir()
+    assert group_directory(tmp_path, "a", "0123abcd") == tmp_path / "a-0123abcd"
+
+
+def test_a_run_is_read(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-4", "2025-01-02T03:04:05+00:00")
+    assert (run.name, run.id8, run.seed, run.label) == ("net", "0123abcd", 4, "net-0123abcd/seed-4")
+    assert (run.status, run.result, run.seconds) == ("complete", RESULT, 1.5)
+    assert (run.monitor, run.monitored) == ("val_accuracy", 0.8)
+    assert run.begun.isoformat() == "2025-01-02T03:04:05+00:00"
+
+
+def test_runs_are_found_by_name_and_seed(tmp_path):
+    for label in (
+        "b-0123abcd/seed-10",
+        "b-0123abcd/seed-9",
+        "b-0123abcd/notes",
+        "a-0123abce/seed-0",
+        "x/seed-1",
+    ):
+        make_run(tmp_path, label)
+    found = [run.label for run in find_runs(tmp_path)]
+    assert found == ["a-0123abce/seed-0", "b-0123abcd/seed-9", "b-0123abcd/seed-10"]
+    assert find_runs(tmp_path / "nowhere") == []
+
+
+FALSE_RESULTS = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"status": "complete"}',
+    json.dumps(RESULT | {"status": ["complete"]}).encode(),
+    json.dumps(RESULT | {"status": "\x1b[31m"}).encode(),
+    json.dumps(RESULT | {"train": [1, 2]}).encode(),
+    json.dumps(RESULT | {"train": {"loss": {}}}).encode(),
+    json.dumps(RESULT | {"train": {"loss": 10**400}}).encode(),
+    json.dumps(RESULT | {"epochs": math.inf}).encode(),
+    json.dumps(RESULT | {"epochs": -1}).encode(),
+    json.dumps(RESULT | {"steps": 10**30}).encode(),
+    json.dumps(RESULT | {"confusion": 5}).encode(),
+    json.dumps(RESULT | {"confusion": {"test": [["x"]]}}).encode(),
+    b'{"status": ' + b"9" * 5000 + b"}",
+]
+
+
+@pytest.mark.parametrize("content", FALSE_RESULTS, ids=lambda content: content[:20].decode(errors="replace"))
+def test_a_false_result_is_no_result(tmp_path, content):
+    run = make_run(tmp_path, "net-0123abcd/seed-0")
+    run.paths.result.write_bytes(content)
+    assert (run.status, run.result, run.monitored) == ("unreadable", None, None)
+
+
+def test_a_run_without_a_result_was_interrupted(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-0")
+    run.paths.result.unlink()
+    assert (run.status, run.result, run.begun, run.seconds) == ("interrupted", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[1]",
+        '{"event": "start", "time": 5}',
+        '{"event": "start", "time": "2025-01-01"}',
+        '{"event": []}',
+    ],
+)
+def test_events_of_any_kind_are_no_trouble(tmp_path, line):
+    run = make_run(tmp_path, "net-0123abcd/seed-0")
+    run.paths.events.write_text(line + "\n")
+    assert run.begun is None
+    assert run.seconds is None
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_an_unterminated_last_line_is_dropped(tmp_path, cut):
+    run = make_run(tmp_path, "net-0123abcd/seed-0")
+    rows = [{"epoch": 1, "name": "a\u2028b"}, {"epoch": 2, "name": "c"}]
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    last = len(content.splitlines(keepends=True)[-1])
+    run.paths.metrics.write_bytes(content[: -min(cut, last)])
+    assert run.metrics == rows[:1]
+
+
+def test_a_damaged_line_is_an_error_with_its_place(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-0")
+    run.paths.metrics.write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
+    with pytest.raises(StorageError, match=r"metrics\.jsonl:2: "):
+        _ = run.metrics
+
+
+@pytest.fixture
+def runs(tmp_path):
+    make_run(tmp_path, "net-00000001/seed-0", "2025-01-01T00:00:00+00:00")
+    make_run(tmp_path, "net-00000001/seed-1", "2025-01-04T00:00:00+00:00")
+    make_run(tmp_path, "net-00000002/seed-0", "2025-01-02T00:00:00+00:00")
+    make_run(tmp_path, "other-00000003/seed-5", "2025-01-03T00:00:00+00:00")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("last", ["net-00000001/seed-1"]),
+        ("last/seed-0", ["net-00000001/seed-0"]),
+        ("net", ["net-00000001/seed-0", "net-00000001/seed-1"]),
+        ("net/seed-1", ["net-00000001/seed-1"]),
+        ("net-00000002", ["net-00000002/seed-0"]),
+        ("net-00000002/seed-0", ["net-00000002/seed-0"]),
+        ("renamed-00000002", ["net-00000002/seed-0"]),
+        ("other", ["other-00000003/seed-5"]),
+        ("{runs}/net-00000001", ["net-00000001/seed-0", "net-00000001/seed-1"]),
+        ("{runs}/net-00000001/", ["net-00000001/seed-0", "net-00000001/seed-1"]),
+        ("{runs}/other-00000003/seed-5", ["other-00000003/seed-5"]),
+    ],
+)
+def test_how_a_run_is_named(runs, text, labels):
+    assert [run.label for run in resolve(text.format(runs=runs), runs, no_config)] == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("nett", "did you mean net"),
+        ("net/seed-7", "net-00000001/seed-"),
+        ("qqqqqqqq", "trainrun list"),
+        ("\x1b[31m", "x1b"),
+    ],
+)
+def test_an_unknown_run_is_a_usage_error_with_near_names(runs, text, hint):
+    with pytest.raises(UsageError, match="no such run in ") as caught:
+        resolve(text, runs, no_config)
+    assert hint in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_folder_that_bears_a_runs_name_is_no_run(runs, monkeypatch):
+    monkeypatch.chdir(runs.parent)
+    (runs.parent / "net").mkdir()
+    assert [run.label for run in resolve("net/seed-1", runs, no_config)] == ["net-00000001/seed-1"]
+    assert len(resolve("net", runs, no_config)) == 2
+
+
+def test_a_run_moved_elsewhere_is_read(runs):
+    shutil.copytree(runs / "other-00000003" / "seed-5", runs / "copied")
+    (run,) = resolve(str(runs / "copied"), runs, no_config)
+    assert (run.status, run.seed) == ("complete", None)
+
+
+def test_a_config_file_names_its_runs(runs):
+    config = runs / "other.yaml"
+    config.touch()
+    assert [run.seed for run in resolve(str(config), runs, lambda path: "00000003")] == [5]
+    with pytest.raises(UsageError, match=r"other\.yaml: this config has no runs in .* yet"):
+        resolve(str(config), runs, lambda path: "00000009")
+
+
+def test_nothing_to_find(tmp_path):
+    with pytest.raises(UsageError, match="last: no such run; there are none in "):
+        resolve("last", tmp_path / "nowhere", no_config)
+
+
+def test_directories_nobody_may_read_are_passed_over(runs):
+    os.mkfifo(runs / "net-00000001" / "seed-9")
+    (runs / "pipe-00000009").touch()
+    assert len(find_runs(runs)) == 4
