@@ -1,0 +1,49 @@
+"""Data as a net sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainrun.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows as a net sees them.
+
+    Attributes:
+        x: float32 [N, F], C-contiguous.
+        y: class indices, int64 [N], or standardised numbers, float32 [N].
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The parts of the data, and what is needed to understand them.
+
+    Attributes:
+        train: what is trained on.
+        valid: what decides the best epoch; None where there is none.
+        test: what nothing was chosen by; None where there is none.
+        task: `classification` or `regression`.
+        labels: the classes as text, in the order of their indices; none for regression.
+        target_center: what was subtracted from a regression's target.
+        target_scale: what it was then divided by.
+        preprocessing: what was fitted on the training rows.
+        notes: sentences to say once, about values that were filled or rows that were left out.
+    """
+
+    train: Part
+    valid: Part | None
+    test: Part | None
+    task: str
+    labels: tuple[str, ...]
+    target_center: float
+    target_scale: float
+    preprocessing: Preprocessing
+    notes: tuple[str, ...]

@@ -1,0 +1,82 @@
+"""Data files on disk: opening them, hashing them, and what to say when that fails."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from trainrun.errors import DataError, DataMissingError, StorageError, printable
+
+_LONGEST = 60  # characters of a user's text in a message
+
+
+def quoted(text: object) -> str:
+    """`text` from a user's file, in quotes, cut and escaped so that it is safe to print."""
+    shown = printable(str(text))
+    return f"'{shown[:_LONGEST]}...'" if len(shown) > _LONGEST else f"'{shown}'"
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Names in quotes, and how many more there are beyond `most`."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(quoted(name) for name in every[:most]) + more
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'age'?` where one of `names` is close to `name`, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {quoted(close[0])}?" if close else ""
+
+
+def place_of(key: str, path: Path) -> str:
+    """How messages begin that speak of the file under a config's key (none: a file of new rows)."""
+    return f"{key}: {printable(str(path))}" if key else printable(str(path))
+
+
+@contextmanager
+def reading(place: str, path: Path) -> Iterator[None]:
+    """Say what hinders reading `path`.
+
+    Raises:
+        DataMissingError: the file is not there, or is not a file that may be read.
+        DataError: it is compressed and damaged.
+        StorageError: the disk fails.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataMissingError(f"{place}: there is no such file{_near_file(path)}") from None
+    except IsADirectoryError:
+        raise DataMissingError(f"{place}: is a folder; name a file in it") from None
+    except PermissionError:
+        raise DataMissingError(f"{place}: may not be read; mend its permissions") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
+    except OSError as error:
+        raise StorageError(f"{place}: cannot be read: {error.strerror or error}") from None
+
+
+def _near_file(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f" (nor the folder {quoted(path.parent)})"
+    return nearest(path.name, (entry.name for entry in path.parent.iterdir()))
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open `path` for its bytes, unpacked where it ends in `.gz`."""
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    return path.open("rb")
+
+
+def sha256(place: str, path: Path) -> str:
+    """SHA-256 of the file's bytes as they are on disk, in hex."""
+    with reading(place, path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

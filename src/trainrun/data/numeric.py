@@ -1,0 +1,161 @@
+"""Number columns: what fills their gaps and how they are scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainrun.data.files import quoted
+from trainrun.data.scaling import Scaler
+from trainrun.data.table import Rows, Table, Text
+from trainrun.data.vocabulary import is_number
+from trainrun.errors import DataError
+
+_COLUMNS_AT_ONCE = 64  # while looking for medians: a matrix is never copied as a whole
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The number columns of a table, ready to transform new rows.
+
+    Attributes:
+        names: F columns.
+        fills: float64 [F], what stands for a missing cell.
+        scaler: their scale.
+    """
+
+    names: tuple[str, ...]
+    fills: np.ndarray
+    scaler: Scaler
+
+    @classmethod
+    def fit(cls, table: Table, names: Sequence[str], rows: Rows, *, fill: str, scale: str) -> Numbers:
+        """Fit fills and scale on training rows.
+
+        Args:
+            table: where the rows are.
+            names: the number columns.
+            rows: the training rows.
+            fill: `median`, `mean` or `most_frequent`.
+            scale: `standard`, `minmax`, `quantile` or `none`.
+
+        Raises:
+            DataError: a column holds infinities, nothing at all, or numbers too large to compute with.
+        """
+        _check_finite(table, names)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fills = _fills(table, names, rows, _FILLS[fill])
+            scaler = Scaler.fit(scale, _filled(table, names, rows, fills), len(names))
+        bad = ~(np.isfinite(scaler.center) & np.isfinite(scaler.factor))
+        if bad.any():
+            name = quoted(names[int(np.argmax(bad))])
+            raise DataError(
+                f"{table.place}: column {name}: its numbers are too large to compute with; rescale them"
+            )
+        return cls(tuple(names), fills, scaler)
+
+    def transform(self, table: Table, rows: Rows, out: np.ndarray) -> None:
+        """Write the scaled numbers of `rows` into `out`, float32 [n, F].
+
+        Raises:
+            DataError: a cell is text, infinite, or too large for a 32-bit float once it is scaled.
+        """
+        for name in self.names:
+            _check_numbers(table, name)
+        start = 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in _filled(table, self.names, rows, self.fills):
+                target = out[start : start + len(block)]
+                target[...] = self.scaler.apply(block)
+                if not np.isfinite(target).all():
+                    self._complain(table, rows, start, target)
+                start += len(block)
+
+    def _complain(self, table: Table, rows: Rows, start: int, block: np.ndarray) -> None:
+        column = int(np.argmax(~np.isfinite(block).all(axis=0)))
+        name = self.names[column]
+        _check_finite(table, [name])
+        bad = rows[start : start + len(block)][~np.isfinite(block[:, column])]
+        raise table.fault(
+            name, bad, "the number is too large", "rescale the column, or say data.scale: standard"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain lists."""
+        return {"names": list(self.names), "fills": self.fills.tolist(), "scale": self.scaler.to_json()}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Numbers:
+        """What `to_json` gave."""
+        return cls(tuple(saved["names"]), np.array(saved["fills"], float), Scaler.from_json(saved["scale"]))
+
+
+def _filled(table: Table, names: Sequence[str], rows: Rows, fills: np.ndarray) -> Iterator[np.ndarray]:
+    """Blocks of rows as float64, their gaps filled."""
+    for _, block in table.blocks(names, rows):
+        numbers = block.astype(np.float64)
+        if block.dtype.kind == "f":
+            gaps = np.isnan(numbers)
+            if gaps.any():
+                numbers = np.where(gaps, fills, numbers)
+        yield numbers
+
+
+def _fills(
+    table: Table, names: Sequence[str], rows: Rows, middle: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Each column's middle over the rows where it is present."""
+    fills = np.empty(len(names))
+    for start in range(0, len(names), _COLUMNS_AT_ONCE):
+        some = names[start : start + _COLUMNS_AT_ONCE]
+        whole = np.ascontiguousarray(np.concatenate([block for _, block in table.blocks(some, rows)]).T)
+        for j, (name, cells) in enumerate(zip(some, whole, strict=True)):
+            present = cells[~np.isnan(cells)] if cells.dtype.kind == "f" else cells
+            if not len(present):
+                raise DataError(
+                    f"{table.place}: column {quoted(name)}: has no value in any of the {len(rows)} training "
+                    "rows; leave it out with data.drop"
+                )
+            fills[start + j] = middle(present)
+    return fills
+
+
+def _median(cells: np.ndarray) -> np.ndarray:
+    if cells.dtype.itemsize > 1:
+        return np.asarray(np.median(cells))
+    ranked = np.sort(cells, kind="stable")  # a radix sort for bytes: faster than any selection
+    return np.asarray((float(ranked[(len(ranked) - 1) // 2]) + float(ranked[len(ranked) // 2])) / 2)
+
+
+def _most_frequent(cells: np.ndarray) -> np.ndarray:
+    values, counts = np.unique(cells, return_counts=True)
+    return np.asarray(values[np.argmax(counts)])  # the least of equally frequent ones
+
+
+_FILLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "median": _median,
+    "mean": lambda cells: np.asarray(np.mean(cells, dtype=np.float64)),
+    "most_frequent": _most_frequent,
+}
+
+
+def _check_numbers(table: Table, name: str) -> None:
+    column = table[name]
+    if isinstance(column, Text):
+        odd = np.array([*(not is_number(value) for value in column.values), False])  # code -1 meets the last
+        bad = np.flatnonzero(odd[column.codes])
+        text = quoted(column.values[column.codes[bad[0]]])
+        raise table.fault(name, bad, f"{text} is not a number, as all are in training", "mend the cell")
+
+
+def _check_finite(table: Table, names: Sequence[str]) -> None:
+    for _, block in table.blocks(names, table.every_row()):
+        if block.dtype.kind == "f" and (infinite := np.isinf(block).any(axis=0)).any():
+            name = names[int(np.argmax(infinite))]
+            bad = np.flatnonzero(np.isinf(np.asarray(table[name])))
+            raise table.fault(
+                name, bad, "the number is infinite", "mend the cell, or list its text in data.na"
+            )

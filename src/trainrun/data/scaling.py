@@ -1,0 +1,129 @@
+"""Scales of number columns, fitted on training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+_QUANTILES = 1000
+
+
+@dataclass
+class Moments:
+    """Count, mean, sum of squared deviations, least and greatest of each column, over blocks of rows."""
+
+    count: int
+    mean: np.ndarray
+    deviations: np.ndarray
+    least: np.ndarray
+    greatest: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: Iterator[np.ndarray], width: int) -> Moments:
+        """Accumulate blocks [B, width] of float64, without missing values.
+
+        Source: Chan, Golub and LeVeque 1979, the merging of two samples' moments.
+        """
+        moments = cls(0, np.zeros(width), np.zeros(width), np.full(width, np.inf), np.full(width, -np.inf))
+        for block in blocks:
+            moments._merge(block)
+        return moments
+
+    def _merge(self, block: np.ndarray) -> None:
+        mean = block.mean(axis=0)
+        apart = block - mean
+        shift = mean - self.mean
+        total = self.count + len(block)
+        self.deviations += np.einsum("ij,ij->j", apart, apart) + shift**2 * (self.count * len(block) / total)
+        self.mean += shift * (len(block) / total)
+        self.count = total
+        np.minimum(self.least, block.min(axis=0), out=self.least)
+        np.maximum(self.greatest, block.max(axis=0), out=self.greatest)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """What is done to each of F number columns: (x - center) * factor, after quantiles where there are any.
+
+    Attributes:
+        center: float64 [F].
+        factor: float64 [F]; 0 for a column that is constant in training, so that it stays 0 later too.
+        quantiles: float64 [Q, F], each column's quantiles, mapped to those of a normal distribution.
+    """
+
+    center: np.ndarray
+    factor: np.ndarray
+    quantiles: np.ndarray | None = None
+
+    @classmethod
+    def fit(cls, kind: str, blocks: Iterator[np.ndarray], width: int) -> Scaler:
+        """Fit a scale.
+
+        Args:
+            kind: `standard`, `minmax`, `quantile` or `none`.
+            blocks: the training rows, float64 [B, width] each.
+            width: F.
+        """
+        if kind == "none":
+            return cls(np.zeros(width), np.ones(width))
+        if kind == "quantile":
+            return cls._fit_quantiles(np.concatenate([np.empty((0, width)), *blocks]))
+        moments = Moments.of(blocks, width)
+        spread = moments.greatest - moments.least
+        if kind == "minmax":
+            return cls(moments.least, _inverse(spread, spread > 0))
+        deviation = np.sqrt(moments.deviations / max(1, moments.count))
+        return cls(moments.mean, _inverse(deviation, spread > 0))
+
+    @classmethod
+    def _fit_quantiles(cls, numbers: np.ndarray) -> Scaler:
+        from sklearn.preprocessing import QuantileTransformer
+
+        if not numbers.shape[1]:
+            return cls(np.zeros(0), np.ones(0))
+        varies = numbers.max(axis=0) > numbers.min(axis=0)
+        quantile = QuantileTransformer(
+            n_quantiles=min(_QUANTILES, len(numbers)), output_distribution="normal", random_state=0
+        )
+        quantile.fit(numbers)
+        return cls(np.zeros(numbers.shape[1]), varies.astype(float), quantile.quantiles_)
+
+    def apply(self, block: np.ndarray) -> np.ndarray:
+        """Scale rows, float64 [B, F] to float64 [B, F]."""
+        moved: np.ndarray = block - self.center if self.quantiles is None else self._normal.transform(block)
+        moved *= self.factor
+        return moved
+
+    @cached_property
+    def _normal(self) -> Any:
+        """scikit-learn's transformer with our quantiles in it."""
+        from sklearn.preprocessing import QuantileTransformer
+
+        assert self.quantiles is not None
+        transformer = QuantileTransformer(n_quantiles=len(self.quantiles), output_distribution="normal")
+        transformer.n_quantiles_, transformer.n_features_in_ = self.quantiles.shape
+        transformer.quantiles_ = self.quantiles
+        transformer.references_ = np.linspace(0, 1, len(self.quantiles), endpoint=True)
+        return transformer
+
+    def to_json(self) -> dict[str, Any]:
+        """As lists of numbers."""
+        quantiles = {} if self.quantiles is None else {"quantiles": self.quantiles.tolist()}
+        return {"center": self.center.tolist(), "factor": self.factor.tolist(), **quantiles}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Scaler:
+        """What `to_json` gave."""
+        scaler = cls(np.array(saved["center"], float), np.array(saved["factor"], float))
+        if "quantiles" in saved:
+            scaler = replace(scaler, quantiles=np.array(saved["quantiles"], float))
+        return scaler
+
+
+def _inverse(spread: np.ndarray, varies: np.ndarray) -> np.ndarray:
+    # A column can vary by so little that its deviation underflows to 0.
+    return np.asarray(np.divide(1.0, spread, out=np.zeros_like(spread), where=varies & (spread > 0)))

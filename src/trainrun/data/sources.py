@@ -1,0 +1,119 @@
+"""From a file of any kind, or rows in memory, to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainrun.config.references import is_idx
+from trainrun.data.arrow import arrow_table, table_from_arrow
+from trainrun.data.delimited import read_delimited
+from trainrun.data.files import open_binary, reading
+from trainrun.data.idx import read_idx
+from trainrun.data.layout import Layout
+from trainrun.data.npz import read_npz
+from trainrun.data.parquet import read_parquet
+from trainrun.data.table import Column, MatrixColumns, Table, Text
+from trainrun.errors import DataError
+
+LABELS = "target"  # the name of labels that come from a file of their own
+
+
+def read_file(path: Path, place: str, layout: Layout) -> Table:
+    """Read a file of rows.
+
+    Args:
+        path: the file; its name says of which kind it is.
+        place: how messages begin.
+        layout: what is known of it.
+
+    Raises:
+        DataError: it cannot be used as it is.
+        DataMissingError: it is not there.
+    """
+    suffix = next((s.lower() for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
+    if suffix in {".csv", ".tsv", ".tab", ".txt", ".data"}:
+        return read_delimited(path, place, layout)
+    if suffix in {".parquet", ".pq"}:
+        return read_parquet(path, place, layout)
+    if suffix == ".npz":
+        data, target = read_npz(path, place, layout.target)
+        return table_from_arrays(data, target, place, layout)
+    if is_idx(path):
+        return table_from_arrays(read_idx(path, place), None, place, layout)
+    with reading(place, path), open_binary(path):
+        pass  # a file that is not there is the likelier mistake
+    raise DataError(
+        f"{place}: is of no kind that is known by its name: csv, tsv (.gz too), parquet, npz, idx (.gz)"
+    )
+
+
+def read_idx_pair(paths: tuple[Path, Path], places: tuple[str, str], layout: Layout) -> Table:
+    """Read IDX images and, from a file of their own, the labels.
+
+    Args:
+        paths: of the images, and of the labels, one for each image.
+        places: how messages about each begin.
+        layout: what is known of the data.
+    """
+    images, labels = (read_idx(path, place) for path, place in zip(paths, places, strict=True))
+    return table_from_arrays(images, labels, places[0], layout)
+
+
+def table_from_arrays(data: np.ndarray, target: np.ndarray | None, place: str, layout: Layout) -> Table:
+    """A table of an array of numbers [N, ...], each row made flat, and its target [N]."""
+    if not data.ndim or not data.size:
+        raise DataError(f"{place}: has no rows")
+    if data.dtype.kind not in "biuf":
+        raise DataError(f"{place}: its data is of type {data.dtype}; save it as numbers")
+    matrix = data.reshape(len(data), -1)
+    features = layout.names(matrix.shape[1], place)
+    apart: dict[str, Column] = {}
+    if target is not None:
+        if target.shape not in {(len(data),), (len(data), 1)}:
+            raise DataError(
+                f"{place}: its shape {data.shape} and the target's {target.shape} do not fit: one each"
+            )
+        apart[layout.target or LABELS] = _target_column(target.reshape(-1))
+    return Table(place, len(matrix), (*features, *apart), False, MatrixColumns(features, matrix), apart)
+
+
+def _target_column(target: np.ndarray) -> Column:
+    if target.dtype.kind != "U":
+        return target
+    values, codes = np.unique(np.char.strip(target), return_inverse=True)
+    return Text(codes.astype(np.int32), tuple(values.tolist()))
+
+
+def table_from_rows(rows: Any, layout: Layout) -> Table:
+    """A table of rows in memory.
+
+    Args:
+        rows: a pandas or polars frame, a `pyarrow.Table`, a dict of columns, a list of dicts, or a 2-D array
+            whose columns are in the order of training.
+        layout: what training knows of them.
+
+    Raises:
+        DataError: they are none of these, or do not fit.
+    """
+    place = f"the {type(rows).__name__}"
+    if isinstance(rows, list):
+        rows = _columns_of_dicts(rows) if rows and isinstance(rows[0], Mapping) else np.asarray(rows)
+    if isinstance(rows, np.ndarray):
+        if rows.ndim != 2:
+            raise DataError(f"{place}: has the shape {rows.shape}; give it two dimensions, rows and columns")
+        if rows.dtype.kind in "biuf":
+            return table_from_arrays(rows, None, place, layout)
+        rows = dict(zip(layout.names(rows.shape[1], place), rows.T.tolist(), strict=True))
+    arrow = arrow_table(dict(rows) if isinstance(rows, Mapping) else rows, place)
+    if not arrow.num_rows:
+        raise DataError(f"{place}: has no rows")
+    return table_from_arrow(arrow, place, layout, tuple(arrow.column_names))
+
+
+def _columns_of_dicts(rows: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}

@@ -1,0 +1,176 @@
+"""The target: what a run predicts, as class indices or as a standardised number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from trainrun.data.files import listed, quoted
+from trainrun.data.mistakes import check_stray_text
+from trainrun.data.table import Rows, Table, Text, missing
+from trainrun.data.vocabulary import Vocabulary, as_text, is_number, used_values
+from trainrun.errors import DataError
+
+Task = Literal["classification", "regression"]
+
+_MOST_INTEGERS = 20  # up to so many distinct whole numbers are taken for classes
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target's column and how it is encoded.
+
+    Attributes:
+        name: its column.
+        task: what it is.
+        labels: the classes; None for regression.
+        center: subtracted from a number.
+        scale: what the difference is divided by.
+    """
+
+    name: str
+    task: Task
+    labels: Vocabulary | None = None
+    center: float = 0.0
+    scale: float = 1.0
+
+    @classmethod
+    def of(cls, table: Table, name: str, task: str, rows: Rows) -> Target:
+        """Decide what the target is, from all rows of the training file.
+
+        Args:
+            table: the training file.
+            name: the target's column.
+            task: `classification`, `regression` or `auto`.
+            rows: the rows that are used.
+
+        Raises:
+            DataError: a cell is missing, the classes are fewer than two, or the numbers are none.
+        """
+        if task == "auto":
+            task = _guess(table, name, rows)
+        if task == "regression":
+            target = cls(name, "regression")
+            target._numbers(table, rows)  # for its checks
+            return target
+        _check_present(table, name, rows)
+        labels = Vocabulary.of(used_values(as_text(table[name]), rows))
+        if len(labels.words) < 2:
+            raise DataError(
+                f"{table.place}: target {quoted(name)}: has a single class, {listed(labels.words)}; "
+                "two are needed"
+            )
+        return cls(name, "classification", labels)
+
+    def standardised(self, table: Table, rows: Rows) -> Target:
+        """With the mean and standard deviation of the training rows; a constant target keeps scale 1."""
+        numbers = self._numbers(table, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            center, scale = float(numbers.mean()), float(numbers.std())
+        if not np.isfinite(scale):
+            raise DataError(
+                f"{table.place}: target {quoted(self.name)}: its numbers are too large; rescale them"
+            )
+        constant = numbers.min() == numbers.max() or scale == 0
+        return replace(self, center=center, scale=1.0 if constant else scale)
+
+    def encode(self, table: Table, rows: Rows) -> np.ndarray:
+        """Class indices, int64 [n], or standardised numbers, float32 [n].
+
+        Raises:
+            DataError: a cell is missing, a label is not among the classes, or a number is none or infinite.
+        """
+        if self.name not in table.names:
+            raise DataError(
+                f"{table.place}: has no column {quoted(self.name)}, the target; it has {listed(table.header)}"
+            )
+        if self.labels is not None:
+            return self._classes(table, rows, self.labels)
+        with np.errstate(over="ignore"):
+            values = ((self._numbers(table, rows) - self.center) / self.scale).astype(np.float32)
+        if not np.isfinite(values).all():
+            bad = rows[~np.isfinite(values)]
+            raise table.fault(
+                self.name, bad, "the number is too large", "rescale the target, or mend the cell"
+            )
+        return values
+
+    def _classes(self, table: Table, rows: Rows, labels: Vocabulary) -> np.ndarray:
+        _check_present(table, self.name, rows)
+        codes = labels.encode(table[self.name])[rows]
+        if (codes < 0).any():
+            bad = rows[codes < 0]
+            text = as_text(table[self.name])
+            label = quoted(text.values[text.codes[bad[0]]])
+            known = f"training knows {listed(labels.words)}"
+            raise table.fault(self.name, bad, f"the label {label} does not occur in training", known)
+        return codes
+
+    def _numbers(self, table: Table, rows: Rows) -> np.ndarray:
+        """The numbers as they are, float64 [n]."""
+        column = table[self.name]
+        _check_present(table, self.name, rows)
+        if isinstance(column, Text):
+            bad = np.array([*(not is_number(value) for value in column.values), False])[column.codes[rows]]
+            at = rows[bad] if bad.any() else rows
+            text = quoted(column.values[column.codes[at[0]]])
+            raise table.fault(
+                self.name, at, f"{text} is not a number", "mend it, or say data.task: classification"
+            )
+        _check_finite(table, self.name, rows)
+        return column[rows].astype(np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "target": self.name,
+            "task": self.task,
+            "labels": list(self.labels.words) if self.labels else [],
+            "labels_kind": self.labels.kind if self.labels else None,
+            "target_center": self.center,
+            "target_scale": self.scale,
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Target:
+        """What `to_json` gave."""
+        center, scale = float(saved["target_center"]), float(saved["target_scale"])
+        if saved["task"] == "regression":
+            return cls(saved["target"], "regression", None, center, scale)
+        return cls(
+            saved["target"], "classification", Vocabulary(saved["labels_kind"], tuple(saved["labels"]))
+        )
+
+
+def _guess(table: Table, name: str, rows: Rows) -> Task:
+    """Text, booleans and few distinct whole numbers are classes."""
+    column = table[name]
+    if isinstance(column, Text):
+        check_stray_text(table, name, "say data.task: classification")
+        if len(column.values) > _MOST_CLASSES:
+            raise DataError(
+                f"{table.place}: target {quoted(name)}: is text with {len(column.values)} different values; "
+                "name another column, or say data.task: classification"
+            )
+        return "classification"
+    values = np.unique(column[rows])
+    values = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    few = len(values) <= _MOST_INTEGERS and np.array_equal(values, np.floor(values))
+    return "classification" if column.dtype.kind == "b" or few else "regression"
+
+
+def _check_present(table: Table, name: str, rows: Rows) -> None:
+    gaps = missing(table[name], rows)
+    if gaps.any():
+        mend = "fill it in, or say data.missing: drop"
+        raise table.fault(name, rows[gaps], "the target is missing", mend)
+
+
+def _check_finite(table: Table, name: str, rows: Rows) -> None:
+    column = table[name]
+    if not isinstance(column, Text) and np.isinf(column[rows]).any():
+        bad = rows[np.isinf(column[rows])]
+        raise table.fault(name, bad, "the target is infinite", "mend the cell, or list its text in data.na")
