@@ -1,0 +1,11 @@
+"""The config: one validated YAML file, with every problem of a wrong one said at once."""
+
+from __future__ import annotations
+
+from trainrun.config.choices import Choice
+from trainrun.config.data_section import DataConfig
+from trainrun.config.loading import load_config
+from trainrun.config.model import Config
+from trainrun.config.schema import json_schema
+
+__all__ = ["Choice", "Config", "DataConfig", "json_schema", "load_config"]

@@ -1,0 +1,133 @@
+"""The section `data`: where the rows come from and how they are prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from trainrun.config.fields import Expected, Section, Seed, misfit
+from trainrun.config.references import OF_FILES, column_names, is_idx
+from trainrun.quantities import Rate
+
+Bundled = Literal["digits", "breast_cancer", "wine", "iris", "diabetes"]
+BUNDLED: tuple[str, ...] = get_args(Bundled)
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _auto_or_listed(value: object) -> object:
+    return "auto" if value == "auto" else _listed(value)
+
+
+def _zero_rows(part: float) -> float:
+    return 0 if part == 0 else part
+
+
+Part = Annotated[
+    Rate | Annotated[int, Ge(0)],
+    AfterValidator(_zero_rows),
+    Expected("a part of all rows (at least 0, below 1) or a number of rows"),
+]
+Columns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Files = Annotated[Path | tuple[Path, Path] | None, Expected("a file (for IDX: [images, labels]) or null")]
+
+
+class Split(Section):
+    """How the parts are cut from `path`, where they have no file of their own."""
+
+    valid: Part = Field(0.2, description="a fraction of all rows, or a number of rows; 0: no validation part")
+    test: Part = Field(0.2, description="a fraction of all rows, or a number of rows; 0: no test part")
+    seed: Seed | Literal["run"] = Field(0, description="run draws a new split for each seed")
+    stratify: bool | Literal["auto"] = Field(
+        "auto", description="whether the parts keep the shares of the classes"
+    )
+    group: str | None = Field(None, description="a column; rows that agree in it stay in one part")
+
+    @model_validator(mode="after")
+    def _leave_rows_to_train_on(self) -> Split:
+        fractions = [part for part in (self.valid, self.test) if isinstance(part, float)]
+        if sum(fractions) >= 1:
+            raise misfit(
+                f"valid and test take all rows ({self.valid:g} + {self.test:g}): leave some to train on"
+            )
+        return self
+
+
+class DataConfig(Section):
+    """Where the rows come from and how they are prepared."""
+
+    source: Annotated[Bundled | None, Expected(f"one of the bundled sets {', '.join(BUNDLED)}")] = Field(
+        None, description="a bundled set, in place of path"
+    )
+    path: Annotated[Path | None, Expected("a file")] = Field(
+        None, description="csv, tsv (.gz too), parquet, npz or IDX images; relative to this file"
+    )
+    valid: Files = Field(None, description="a file of validation rows, in place of the split's part")
+    test: Files = Field(None, description="a file of test rows, in place of the split's part")
+    target: Annotated[str | Path | None, Expected("a column, an array's name or the labels' file")] = Field(
+        None, description="the column to predict; npz: an array; IDX: the labels' file"
+    )
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto", description="auto: text, booleans and up to 20 distinct integers are classes"
+    )
+    drop: Columns = Field((), description="columns to leave out")
+    header: bool | Literal["auto"] = Field("auto", description="whether the first line names the columns")
+    delimiter: str = Field("auto", description="what separates the columns of a text file")
+    categorical: Annotated[
+        Literal["auto"] | tuple[str, ...],
+        BeforeValidator(_auto_or_listed, json_schema_input_type=str | list[str]),
+        Expected("auto or a list of columns"),
+    ] = Field("auto", description="columns to encode one-hot besides those of text")
+    missing: Literal["auto", "error", "mean", "median", "most_frequent", "drop"] = Field(
+        "auto", description="what to put where a value is missing, or drop for the row"
+    )
+    na: Columns = Field(("", "NA", "NaN", "?"), description="what is read as missing")
+    scale: Literal["standard", "minmax", "quantile", "none"] = Field(
+        "standard", description="of the features, fitted on the training rows"
+    )
+    scale_target: Literal["auto", "standard", "none"] = Field(
+        "auto", description="regression: whether the target is standardised for training"
+    )
+    split: Split = Field(default_factory=Split, description="how the parts are cut from path")
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there will be a validation part."""
+        return self.valid is not None or self.split.valid != 0
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> DataConfig:
+        if self.path is None and self.source is None:
+            raise misfit("is required: a file, or `source` with a bundled set", at="path")
+        if self.source is not None:
+            self._check_bundled(self.source)
+        elif self.target is None:
+            raise misfit(_target_wanted(self), at="target")
+        elif self.path is not None and is_idx(self.path):
+            self._check_pairs()
+        elif pair := next((key for key in ("valid", "test") if isinstance(getattr(self, key), tuple)), None):
+            raise misfit("takes one file: [images, labels] is for IDX files", at=pair)
+        return self
+
+    def _check_bundled(self, source: str) -> None:
+        for key in OF_FILES:
+            if getattr(self, key) is not None:
+                raise misfit(f"does not go with the bundled set {source}, which brings its own", at=key)
+
+    def _check_pairs(self) -> None:
+        for key in ("valid", "test"):
+            if isinstance(getattr(self, key), Path):
+                raise misfit("must be [images, labels]: IDX files hold one of the two", at=key)
+
+
+def _target_wanted(data: DataConfig) -> str:
+    if data.path is None or is_idx(data.path):
+        return "is required: the labels' file"
+    names = column_names(data.path, data.delimiter)
+    among = f"; the columns are {', '.join(names)}" if names else ""
+    return f"is required: the column (or the array of an npz file) to predict{among}"

@@ -1,0 +1,85 @@
+"""What makes two configs the same: the id of a run directory, and the keys in which configs differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trainrun.config.choices import Choice
+from trainrun.config.data_section import DataConfig
+from trainrun.config.fields import Section
+from trainrun.config.model import Config
+from trainrun.config.rendering import AUTO, plain
+
+#: Raised only when a change of trainrun alters the bits of a run.
+NUMERICS_VERSION = 1
+
+# The keys that other keys' defaults depend on.
+_DECIDING = ("data", "hidden", "activation", "optimizer", "schedule")
+_APART = {"name", "seed", "device", "threads", "data.path", "data.valid", "data.test"}
+
+
+def identify(config: Config, digests: Mapping[str, str]) -> str:
+    """The eight hex digits that a run directory's name ends with.
+
+    Args:
+        config: its keys that differ from their defaults count, but for name, seed, device, threads and paths.
+        digests: the SHA-256 in hex of each data file's bytes, by role: path, valid, test, target.
+    """
+    defaults = dict(_leaves("", _defaults(config)))
+    changed = {
+        key: value for key, value in _leaves("", config) if key not in defaults or defaults[key] != value
+    }
+    content = {"config": changed, "data": dict(digests), "numerics": NUMERICS_VERSION}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def differences(old: Config, new: Config) -> list[tuple[str, object, object]]:
+    """The dotted keys in which two resolved configs differ, with the old and the new value.
+
+    Name, seed, device, threads and paths are left out; ingredients of one name are compared by setting.
+    """
+    return list(_compare("", old, new))
+
+
+def _defaults(config: Config) -> Config:
+    """What would be without the keys of `config`: those that decide other keys' defaults are unset last."""
+    derived = Config.model_validate({"name": "a", **{key: getattr(config, key) for key in _DECIDING}})
+    blank = Config.model_validate({"name": "a", "data": {"source": "digits"}})
+    unset = {key: getattr(blank, key) for key in _DECIDING} | {"data": DataConfig.model_construct()}
+    return derived.model_copy(update=unset)
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every dotted key that can enter the id; an ingredient's settings only where they were changed."""
+    if isinstance(value, Choice):
+        yield key, value.name
+        yield from ((f"{key}.{setting}", plain(chosen)) for setting, chosen in value.changed.items())
+    elif isinstance(value, Section):
+        for field in type(value).model_fields:
+            yield from _leaves(_join(key, field), getattr(value, field))
+    elif key not in _APART and not isinstance(value, Path):
+        yield key, plain(value)
+
+
+def _compare(key: str, old: Any, new: Any) -> Iterator[tuple[str, object, object]]:
+    if isinstance(new, Section) and type(old) is type(new):
+        for field in type(new).model_fields:
+            yield from _compare(_join(key, field), getattr(old, field), getattr(new, field))
+    elif old != new and key not in _APART and not isinstance(old, Path) and not isinstance(new, Path):
+        yield key, _shown(key, old), _shown(key, new)
+
+
+def _shown(key: str, value: Any) -> object:
+    if isinstance(value, Choice):
+        changed = plain(value.changed)
+        return {"name": value.name, **changed} if changed else value.name
+    return "auto" if value is None and key in AUTO else plain(value)
+
+
+def _join(key: str, field: str) -> str:
+    return f"{key}.{field}" if key else field

@@ -1,0 +1,61 @@
+"""From a config file to a config, or to all of its problems at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from trainrun.config.layers import compose
+from trainrun.config.model import Config
+from trainrun.config.nodes import Scalar, Table, marks, plain
+from trainrun.config.phrasing import phrase
+from trainrun.config.problems import UnreadableError, config_error
+from trainrun.config.references import refer, spread_data
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read, merge, validate and resolve a config; its data are not looked at.
+
+    Args:
+        path: the YAML file; messages name it as it is given here.
+        overrides: texts `key=value` that go on top, keys dotted, values YAML.
+
+    Raises:
+        ConfigError: with every problem that was found, each with its place.
+    """
+    try:
+        written, problems = compose(path, overrides)
+    except UnreadableError as error:
+        raise config_error([error.problem]) from None
+    tree = _complete(written, Path(path))
+    try:
+        config = Config.model_validate(plain(tree))
+    except ValidationError as error:
+        raise config_error([*problems, *phrase(error.errors(include_url=False), tree)]) from None
+    if problems:
+        raise config_error(problems)
+    places = {key: str(mark) for key, mark in marks(tree)}
+    return config.placed({"": written.mark.source.shown, **places})
+
+
+def _complete(tree: Table, path: Path) -> Table:
+    """The tree with its name, its files found and its columns read as text."""
+    name = tree.get("name") or Scalar(tree.mark, _name(path), path.stem)
+    if isinstance(name, Scalar) and isinstance(name.value, int | float) and not isinstance(name.value, bool):
+        name = replace(name, value=name.text)
+    tree = tree.put("name", name)
+    data = tree.get("data")
+    if data is None:
+        return tree
+    data = spread_data(data)
+    return tree.put("data", refer(data) if isinstance(data, Table) else data)
+
+
+def _name(path: Path) -> str:
+    """A name from the file's: its stem, with `-` for what a name may not hold."""
+    allowed = re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-")
+    return allowed[:100] or "config"

@@ -1,0 +1,126 @@
+"""Sentences for what pydantic found: from its kinds of errors to words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from trainrun.config.expectations import describe, fields_at, number, type_at
+from trainrun.config.misplaced import elsewhere
+from trainrun.config.model import Config
+from trainrun.config.nodes import Items, Node, Path, Scalar, Table, locate, plain
+from trainrun.config.problems import Problem, short
+from trainrun.config.scalars import resolve
+from trainrun.config.vocabulary import unknown_key
+
+_BOUNDS = {
+    "greater_than": ("must be above", "gt"),
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than": ("must be below", "lt"),
+    "less_than_equal": ("must be at most", "le"),
+}
+_BOOLEANS_ELSEWHERE = {"yes", "no", "on", "off"}
+
+
+def phrase(errors: Iterable[ErrorDetails], root: Table) -> list[Problem]:
+    """Say what is wrong, value by value.
+
+    Args:
+        errors: of the whole config's validation; a union gives one for each of its parts.
+        root: the tree that was validated.
+    """
+    values = plain(root)
+    exact: dict[Path, list[Problem]] = {}
+    loose: dict[Path, Problem] = {}
+    for error in errors:
+        path, problem = _problem(error, root, values)
+        if problem is not None:
+            exact.setdefault(path, []).append(problem)
+        else:
+            loose[path] = _of_another_kind(path, root, values, error["type"])
+    # That a value is not this part of a union matters only where nothing is wrong inside of another part.
+    inner = [*exact, *loose]
+    kept = [
+        p for path, p in loose.items() if path not in exact and not any(_is_inside(i, path) for i in inner)
+    ]
+    return [problem for problems in exact.values() for problem in problems] + kept
+
+
+def _problem(error: ErrorDetails, root: Table, values: Any) -> tuple[Path, Problem | None]:
+    """The problem and its path; no problem where the value is of another kind than the key takes."""
+    context = error.get("ctx", {})
+    asked = (*error["loc"], context["at"]) if context.get("at") else error["loc"]
+    path, mark, node = locate(root, asked)
+    sentence = _sentence(error, path, node, values)
+    is_absent = path[-1:] != asked[-1:] and isinstance(node, Table)
+    if error["type"] == "missing" or (context.get("at") and is_absent):
+        path = (*path, asked[-1])  # the key that is not there is what it is about
+    if sentence is None:
+        return path, None
+    label, item = label_of(path)
+    return path, Problem(mark, label, item + sentence)
+
+
+def _sentence(error: ErrorDetails, path: Path, node: Node, values: Any) -> str | None:
+    kind = error["type"]
+    context: dict[str, Any] = error.get("ctx", {})
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        *parent, key = path
+        known = fields_at(Config, tuple(parent), values)
+        return unknown_key(str(key), known, elsewhere(tuple(parent), str(key)))
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"{words} {number(context[bound])}, got {shown(node)}"
+    if kind == "too_short":
+        return f"must not be empty, got {shown(node)}"
+    if kind == "misfit":
+        return f"{context['sentence']}, got {shown(node)}" if context["got"] else str(context["sentence"])
+    return f"{context['error']}, got {shown(node)}" if kind == "value_error" else None
+
+
+def _of_another_kind(path: Path, root: Table, values: Any, kind: str) -> Problem:
+    _, mark, node = locate(root, path)
+    words = describe(type_at(Config, path, values))
+    if kind == "finite_number":
+        words = words.replace("a number", "a finite number", 1)
+    label, item = label_of(path)
+    return Problem(mark, label, f"{item}must be {words}, got {shown(node)}{_why_text(node, words)}")
+
+
+def _is_inside(path: Path, around: Path) -> bool:
+    return len(path) > len(around) and path[: len(around)] == around
+
+
+def label_of(path: Path) -> tuple[str, str]:
+    """A path as a dotted key, and which item of the list there is meant."""
+    keys = [short(part) or "''" for part in path if isinstance(part, str)]
+    places = [part for part in path if isinstance(part, int)]
+    return ".".join(keys), f"item {places[-1] + 1} " if places else ""
+
+
+def shown(node: Node) -> str:
+    """A value as a message shows it: as written, in quotes where it is text."""
+    if isinstance(node, Items):
+        return "a list"
+    if isinstance(node, Table):
+        return "a mapping"
+    if node.value is None:
+        return "null" if node.text else "nothing"
+    if not isinstance(node.value, str | FilePath):
+        return short(node.text)
+    return f"'{short(node.text)}'"
+
+
+def _why_text(node: Node, words: str) -> str:
+    """Why what looks like a number or a boolean is text."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return ""
+    if node.quoted and not isinstance(resolve(node.text[:100]), str | None):
+        return " (text, because it is in quotes)"
+    is_boolean = "true or false" in words and node.text.lower() in _BOOLEANS_ELSEWHERE
+    return " (text: YAML 1.2 knows only true and false)" if is_boolean else ""

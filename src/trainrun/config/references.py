@@ -1,0 +1,123 @@
+"""What a config refers to: files, relative to the text that names them, and columns, by what is written."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from trainrun.config.nodes import Entry, Items, Node, Scalar, Table
+from trainrun.config.problems import short
+
+#: The keys of `data` that go with files and not with a bundled set.
+OF_FILES = ("path", "valid", "test", "target")
+
+_IDX_NAME = re.compile(r"[-.]idx\d*(-ubyte)?(\.gz)?$", re.IGNORECASE)
+_TABLES = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".npz"}
+_IDX_TYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
+_LONGEST_HEADER = 64 * 1024
+_MOST_NAMES = 30
+
+
+def spread_data(node: Node) -> Node:
+    """`data: digits` and `data: train.csv` as the mappings they are short for."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return node
+    key = "path" if re.search(r"[./\\]", node.value) else "source"
+    return Table(node.mark, {key: Entry(node.mark, node)})
+
+
+def refer(data: Table) -> Table:
+    """The section `data` with its paths absolute and its columns' names as texts.
+
+    A column named 2020 is written without quotes like any other: what counts is the text.
+    """
+    for key in ("path", "valid", "test"):
+        data = _change(data, key, _as_path)
+    path = data.get("path")
+    is_labels = isinstance(path, Scalar) and isinstance(path.value, Path) and is_idx(path.value)
+    data = _change(data, "target", _as_path if is_labels else _as_text)
+    for key in ("drop", "categorical"):
+        data = _change(data, key, _as_text)
+    data = _change(data, "na", _as_written)
+    return _change(data, "split", _split)
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file holds IDX arrays: by its name, or by its first bytes where the name says nothing."""
+    if _IDX_NAME.search(path.name):
+        return True
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    if suffixes and suffixes[-1] in _TABLES:
+        return False
+    magic = _beginning(path, 4)
+    return len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _IDX_TYPES and 1 <= magic[3] <= 8
+
+
+def column_names(path: Path, delimiter: str) -> list[str]:
+    """The columns that a text file's first line names, made printable; empty where that is not cheap."""
+    if not {".csv", ".tsv", ".txt"} & {suffix.lower() for suffix in path.suffixes}:
+        return []
+    line = _beginning(path, _LONGEST_HEADER).decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+    if delimiter == "auto":
+        delimiter = max(",\t;|", key=line.count)
+    if not line or len(delimiter) != 1:
+        return []
+    names = [short(name) for name in next(csv.reader([line], delimiter=delimiter), [])]
+    return names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], "..."]
+
+
+def absolute(text: str, directory: Path) -> Path:
+    """A path from a config, seen from the directory of the text that names it."""
+    home = os.path.expanduser(text)  # noqa: PTH111  # Path.expanduser fails where there is no HOME
+    path = Path(directory, home)
+    if ".." in path.parts:  # through a linked folder `..` leads elsewhere than the text says
+        return Path(os.path.realpath(path.parent), path.name)
+    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow a link to a file without suffix
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    try:
+        if not path.is_file():
+            return b""
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            return file.read(size)
+    except (OSError, EOFError, ValueError, zlib.error):  # whether it can be read is asked when it has to be
+        return b""
+
+
+def _change(table: Table, key: str, change: Callable[[Node], Node]) -> Table:
+    node = table.get(key)
+    return table if node is None else table.put(key, change(node))
+
+
+def _split(node: Node) -> Node:
+    return _change(node, "group", _as_text) if isinstance(node, Table) else node
+
+
+def _as_path(node: Node) -> Node:
+    if isinstance(node, Items):
+        return replace(node, nodes=tuple(_as_path(item) for item in node.nodes))
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return replace(node, value=absolute(node.value, node.mark.source.directory))
+    return node
+
+
+def _as_text(node: Node) -> Node:
+    """The text of a value that is there: null stays null."""
+    if isinstance(node, Items):
+        return replace(node, nodes=tuple(_as_text(item) for item in node.nodes))
+    return replace(node, value=node.text) if isinstance(node, Scalar) and node.value is not None else node
+
+
+def _as_written(node: Node) -> Node:
+    """The texts of a list, `null` in it being a text as well."""
+    if isinstance(node, Items):
+        texts = (replace(n, value=n.text) if isinstance(n, Scalar) else n for n in node.nodes)
+        return replace(node, nodes=tuple(texts))
+    return _as_text(node)

@@ -1,0 +1,69 @@
+"""A resolved config as plain values and as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from trainrun.config.choices import Choice
+from trainrun.config.fields import Section
+from trainrun.config.scalars import resolve
+from trainrun.quantities import Duration
+
+if TYPE_CHECKING:
+    from trainrun.config.model import Config
+
+#: What only the data decide: None in a config, `auto` in its text.
+AUTO = ("loss", "metrics")
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every key in the order of the model."""
+    values = plain(config) | {key: "auto" for key in AUTO if getattr(config, key) is None}
+    return yaml.dump(
+        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
+
+
+def plain(value: Any) -> Any:
+    """A value of a config as dicts, lists and scalars."""
+    if isinstance(value, Choice):
+        settings = {key: plain(setting) for key, setting in value.settings.items()}
+        return {"name": value.name, **settings} if settings else value.name
+    if isinstance(value, Section):
+        return {key: plain(getattr(value, key)) for key in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Path | Duration) else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_plain = text.isprintable() and text.isascii() and _is_text(text)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return isinstance(resolve(text), str)
+    except ValueError:  # a number too long to be read as one
+        return False
+
+
+def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(list, _represent_list)
