@@ -42,7 +42,9 @@ def test_a_number_that_is_none_stays_so(name):
 
 TARGETS = {"classification": torch.randint(0, 4, (6, 5)), "regression": torch.randn(6, 5).double()}
 TORCH_LOSSES = {
-    "cross_entropy": lambda o, t, **s: nn.functional.cross_entropy(o.transpose(1, 2), t, reduction="none", **s),
+    "cross_entropy": lambda o, t, **s: nn.functional.cross_entropy(
+        o.transpose(1, 2), t, reduction="none", **s
+    ),
     "mse": lambda o, t: nn.functional.mse_loss(o[..., 0], t, reduction="none"),
     "mae": lambda o, t: nn.functional.l1_loss(o[..., 0], t, reduction="none"),
     "huber": lambda o, t, **s: nn.functional.huber_loss(o[..., 0], t, reduction="none", **s),
@@ -50,7 +52,10 @@ TORCH_LOSSES = {
 
 
 def loss_cases():
-    return [(n, {}) for n in losses] + [("cross_entropy", {"label_smoothing": 0.2}), ("huber", {"delta": 0.3})]
+    return [(n, {}) for n in losses] + [
+        ("cross_entropy", {"label_smoothing": 0.2}),
+        ("huber", {"delta": 0.3}),
+    ]
 
 
 def output_of(task: str) -> torch.Tensor:

@@ -69,13 +69,19 @@ def test_members_that_differ_in_everything_a_stack_allows():
     members = [
         config(**BASE | {"dropout": 0.0}, seed=4),
         config(**BASE | {"epochs": 5}, seed=4, learning_rate=0.03, schedule="cosine", gradient_clip=0.1),
-        config(**BASE | {"dropout": {"input": 0.2, "hidden": 0.6}}, initializer="xavier_uniform", warmup="3 steps"),
+        config(
+            **BASE | {"dropout": {"input": 0.2, "hidden": 0.6}},
+            initializer="xavier_uniform",
+            warmup="3 steps",
+        ),
         config(
             **BASE | {"early_stopping": {"patience": 1, "monitor": "val_accuracy"}, "epochs": 7},
             regularization={"l1": 1e-3, "l2": 1e-3, "activity_l2": 0.1, "weight_decay": 0.01},
         ),
         config(**BASE, regularization={"l1": 1e-2, "l1_method": "subgradient", "activity_l1": 0.01}),
-        config(**BASE | {"epochs": 6}, schedule={"name": "reduce_on_plateau", "patience": 1}, learning_rate=0.1),
+        config(
+            **BASE | {"epochs": 6}, schedule={"name": "reduce_on_plateau", "patience": 1}, learning_rate=0.1
+        ),
     ]
     assert_alone_as_in_stack(blobs(), members, checked=range(len(members)), threads=(1,))
 

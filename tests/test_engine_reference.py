@@ -59,7 +59,9 @@ def reference(
     net = start(dataset, c)
     weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
     biases = [p for name, p in net.named_parameters() if name.endswith("bias")]
-    optimizer = make_optimizer([{"params": weights}, {"params": biases, "weight_decay": 0.0}], c.learning_rate)
+    optimizer = make_optimizer(
+        [{"params": weights}, {"params": biases, "weight_decay": 0.0}], c.learning_rate
+    )
     x, y = torch.from_numpy(dataset.train.x).double(), torch.from_numpy(dataset.train.y)
     y = y if dataset.task == "classification" else y.double()
     for epoch in range(1, c.epochs + 1):
@@ -173,7 +175,7 @@ def test_activity_penalties_equal_torch():
             hidden = [net[:2](x[rows]), net[:4](x[rows])]
             activity = sum((0.02 * h.abs() + 0.05 * h * h).sum() for h in hidden)
             (nn.functional.cross_entropy(net(x[rows]), y[rows]) + activity / len(rows)).backward()
-            total += float(activity)
+            total += activity.item()
             optimizer.step()
         assert shown[epoch - 1].penalty == pytest.approx(total / len(y), rel=1e-9)
     assert_same(net, dataset, c)
@@ -206,4 +208,6 @@ def test_training_values_are_means_over_the_rows_of_the_epoch():
     expected = nn.functional.cross_entropy(logits, torch.from_numpy(dataset.train.y))
     (epoch,) = epochs(run(dataset, c, dtype=torch.float64)[0])
     assert epoch.train["loss"] == pytest.approx(float(expected), rel=1e-12)
-    assert ended(run(dataset, c, dtype=torch.float64)[0]).train["loss"] == pytest.approx(float(expected), rel=1e-6)
+    assert ended(run(dataset, c, dtype=torch.float64)[0]).train["loss"] == pytest.approx(
+        float(expected), rel=1e-6
+    )

@@ -35,7 +35,9 @@ class Ingredient(Generic[Function]):
         settings: by name, what a config may set.
     """
 
-    def __init__(self, kind: str, name: str, function: Function, aliases: tuple[str, ...], traits: Mapping[str, Any]):
+    def __init__(
+        self, kind: str, name: str, function: Function, aliases: tuple[str, ...], traits: Mapping[str, Any]
+    ):
         self.kind = kind
         self.name = name
         self.aliases = aliases
@@ -43,6 +45,10 @@ class Ingredient(Generic[Function]):
         self.traits = traits
         self.settings = _settings(function)
         self._derivative: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        """Call the function."""
+        return self.function(*args, **settings)
 
     @property
     def summary(self) -> str:

@@ -1,7 +1,7 @@
 """Activations: each a function of the pre-activation z and, right below, its derivative.
 
-Both are written from operations whose rounding does not depend on an element's place in memory (no `elu`,
-`softplus`, `mish` or backward kernels): a member's bits are then the same in every stack. The derivative may
+Both are written from operations whose rounding does not depend on an element's place in memory (no `sigmoid`,
+`elu`, `softplus`, `mish` or backward kernels): a member's bits are then the same in every stack. The derivative may
 use the output h where that is cheaper than z. The trait `module` names the class of `torch.nn` that a saved
 model uses for it, with the same settings.
 """
@@ -97,12 +97,12 @@ def silu(z: "Tensor") -> "Tensor":
 
     Source: Elfwing et al. 2017, arXiv:1702.03118; Ramachandran et al. 2017, arXiv:1710.05941.
     """
-    return z * z.sigmoid()
+    return z * _sigmoid(z)
 
 
 @silu.derivative
 def silu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
-    s = z.sigmoid()
+    s = _sigmoid(z)
     return s + h * (1 - s)
 
 
@@ -118,7 +118,7 @@ def mish(z: "Tensor") -> "Tensor":
 @mish.derivative
 def mish_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     t = _softplus(z).tanh()
-    return t + z * (1 - t * t) * z.sigmoid()
+    return t + z * (1 - t * t) * _sigmoid(z)
 
 
 @activations.register(module="Softplus")
@@ -132,13 +132,13 @@ def softplus(z: "Tensor") -> "Tensor":
 
 @softplus.derivative
 def softplus_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
-    return z.sigmoid()
+    return _sigmoid(z)
 
 
 @activations.register(module="Sigmoid")
 def sigmoid(z: "Tensor") -> "Tensor":
     """1 / (1 + exp(-z)), between 0 and 1."""
-    return z.sigmoid()
+    return _sigmoid(z)
 
 
 @sigmoid.derivative
@@ -181,6 +181,11 @@ def identity(z: "Tensor") -> "Tensor":
 @identity.derivative
 def identity_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return z.new_full((), 1.0)
+
+
+def _sigmoid(z: "Tensor") -> "Tensor":
+    # Not `z.sigmoid()`, whose kernel rounds the last few elements of a buffer differently.
+    return z.neg().exp().add(1).reciprocal()
 
 
 def _normal_cdf(z: "Tensor") -> "Tensor":
