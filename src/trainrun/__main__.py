@@ -6,14 +6,19 @@ import errno
 import io
 import sys
 import traceback
+from collections.abc import Sequence
 
 _CODES = {errno.EPIPE: 141, errno.ENOSPC: 74, errno.EDQUOT: 74, errno.EIO: 74} | dict.fromkeys(
     (errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71
 )
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code.
+
+    Args:
+        arguments: of the command line; None takes the process's own.
+    """
     from trainrun.errors import TrainrunError
 
     for stream in (sys.stdout, sys.stderr):
@@ -22,7 +27,7 @@ def main() -> None:
     try:
         from trainrun.cli import app
 
-        app()
+        app(arguments, prog_name="trainrun")
     except TrainrunError as error:
         _leave(str(error), error.exit_code)
     except KeyboardInterrupt:

@@ -104,11 +104,16 @@ def predict(
 
     Labels are by name, numbers in the target's units; a row of the file gives a row.
     """
-    from trainrun.predicting import predict_file
+    from trainrun.predicting import TrainedRun
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_files
 
-    text = columns_csv(predict_file(_one_run(run, runs), file, probabilities))
+    trained = TrainedRun(_one_run(run, runs))
+    columns = {"prediction": trained.predict(file)}
+    if probabilities:
+        names = [f"p_{label}" for label in trained.preprocessing.labels]
+        columns |= zip(names, trained.probabilities(file).T, strict=True)
+    text = columns_csv(columns)
     if out:
         write_files({out: text.encode()})
     else:
@@ -118,11 +123,11 @@ def predict(
 @app.command()
 def evaluate(run: RunName, file: RowsFile, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
     """Loss and metrics on labelled rows."""
-    from trainrun.predicting import evaluate_file
+    from trainrun.predicting import TrainedRun
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
-    values = evaluate_file(_one_run(run, runs), file)
+    values = TrainedRun(_one_run(run, runs)).evaluate(file)
     table = [[name, cell(value)] for name, value in values.items()]
     _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
 
@@ -219,7 +224,7 @@ def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> N
 def _named(text: str, runs: Path) -> list[Run]:
     from trainrun.runs.naming import resolve
 
-    return resolve(text, runs, _identity)
+    return resolve(text, runs, _identify)
 
 
 def _one_run(text: str, runs: Path) -> Run:
@@ -233,13 +238,10 @@ def _one_run(text: str, runs: Path) -> Run:
     return found[0]
 
 
-def _identity(config_file: Path) -> str:
-    from trainrun.config import load_config
-    from trainrun.config.identity import identify
-    from trainrun.data import digests
+def _identify(config_file: Path) -> str:
+    from trainrun.predicting import identify_file
 
-    config = load_config(config_file)
-    return identify(config, digests(config.data))
+    return identify_file(config_file)
 
 
 def _shard(text: str) -> tuple[int, int]:

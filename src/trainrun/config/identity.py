@@ -46,6 +46,11 @@ def differences(old: Config, new: Config) -> list[tuple[str, object, object]]:
     return list(_compare("", old, new))
 
 
+def changes(config: Config) -> dict[str, object]:
+    """The dotted keys that differ from their defaults, with their values; the same are left out as above."""
+    return {key: value for key, _, value in _compare("", _defaults(config), config)}
+
+
 def _defaults(config: Config) -> Config:
     """What would be without the keys of `config`: those that decide other keys' defaults are unset last."""
     derived = Config.model_validate({"name": "a", **{key: getattr(config, key) for key in _DECIDING}})

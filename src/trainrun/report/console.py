@@ -10,7 +10,7 @@ from trainrun.events import Diverged, EpochEnded, Event, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.report.stack_lines import StackLines
-from trainrun.report.summary import run_summary, stack_summary
+from trainrun.report.summary import cut_schedule, run_summary, stack_summary
 from trainrun.runs.lines import Narrator
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
@@ -85,13 +85,12 @@ class Console(Observer):
     def end(self) -> None:
         """Sum up the members of the stack that have finished."""
         self.close()
-        runs = [Run(writer.paths.directory) for writer in self._writers]
-        finished = [run for run in runs if run.result]
+        finished = [(run, writer) for writer in self._writers if (run := Run(writer.paths.directory)).result]
         if self._stack and finished:
-            self._print(stack_summary(finished), self._stack_label)
+            self._print(stack_summary([run for run, _ in finished]), self._stack_label)
         elif not self._stack:
-            for run in finished:
-                self._print(run_summary(run), run.label)
+            for run, writer in finished:
+                self._print([*run_summary(run), *cut_schedule(run, writer.config)], run.label)
 
     def close(self) -> None:
         """Take the live bar away, if there is one."""

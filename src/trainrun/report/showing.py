@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
-from trainrun.config.identity import changed_settings
+from trainrun.config import load_config
+from trainrun.config.identity import changes
 from trainrun.errors import TrainrunError, printable
 from trainrun.report.tables import cell, records_json, text_table
 from trainrun.runs.files import read_bytes, to_json, to_json_file
@@ -78,7 +79,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 def _settings(run: Run) -> str:
     """The keys of the config that differ from their defaults; a config nobody can read is said to be so."""
     try:
-        settings = changed_settings(run.config)
+        settings = changes(load_config(run.paths.config))
     except TrainrunError as error:
         return f"The config cannot be read: {error}\n"
     lines = [f"  {key}: {to_json(value)}\n" for key, value in settings.items()]

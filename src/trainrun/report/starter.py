@@ -110,6 +110,7 @@ def _text(value: str) -> str:
 
 
 def _columns(table: Path) -> tuple[str, ...]:
-    from trainrun.data import read_header
+    from trainrun.data.layout import Layout
+    from trainrun.data.sources import read_file
 
-    return read_header(table)
+    return read_file(table, printable(str(table)), Layout()).header

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from trainrun.config import Config
+from trainrun.config.resolving import spans_training
 from trainrun.errors import TrainrunError, printable
 from trainrun.runs.lines import number
 from trainrun.runs.reading import PARTS, Run
@@ -26,6 +28,14 @@ def run_summary(run: Run) -> list[str]:
             f"Exact zeros: {result['zero_weights']:,} weights of {result['parameters']:,} parameters"
         )
     return [*lines, _place(run)]
+
+
+def cut_schedule(run: Run, config: Config) -> list[str]:
+    """A warning where early stopping cut a schedule that is laid out over the whole training."""
+    if not run.result or run.result["stopped_by"] != "early_stopping" or not spans_training(config.schedule):
+        return []
+    name, epochs = config.schedule.name, config.epochs
+    return [f"Warning: early stopping cut the {name} schedule, which is laid out over all {epochs} epochs"]
 
 
 def stack_summary(runs: Sequence[Run]) -> list[str]:

@@ -71,7 +71,7 @@ def records_json(records: Sequence[Record]) -> str:
     return "[" + ",".join(f"\n  {to_json(record)}" for record in records) + "\n]\n" if records else "[]\n"
 
 
-def columns_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+def columns_csv(columns: Mapping[str, Iterable[Any]]) -> str:
     """Columns of equal length as CSV with a header."""
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")

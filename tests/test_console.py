@@ -1,0 +1,221 @@
+"""The console of a fit: wording, prefixes, and streams that break."""
+
+import io
+import os
+import pty
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from story import ended, epoch, make_config, story
+from trainrun.events import Event
+from trainrun.report.console import Console
+from trainrun.report.summary import run_summary, spread
+from trainrun.runs.paths import RunPaths
+from trainrun.runs.reading import Run
+from trainrun.runs.writing import RunWriter
+
+
+def make_writers(folder: Path, members: int, notes: Sequence[str] = ()) -> list[RunWriter]:
+    config = make_config(folder)
+    group = folder / "net-0123abcd"
+    writers = [RunWriter(RunPaths(group / f"seed-{k}"), config.with_seed(k), notes) for k in range(members)]
+    for writer in writers:
+        writer.begin({}, device="cpu", threads=1)
+    return writers
+
+
+def side_by_side(members: int, diverged: Sequence[int] = ()) -> list[Event]:
+    """The events of members that train together; member k has k more on its losses."""
+    stories = [list(story(k, [0.9 + k, 0.4 + k, 0.5 + k], diverged=k in diverged)) for k in range(members)]
+    together = [event for events in zip(*(events[:4] for events in stories), strict=True) for event in events]
+    return together + [event for events in stories for event in events[4:]]
+
+
+def watch(console: Console, writers: list[RunWriter], events: Sequence[Event]) -> None:
+    console.expect(len(writers))
+    console.begin(writers)
+    for event in events:
+        writers[event.member].handle(event)
+        console.handle(event)
+    console.end()
+
+
+def printed(folder: Path, members: int = 1, progress: str = "plain", **options: Sequence) -> list[str]:
+    page = io.StringIO()
+    writers = make_writers(folder, members, options.get("notes", ()))
+    watch(Console(progress, page), writers, side_by_side(members, options.get("diverged", ())))
+    return page.getvalue().splitlines()
+
+
+def test_one_run_speaks_as_its_log_does(tmp_path):
+    lines = printed(tmp_path, notes=["Differs from somewhere"])
+    log = (tmp_path / "net-0123abcd" / "seed-0" / "log.txt").read_text().splitlines()
+    assert lines[0] == f"Run directory: {tmp_path}/net-0123abcd/seed-0"
+    assert lines[1] == "Differs from somewhere"
+    assert lines[2 : 2 + len(log)] == log
+
+
+def test_the_summary_says_what_came_out(tmp_path):
+    summary = printed(tmp_path)[-7:]
+    assert summary[:4] == [
+        "Best epoch: 2 of 3, stopped early",
+        "train: loss 0.2500, accuracy 0.7500",
+        "valid: loss 0.4000, accuracy 0.5000",
+        "test: loss 0.6250, accuracy 0.8750",
+    ]
+    assert summary[5] == "Exact zeros: 2 weights of 6 parameters"
+    assert re.fullmatch(rf"Trained in \d+\.\d seconds: {tmp_path}/net-0123abcd/seed-0", summary[-1])
+
+
+def test_the_penalty_is_said_once(tmp_path):
+    assert [line for line in printed(tmp_path) if "Penalty" in line] == [
+        "Penalty: 0.2500 at the best epoch (its own column, not part of loss or val_loss)"
+    ]
+
+
+def test_several_runs_are_told_apart(tmp_path):
+    lines = printed(tmp_path, 2, notes=["Filled 3 cells"])
+    assert all(re.match(r"net-0123abcd/seed-[01]: ", line) for line in lines)
+    assert f"net-0123abcd/seed-1: Run directory: {tmp_path}/net-0123abcd/seed-1" in lines
+    assert "net-0123abcd/seed-1: Epoch 3: early stopping" in lines
+    assert [line for line in lines if "Filled" in line] == ["net-0123abcd/seed-0: Filled 3 cells"]
+
+
+def test_nine_members_speak_with_one_voice(tmp_path):
+    lines = printed(tmp_path, 9, diverged=[8])
+    assert lines[0] == f"net-0123abcd: Run directory: {tmp_path}/net-0123abcd"
+    assert lines[1:4] == [
+        "net-0123abcd: Epoch 1/9 - 9 training - val_loss: mean 4.90000 (0.90000 to 8.90000)",
+        "net-0123abcd: Epoch 2/9 - 9 training - val_loss: mean 4.40000 (0.40000 to 8.40000)",
+        "net-0123abcd: Epoch 3/9 - 9 training - val_loss: mean 4.50000 (0.50000 to 8.50000)",
+    ]
+    assert lines[4].startswith("net-0123abcd/seed-8: Epoch 4: diverged at step 120, the loss is not finite")
+    assert lines[5:8] == [
+        "net-0123abcd: 8 of 9 runs complete, 1 diverged",
+        "net-0123abcd: train: loss mean 0.2500 (0.2500 to 0.2500), accuracy mean 0.7500 (0.7500 to 0.7500)",
+        "net-0123abcd: valid: loss mean 3.9000 (0.4000 to 7.4000), accuracy mean 0.5000 (0.5000 to 0.5000)",
+    ]
+
+
+def test_a_stack_says_how_many_have_stopped(tmp_path):
+    writers = make_writers(tmp_path, 10)
+    events = [next(story(member)) for member in range(10)]
+    events += [epoch(1, [0.5], member) for member in range(10)] + [ended(0, [0.5])]
+    events += [epoch(2, [0.5, float("nan")], member) for member in range(1, 10)]
+    page = io.StringIO()
+    watch(Console("plain", page), writers, events)
+    assert (
+        page.getvalue().splitlines()[2] == "net-0123abcd: Epoch 2/9 - 9 training, 1 stopped - val_loss: nan"
+    )
+
+
+def test_without_progress_only_the_ends_are_said(tmp_path):
+    lines = printed(tmp_path, progress="none")
+    assert lines[0].startswith("Run directory: ")
+    assert lines[1].startswith("Best epoch: ")
+
+
+@pytest.mark.parametrize("progress", ["auto", "rich", "plain", "none"])
+def test_no_escape_codes_where_no_terminal_is(tmp_path, progress):
+    page = io.StringIO()
+    watch(Console(progress, page), make_writers(tmp_path, 1), side_by_side(1))
+    assert "\x1b" not in page.getvalue()
+    assert "\r" not in page.getvalue()
+
+
+class Broken(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError("gone")
+
+
+CLOSED = io.StringIO()
+CLOSED.close()
+
+
+@pytest.mark.parametrize("stream", [None, CLOSED, Broken()], ids=["none", "closed", "broken"])
+def test_a_stream_that_breaks_stops_nothing(tmp_path, stream):
+    writers = make_writers(tmp_path, 1)
+    watch(Console("plain", stream), writers, side_by_side(1))
+    assert Run(writers[0].paths.directory).status == "complete"
+
+
+def test_a_full_disk_behind_the_console_stops_nothing(tmp_path):
+    writers = make_writers(tmp_path, 1)
+    with Path("/dev/full").open("w") as full:
+        watch(Console("plain", full), writers, side_by_side(1))
+        assert os.fstat(full.fileno()).st_rdev == Path(os.devnull).stat().st_rdev  # or the end would fail
+    assert Run(writers[0].paths.directory).status == "complete"
+
+
+def on_a_terminal(writers: list[RunWriter]) -> str:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream:
+        watch(Console("auto", stream), writers, side_by_side(len(writers)))
+    chunks = []
+    with suppress(OSError):  # the end of a terminal is an error on Linux
+        while chunk := os.read(ours, 1 << 16):
+            chunks.append(chunk)
+    os.close(ours)
+    return b"".join(chunks).decode()
+
+
+@pytest.mark.parametrize("members", [1, 2, 9])
+def test_on_a_terminal_there_is_a_bar_beside_the_lines(tmp_path, monkeypatch, members):
+    monkeypatch.setenv("TERM", "xterm")
+    text = on_a_terminal(make_writers(tmp_path, members))
+    assert "\x1b[" in text
+    assert "/9" in text
+    assert "Epoch 3" in text
+    assert "Best epoch: 2" in text or "9 of 9 runs complete" in text
+
+
+@pytest.mark.parametrize(("variable", "value"), [("TERM", "dumb"), ("TERM", "")])
+def test_on_a_dumb_terminal_there_is_none(tmp_path, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert "\x1b" not in on_a_terminal(make_writers(tmp_path, 1))
+
+
+@pytest.mark.parametrize("columns", ["1", "80", "200"])
+def test_any_width_will_do(tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    text = on_a_terminal(make_writers(tmp_path, 1))
+    assert "\x1b[3" not in text, "colours, in spite of NO_COLOR"
+    assert "val_loss improved from inf to 0.90000, saving model to best.safetensors" in text
+
+
+def test_markup_in_names_is_just_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    writers = make_writers(tmp_path, 2)
+    writers[1].paths = RunPaths(tmp_path / "a[bold]\x1b]52;x-0123abcd" / "seed-1")
+    writers[1].begin({}, device="cpu", threads=1)
+    text = on_a_terminal(writers)
+    assert "a[bold]\\x1b]52;x-0123abcd/seed-1: Epoch 1: " in text
+
+
+def test_a_finished_run_is_summed_up_again(tmp_path):
+    printed(tmp_path)
+    page = io.StringIO()
+    console = Console("auto", page)
+    console.expect(1)
+    run = Run(tmp_path / "net-0123abcd" / "seed-0")
+    console.already(run)
+    assert page.getvalue().splitlines() == [f"Already complete: {run.directory}", *run_summary(run)[:-1]]
+
+
+def test_of_many_finished_runs_each_is_a_line(tmp_path):
+    printed(tmp_path)
+    page = io.StringIO()
+    console = Console("auto", page)
+    console.expect(9)
+    console.already(Run(tmp_path / "net-0123abcd" / "seed-0"))
+    assert page.getvalue().count("\n") == 1
+
+
+def test_a_spread_of_one():
+    assert spread([0.5], 5) == "mean 0.50000 (0.50000 to 0.50000)"

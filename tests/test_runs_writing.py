@@ -1,0 +1,211 @@
+"""A run's directory, written from events."""
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from story import ended, epoch, make_config, story
+from trainrun.config import load_config
+from trainrun.errors import DifferentRunError, RunDirectoryError
+from trainrun.runs.journal import git_commit
+from trainrun.runs.matching import difference_note, require_same
+from trainrun.runs.paths import RunPaths
+from trainrun.runs.reading import Run
+from trainrun.runs.writing import RunWriter
+
+
+def write_run(runs: Path, text: str = "data: digits\n", name: str = "net", id8: str = "0123abcd") -> RunPaths:
+    runs.mkdir(exist_ok=True)
+    config = make_config(runs, text, name)
+    paths = RunPaths(runs / f"{name}-{id8}" / f"seed-{config.seed}")
+    writer = RunWriter(paths, config)
+    writer.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
+    for event in story():
+        writer.handle(event)
+    return paths
+
+
+FILES = ["config.yaml", "preprocessing.json", "metrics.jsonl", "log.txt", "result.json", "best.safetensors"]
+FILES += ["events.jsonl"]
+
+
+def test_two_runs_of_the_same_thing_differ_in_events_alone(tmp_path):
+    first, second = (write_run(tmp_path / name).directory for name in ("a", "b"))
+    names = sorted(path.name for path in first.iterdir())
+    assert names == sorted(FILES)
+    for name in set(names) - {"events.jsonl"}:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_metrics_have_their_keys_in_order(tmp_path):
+    first, second, _ = write_run(tmp_path).metrics.read_text().splitlines()
+    assert first == (
+        '{"epoch": 1, "step": 36, "learning_rate": 0.001, "loss": 0.45, "penalty": 0.25, "accuracy": 0.5,'
+        ' "val_loss": 0.9, "val_accuracy": 0.75, "improved": true, "best": 0.9, "wait": 0}'
+    )
+    assert json.loads(second)["best"] == 0.4
+
+
+def test_without_a_validation_part_there_are_no_validation_columns(tmp_path):
+    writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
+    writer.begin({}, device="cpu", threads=1)
+    for event in (next(story()), replace(epoch(1, [0.5]), valid=None, best=float("inf")), ended(0, [0.5])):
+        writer.handle(event)
+    (row,) = Run(writer.paths.directory).metrics
+    assert list(row) == [
+        "epoch",
+        "step",
+        "learning_rate",
+        "loss",
+        "penalty",
+        "accuracy",
+        "improved",
+        "best",
+        "wait",
+    ]
+    assert row["best"] is None
+
+
+def test_the_result_has_its_keys_in_order(tmp_path):
+    text = write_run(tmp_path).result.read_text()
+    assert json.loads(text) == {
+        "status": "complete",
+        "stopped_by": "early_stopping",
+        "best_epoch": 2,
+        "epochs": 3,
+        "steps": 108,
+        "parameters": 6,
+        "zero_weights": 2,
+        "train": {"loss": 0.25, "accuracy": 0.75},
+        "valid": {"loss": 0.4, "accuracy": 0.5},
+        "test": {"loss": 0.625, "accuracy": 0.875},
+        "confusion": {"test": [[3, 1], [0, 4]]},
+    }
+    keys = [line.split('"')[1] for line in text.splitlines()[1:-1]]
+    assert keys[:3] == ["status", "stopped_by", "best_epoch"]
+    assert keys[-4:] == ["train", "valid", "test", "confusion"]
+
+
+@pytest.mark.parametrize(("classes", "kept"), [(50, True), (51, False), (0, False)])
+def test_a_confusion_matrix_is_kept_up_to_fifty_classes(tmp_path, classes, kept):
+    writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
+    writer.begin({}, device="cpu", threads=1)
+    confusion = {"test": np.zeros((classes, classes), int)} if classes else {}
+    for event in (next(story()), replace(ended(0, [0.5]), confusion=confusion)):
+        writer.handle(event)
+    assert ("confusion" in json.loads(writer.paths.result.read_text())) is kept
+    assert writer.paths.metrics.read_text() == ""
+
+
+def test_weights_are_as_the_event_has_them(tmp_path):
+    weights = load_file(write_run(tmp_path).weights)
+    assert {name: array.tolist() for name, array in weights.items()} == {
+        "0.weight": [[1.0, 1.0], [1.0, 1.0]],
+        "0.bias": [0.0, 0.0],
+    }
+
+
+def test_the_log_holds_the_lines_and_nothing_that_varies(tmp_path):
+    lines = write_run(tmp_path).log.read_text().splitlines()
+    assert lines[1:2] + lines[-2:] == [
+        "Epoch 1: val_loss improved from inf to 0.90000, saving model to best.safetensors",
+        "Epoch 3: early stopping",
+        "Restoring model weights from the end of the best epoch: 2.",
+    ]
+    assert len(lines) == 8
+
+
+def test_the_saved_config_fits_the_same_run_again(tmp_path):
+    paths = write_run(tmp_path, "data: digits\nseed: 7\nlearning_rate: 0.5\n")
+    saved = load_config(paths.config)
+    assert (saved.name, saved.seed, saved.learning_rate) == ("net", 7, 0.5)
+    assert load_config(paths.group_config) == saved.with_seed(0)
+
+
+def test_events_say_when_where_and_with_what(tmp_path):
+    run = Run(write_run(tmp_path).directory)
+    start, end = run.events
+    assert {"time", "host", "pid", "device", "threads", "versions", "git_commit", "command"} <= start.keys()
+    assert set(start["versions"]) == {"python", "torch", "numpy", "trainrun"}
+    assert (end["status"], end["monitor"]) == ("complete", "val_loss")
+    assert (run.status, run.monitored) == ("complete", 0.4)
+    assert run.seconds >= 0
+
+
+def test_a_run_that_breaks_off_keeps_its_epochs(tmp_path):
+    writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
+    writer.begin({}, device="cpu", threads=1)
+    for event in islice(story(), 3):
+        writer.handle(event)
+    writer.break_off("interrupted")
+    run = Run(writer.paths.directory)
+    assert (run.status, len(run.metrics)) == ("interrupted", 2)
+    assert run.events[-1]["status"] == "interrupted"
+
+
+def test_a_run_begun_again_starts_over_but_remembers(tmp_path):
+    write_run(tmp_path)
+    paths = write_run(tmp_path)
+    assert len(paths.metrics.read_text().splitlines()) == 3
+    assert [event["event"] for event in Run(paths.directory).events] == ["start", "end", "start", "end"]
+
+
+def test_a_place_that_is_taken_is_said_before_training(tmp_path):
+    (tmp_path / "net-0123abcd").touch()
+    with pytest.raises(RunDirectoryError, match="net-0123abcd/seed-0: cannot be created"):
+        write_run(tmp_path)
+
+
+def test_the_same_config_may_go_on(tmp_path):
+    paths = write_run(tmp_path)
+    require_same(paths, make_config(tmp_path))
+    require_same(RunPaths(tmp_path / "net-0123abcd" / "seed-5"), make_config(tmp_path).with_seed(5))
+    require_same(RunPaths(tmp_path / "nothing" / "seed-5"), make_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.yaml", "data: digits\nlearning_rate: 0.5\n", r"learning_rate: 0\.5 -> 0\.001"),
+        ("config.yaml", "data: [", "its config cannot be read"),
+        ("../config.yaml", "data: iris\n", "data"),
+        ("result.json", "[]", r"its result\.json is not one that a run writes"),
+    ],
+)
+def test_a_directory_of_something_else_is_left_alone(tmp_path, file, content, message):
+    paths = write_run(tmp_path)
+    (paths.directory / file).write_text(content)
+    with pytest.raises(DifferentRunError, match=message):
+        require_same(paths, make_config(tmp_path))
+
+
+def test_what_differs_from_the_run_before_is_said_once(tmp_path):
+    assert difference_note(tmp_path, make_config(tmp_path), "00000001") is None
+    write_run(tmp_path, id8="00000001")
+    write_run(tmp_path, name="other", id8="00000009")
+    changed = make_config(tmp_path, "data: digits\nlearning_rate: 0.5\ndropout: 0.25\n")
+    note = difference_note(tmp_path, changed, "00000002")
+    assert note.startswith(f"Differs from {tmp_path}/net-00000001: ")
+    assert "learning_rate: 0.001 -> 0.5" in note
+    assert difference_note(tmp_path, changed, "00000001") is None
+
+
+def test_a_commit_is_read_from_gits_own_files(tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    git = tmp_path / ".git"
+    assert git_commit(tmp_path) is None
+    (git / "refs" / "heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    assert git_commit(tmp_path) is None
+    (git / "packed-refs").write_text(f"# pack-refs\n{commit} refs/heads/main\n")
+    (tmp_path / "inside").mkdir()
+    assert git_commit(tmp_path / "inside") == commit
+    (git / "refs" / "heads" / "main").write_text(commit[::-1] + "\n")
+    assert git_commit(tmp_path) == commit[::-1]
+    (git / "HEAD").write_text(commit + "\n")
+    assert git_commit(tmp_path) == commit
