@@ -28,7 +28,7 @@ def list_runs(runs: Path, form: Format) -> str:
         "MONITORED": lambda record: (
             _named({record["monitor"]: record["monitored"]}) if record["monitor"] else ""
         ),
-        "TEST": lambda record: _named(record["test"] or {}),
+        "TEST": lambda record: _named(_headline(record["test"] or {})),
         "BEGUN": lambda record: record["begun"] and record["begun"].replace("T", " ")[:16],
     }
     return render([_run_record(run) for run in found], form, columns)
@@ -95,6 +95,12 @@ def _settings(settings: dict[str, Any]) -> str:
     return ", ".join(
         f"{key} {value if isinstance(value, str) else to_json(value)}" for key, value in settings.items()
     )
+
+
+def _headline(values: dict[str, float | None]) -> dict[str, float | None]:
+    """The first metric, or the loss where it stands alone: a row has room for one."""
+    name = next((name for name in values if name != "loss"), "loss")
+    return {name: values[name]} if values else {}
 
 
 def _of(best: int | None, epochs: int | None) -> str:

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
-from trainrun.config import load_config
+from trainrun.config import Config, load_config
 from trainrun.config.identity import changes
+from trainrun.config.rendering import plain
 from trainrun.errors import TrainrunError, printable
 from trainrun.report.tables import cell, records_json, text_table
 from trainrun.runs.files import read_bytes, to_json, to_json_file
 from trainrun.runs.reading import PARTS, Run
 
 _LAST_EPOCHS = 5
+_SELDOM_READ = {"step", "penalty", "improved", "best", "wait"}
 
 
 def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
@@ -27,7 +29,8 @@ def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
         records = [_record(run) for run in runs]
         return to_json_file(records[0]).decode() if len(records) == 1 else records_json(records)
     if len(runs) > 1:
-        return _seeds_table(runs) + "\n" + _settings(runs[0])
+        group = printable(str(runs[0].paths.directory.parent))
+        return f"{len(runs)} runs in {group}\n\n{_seeds_table(runs)}\n{_settings(runs[0])}"
     return "\n".join(block for block in _blocks(runs[0]) if block)
 
 
@@ -39,9 +42,17 @@ def _record(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "status": run.status,
         "seconds": run.seconds,
+        "config": plain(config) if (config := _config(run)) else None,
         "result": run.result,
         "epochs": run.metrics,
     }
+
+
+def _config(run: Run) -> Config | None:
+    try:
+        return load_config(run.paths.config)
+    except TrainrunError:
+        return None
 
 
 def _blocks(run: Run) -> Iterator[str]:
@@ -52,7 +63,7 @@ def _blocks(run: Run) -> Iterator[str]:
         yield _parts_table(run.result)
         yield _confusion_table(run)
     if run.metrics:
-        columns = list(run.metrics[-1])
+        columns = [column for column in run.metrics[-1] if column not in _SELDOM_READ]
         rows = [[cell(row.get(column)) for column in columns] for row in run.metrics[-_LAST_EPOCHS:]]
         yield "The last epochs:\n" + text_table(list(map(printable, columns)), rows)
 
@@ -61,15 +72,10 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "directory", printable(str(run.paths.directory))
     if result := run.result:
         best = "none" if result["best_epoch"] is None else result["best_epoch"]
-        yield (
-            "epochs",
-            f"{result['epochs']}, the best was {best}; stopped by {printable(result['stopped_by'])}",
-        )
+        by = printable(result["stopped_by"])
+        yield "epochs", f"{result['epochs']}, the best was {best}; stopped by {by}"
         yield "steps", f"{result['steps']:,}"
-        yield (
-            "parameters",
-            f"{result['parameters']:,}, weights that are exactly 0: {result['zero_weights']:,}",
-        )
+        yield "parameters", f"{result['parameters']:,}, weights that are 0: {result['zero_weights']:,}"
     if run.seconds is not None:
         yield "seconds", f"{run.seconds:.2f}"
     if run.begun:
@@ -77,12 +83,10 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _settings(run: Run) -> str:
-    """The keys of the config that differ from their defaults; a config nobody can read is said to be so."""
-    try:
-        settings = changes(load_config(run.paths.config))
-    except TrainrunError as error:
-        return f"The config cannot be read: {error}\n"
-    lines = [f"  {key}: {to_json(value)}\n" for key, value in settings.items()]
+    config = _config(run)
+    if config is None:
+        return f"Its {run.paths.config.name} cannot be read\n"
+    lines = [f"  {printable(key)}: {to_json(value)}\n" for key, value in changes(config).items()]
     return "The config, where it differs from the defaults:\n" + ("".join(lines) or "  nowhere\n")
 
 
@@ -119,15 +123,16 @@ def _labels(run: Run, classes: int) -> list[str]:
 
 def _seeds_table(runs: Sequence[Run]) -> str:
     results = [run.result or {} for run in runs]
+    held_out = [part for part in PARTS[1:] if any(result.get(part) for result in results)] or PARTS
     columns = dict.fromkeys(
-        (part, name) for result in results for part in PARTS for name in result.get(part) or {}
+        (part, name) for part in held_out for result in results for name in result.get(part) or {}
     )
     values = [[(result.get(part) or {}).get(name) for part, name in columns] for result in results]
     rows = [
-        [run.label, run.status, cell(result.get("best_epoch")), *map(cell, row)]
+        [printable(run.directory.name), run.status, cell(result.get("best_epoch")), *map(cell, row)]
         for run, result, row in zip(runs, results, values, strict=True)
     ]
     present = [[value for value in column if value is not None] for column in zip(*values, strict=True)]
     mean = ["mean", "", "", *(cell(fmean(column)) if column else "" for column in present)]
     headings = [printable(f"{part} {name}") for part, name in columns]
-    return text_table(["RUN", "STATUS", "BEST EPOCH", *headings], [*rows, mean])
+    return text_table(["SEED", "STATUS", "BEST", *headings], [*rows, mean])

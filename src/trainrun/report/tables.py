@@ -50,9 +50,9 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for heading in headings:
-        table.add_column(Text(heading), overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headings))
+    for place, heading in enumerate(headings):
+        table.add_column(Text(heading), overflow="fold", no_wrap=place == 0)  # the first says what the row is
     for row in rows:
         table.add_row(*map(Text, row))
     page = io.StringIO()

@@ -79,6 +79,8 @@ class Run:
         path = self.paths.metrics
         try:
             lines = _whole_lines(path)
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise StorageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
         rows = [_row(line) for line in lines]
