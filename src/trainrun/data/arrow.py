@@ -68,8 +68,8 @@ def _column(name: str, cells: Any, place: str, layout: Layout) -> Column:
     if pa.types.is_decimal(kind):
         return _numbers(cells.cast(pa.float64()))
     raise DataError(
-        f"{place}: column {quoted(name)}: is of type {kind}, neither numbers nor text; save it as one of these, "
-        "or leave it out with data.drop"
+        f"{place}: column {quoted(name)}: is of type {kind}, neither numbers nor text; "
+        "save it as one of these, or leave it out with data.drop"
     )
 
 

@@ -34,8 +34,8 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
     """Read a CSV or TSV file.
 
     Raises:
-        DataError: it is not UTF-8 text, a row has too many or too few cells, there are no rows, or two columns
-            have one name.
+        DataError: it is not UTF-8 text, a row has too many or too few cells, there are no rows, or two
+            columns have one name.
         DataMissingError: it is not there.
     """
     with reading(place, path):
@@ -59,28 +59,33 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
 def _look_through(path: Path, place: str) -> _Text:
     """Check the encoding of the whole file, in bounded memory."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    sample, lines, quotes, last = "", 0, 0, b""
+    sample, lines, quotes, last, chunk = "", 0, 0, b"", b"\n"
     with open_binary(path) as file:
-        while chunk := file.read(_CHUNK):
-            if not last and chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise DataError(f"{place}: is UTF-16; save it as UTF-8")
-            if (nul := chunk.find(b"\0")) >= 0:
-                line = lines + chunk[:nul].count(b"\n") + 1
-                raise DataError(f"{place}: holds a NUL byte in line {line}: it is no text, or damaged")
-            try:
-                decoded = decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                line = lines + chunk[: max(0, error.start)].count(b"\n") + 1
-                raise DataError(
-                    f"{place}: is not UTF-8 in line {line}; save it as UTF-8 (iconv -f latin1 -t utf-8)"
-                ) from None
+        while chunk:
+            chunk = file.read(_CHUNK)
+            decoded = _decode(decoder, chunk, lines, place)
             sample = sample or decoded[:_SAMPLE]
-            lines, quotes, last = lines + chunk.count(b"\n"), quotes + chunk.count(b'"'), chunk
+            lines, quotes, last = lines + chunk.count(b"\n"), quotes + chunk.count(b'"'), chunk or last
     if not sample.strip():
         raise DataError(f"{place}: is empty")
-    return _Text(
-        io.StringIO(sample, newline="").readlines(), lines + (not last.endswith(b"\n")), bool(quotes % 2)
-    )
+    lines += not last.endswith(b"\n")
+    return _Text(io.StringIO(sample, newline="").readlines(), lines, bool(quotes % 2))
+
+
+def _decode(decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int, place: str) -> str:
+    """The text of the next chunk; the empty one is the last."""
+    try:
+        text = decoder.decode(chunk, final=not chunk)
+    except UnicodeDecodeError as error:
+        if lines == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{place}: is UTF-16; save it as UTF-8") from None
+        line = lines + chunk[: max(0, error.start)].count(b"\n") + 1
+        way = "save it as UTF-8 (iconv -f latin1 -t utf-8)"
+        raise DataError(f"{place}: is not UTF-8 in line {line}; {way}") from None
+    if "\0" in text:
+        line = lines + text.partition("\0")[0].count("\n") + 1
+        raise DataError(f"{place}: holds a NUL byte in line {line}: it is no text, or damaged")
+    return text
 
 
 def _sniff(path: Path, text: _Text, layout: Layout) -> tuple[list[list[str]], str]:

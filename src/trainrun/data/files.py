@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import gzip
 import hashlib
 import zlib
@@ -46,7 +47,7 @@ def reading(place: str, path: Path) -> Iterator[None]:
 
     Raises:
         DataMissingError: the file is not there, or is not a file that may be read.
-        DataError: it is compressed and damaged.
+        DataError: it is damaged.
         StorageError: the disk fails.
     """
     try:
@@ -60,6 +61,10 @@ def reading(place: str, path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
     except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # a place in the file that a damaged directory points to
+            raise DataError(
+                f"{place}: is damaged: {printable(str(error).strip())}; fetch or write it again"
+            ) from None
         raise StorageError(f"{place}: cannot be read: {error.strerror or error}") from None
 
 

@@ -28,6 +28,8 @@ def read_idx(path: Path, place: str) -> np.ndarray:
     with reading(place, path), open_binary(path) as file:
         dtype, shape = _header(file, place)
         size = math.prod(shape) * dtype.itemsize
+        if not size:
+            raise DataError(f"{place}: holds no numbers: its shape is {shape}")
         factor = _DEFLATE if path.suffix == ".gz" else 1
         if size > path.stat().st_size * factor:
             raise DataError(

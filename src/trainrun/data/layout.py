@@ -55,14 +55,21 @@ class Layout:
         return not typed and name not in self.texts
 
     def has_header(self, first: tuple[str, ...]) -> bool:
-        """Whether the first row of a text file holds names."""
+        """Whether the first row of a text file holds names: none is a number, or the target is among them.
+
+        In a row of numbers the target may also be named by its column's place, which is then likelier. New
+        rows have names where training had them, and none where it had none.
+        """
         if self.headed is False:
-            return set(self.features) <= set(first)
+            return False  # names that count the columns could as well be a row
         if self.headed and not set(self.features).isdisjoint(first):
             return True
         if isinstance(self.header, bool):
             return self.header
-        return self.target in first or not any(map(is_number, first))
+        if self.target not in first:
+            return not any(map(is_number, first))
+        places = tuple(map(str, range(len(first))))
+        return first == places or self.target not in places or not all(map(is_number, first))
 
     def names(self, width: int, place: str) -> tuple[str, ...]:
         """The names of the columns of a table that has none of its own.

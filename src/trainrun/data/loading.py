@@ -46,12 +46,10 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
     sources: dict[str, Source] = dict(
         zip(("train", "valid", "test"), ((table, part) for part in parts), strict=True)
     )
-    notes = describe_rows("data", table, rows, preprocessing)
     for key in ("valid", "test"):
         if getattr(data, key) is not None:
             other = _read_other_file(data, key, preprocessing)
             sources[key] = other, _usable(other, (*features, name), data)
-            notes += describe_rows(f"data.{key}", *sources[key], preprocessing)
     arrays = {key: _part(source, preprocessing) for key, source in sources.items()}
     assert arrays["train"] is not None
     return Dataset(
@@ -63,8 +61,16 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         target_center=target.center,
         target_scale=target.scale,
         preprocessing=preprocessing,
-        notes=notes,
+        notes=_notes(data, (table, rows), sources, preprocessing),
     )
+
+
+def _notes(
+    data: DataConfig, training: Source, sources: dict[str, Source], preprocessing: Preprocessing
+) -> tuple[str, ...]:
+    files = {"data": training}
+    files |= {f"data.{key}": sources[key] for key in ("valid", "test") if getattr(data, key) is not None}
+    return tuple(note for key, source in files.items() for note in describe_rows(key, *source, preprocessing))
 
 
 def digests(data: DataConfig) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,16 +17,31 @@ from trainrun.errors import DataError, printable
 _LARGE = 1 << 30  # bytes: an array above it that is packed more than _PACKED times is taken for a bomb
 _PACKED = 200
 # What zipfile and NumPy raise on damaged, encrypted and forged archives.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, SyntaxError, TypeError)
+_UNREADABLE = (
+    *(
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+    ),
+    OverflowError,
+)
 
 
-def read_npz(path: Path, place: str, target: str | None) -> tuple[np.ndarray, np.ndarray | None]:
+def read_npz(
+    path: Path, place: str, target: str | None, *, required: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Read the data and, where it is there, the target.
 
     Args:
         path: the archive.
         place: how messages begin.
         target: the target's array. The data is the other one, or `X` or `x` where there are several.
+        required: whether the target must be there.
 
     Returns:
         The data [N, ...] and the target, None where the archive has none of that name.
@@ -36,6 +52,8 @@ def read_npz(path: Path, place: str, target: str | None) -> tuple[np.ndarray, np
     """
     with reading(place, path), _opened(path, place) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
+        if required and target not in names:
+            raise DataError(f"data.target: {place} has no array {quoted(target)}; it has {listed(names)}")
         data = _data_name(names, place, target)
         arrays = {name: _array(archive, name, place) for name in (data, target) if name in names}
     return arrays[data], arrays.get(target or "")
@@ -44,7 +62,7 @@ def read_npz(path: Path, place: str, target: str | None) -> tuple[np.ndarray, np
 def _opened(path: Path, place: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
+    except _UNREADABLE:
         raise DataError(f"{place}: is no whole NPZ file; write it with numpy.savez") from None
 
 

@@ -90,7 +90,11 @@ class Numbers:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Numbers:
         """What `to_json` gave."""
-        return cls(tuple(saved["names"]), np.array(saved["fills"], float), Scaler.from_json(saved["scale"]))
+        names, scaler = tuple(map(str, saved["names"])), Scaler.from_json(saved["scale"])
+        fills = np.array(saved["fills"], float)
+        if not (len(names),) == fills.shape == scaler.center.shape == scaler.factor.shape:
+            raise ValueError("names, fills and scales differ in number")
+        return cls(names, fills, scaler)
 
 
 def _filled(table: Table, names: Sequence[str], rows: Rows, fills: np.ndarray) -> Iterator[np.ndarray]:

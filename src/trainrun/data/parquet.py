@@ -26,6 +26,7 @@ def read_parquet(path: Path, place: str, layout: Layout) -> Table:
             opened = parquet.ParquetFile(file)
             names = opened.schema_arrow.names
             arrow = opened.read(columns=[name for name in names if layout.wants(name)])
+            arrow.validate(full=True)
         except (pa.ArrowException, ValueError) as error:
             raise DataError(f"{place}: cannot be read as Parquet: {printable(str(error))}") from None
     if not arrow.num_rows:

@@ -125,5 +125,6 @@ class Scaler:
 
 
 def _inverse(spread: np.ndarray, varies: np.ndarray) -> np.ndarray:
-    # A column can vary by so little that its deviation underflows to 0.
-    return np.asarray(np.divide(1.0, spread, out=np.zeros_like(spread), where=varies & (spread > 0)))
+    # A column can vary by so little that its deviation underflows to 0, or by so much that it is infinite.
+    spread = np.where(np.isinf(spread), np.nan, spread)
+    return np.asarray(np.divide(1.0, spread, out=np.zeros_like(spread), where=varies & (spread != 0)))

@@ -40,7 +40,7 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
     if suffix in {".parquet", ".pq"}:
         return read_parquet(path, place, layout)
     if suffix == ".npz":
-        data, target = read_npz(path, place, layout.target)
+        data, target = read_npz(path, place, layout.target, required=layout.headed is None)
         return table_from_arrays(data, target, place, layout)
     if is_idx(path):
         return table_from_arrays(read_idx(path, place), None, place, layout)

@@ -90,7 +90,7 @@ class Target:
         if self.labels is not None:
             return self._classes(table, rows, self.labels)
         with np.errstate(over="ignore"):
-            values = ((self._numbers(table, rows) - self.center) / self.scale).astype(np.float32)
+            values: np.ndarray = ((self._numbers(table, rows) - self.center) / self.scale).astype(np.float32)
         if not np.isfinite(values).all():
             bad = rows[~np.isfinite(values)]
             raise table.fault(
@@ -100,7 +100,7 @@ class Target:
 
     def _classes(self, table: Table, rows: Rows, labels: Vocabulary) -> np.ndarray:
         _check_present(table, self.name, rows)
-        codes = labels.encode(table[self.name])[rows]
+        codes: np.ndarray = labels.encode(table[self.name])[rows]
         if (codes < 0).any():
             bad = rows[codes < 0]
             text = as_text(table[self.name])
@@ -121,7 +121,7 @@ class Target:
                 self.name, at, f"{text} is not a number", "mend it, or say data.task: classification"
             )
         _check_finite(table, self.name, rows)
-        return column[rows].astype(np.float64)
+        return np.asarray(column[rows], np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -140,9 +140,10 @@ class Target:
         center, scale = float(saved["target_center"]), float(saved["target_scale"])
         if saved["task"] == "regression":
             return cls(saved["target"], "regression", None, center, scale)
-        return cls(
-            saved["target"], "classification", Vocabulary(saved["labels_kind"], tuple(saved["labels"]))
-        )
+        if saved["task"] != "classification":
+            raise ValueError(f"task: {saved['task']}")
+        labels = Vocabulary.from_json({"kind": saved["labels_kind"], "words": saved["labels"]})
+        return cls(saved["target"], "classification", labels)
 
 
 def _guess(table: Table, name: str, rows: Rows) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -94,7 +94,9 @@ class Vocabulary:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Vocabulary:
         """What `to_json` gave."""
-        return cls(saved["kind"], tuple(saved["words"]))
+        if saved["kind"] not in get_args(Kind):
+            raise ValueError(f"kind: {saved['kind']}")
+        return cls(saved["kind"], tuple(map(str, saved["words"])))
 
 
 def _canonical(kind: Kind, text: str) -> str:

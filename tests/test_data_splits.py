@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tables import load, table, whole
+from trainrun.data.splits import part_sizes, split_rows
+from trainrun.errors import DataError
+from trainrun.streams import Purpose, stream
+
+COUNTS = st.lists(st.integers(1, 12), min_size=1, max_size=9)
+SIZES = st.tuples(st.integers(1, 50), st.integers(0, 30), st.integers(0, 30))
+
+
+def _draw(seed=0):
+    return stream(seed, Purpose.SPLIT)
+
+
+def _sized(rows, shares):
+    """Sizes with about these shares, at least one row in training."""
+    valid, test = (rows * share // (sum(shares)) for share in shares[1:])
+    return rows - valid - test, valid, test
+
+
+@given(COUNTS, SIZES, st.integers(0, 2**64 - 1))
+@settings(deadline=None)
+@example(
+    [10] * 10 + [1] * 90, (60, 21, 19), 0
+)  # where the largest remainders of one part alone do not add up
+def test_stratified_parts_have_their_sizes_and_each_class_its_share(counts, shares, seed):
+    classes = np.repeat(np.arange(len(counts)), counts)
+    sizes = _sized(len(classes), shares)
+    parts = split_rows(np.arange(len(classes)) * 3, sizes, _draw(seed), classes=classes)
+    assert tuple(map(len, parts)) == sizes
+    assert sorted(np.concatenate(parts).tolist()) == (np.arange(len(classes)) * 3).tolist()
+    for part, size in zip(parts, sizes, strict=True):
+        assert (np.diff(part) > 0).all()
+        got = np.bincount(classes[part // 3], minlength=len(counts))
+        assert (np.abs(got - np.array(counts) * size / len(classes)) < 1).all()
+
+
+@given(st.integers(3, 60), SIZES, st.integers(0, 9))
+@settings(deadline=None)
+def test_plain_parts_have_their_sizes(rows, shares, seed):
+    sizes = _sized(rows, shares)
+    parts = split_rows(np.arange(rows), sizes, _draw(seed))
+    assert tuple(map(len, parts)) == sizes
+    assert sorted(np.concatenate(parts).tolist()) == list(range(rows))
+
+
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=30), SIZES, st.integers(0, 9))
+@settings(deadline=None)
+def test_groups_stay_whole(counts, shares, seed):
+    groups = np.repeat(np.arange(len(counts)), counts)
+    sizes = _sized(len(groups), shares)
+    parts = split_rows(np.arange(len(groups)), sizes, _draw(seed), groups=groups)
+    held = [set(groups[part].tolist()) for part in parts]
+    assert sum(map(len, held)) == len(set().union(*held)) == len(counts)
+    for part, size in zip(parts, sizes, strict=True):
+        assert bool(len(part)) == bool(size)
+    for part, size in zip(parts[1:], sizes[1:], strict=True):
+        assert len(part) < size + max(counts)
+
+
+def test_every_row_is_equally_likely_in_every_part():
+    tally = np.zeros((3, 20))
+    for seed in range(2000):
+        for p, part in enumerate(
+            split_rows(np.arange(20), (10, 6, 4), _draw(seed), classes=np.arange(20) % 2)
+        ):
+            tally[p, part] += 1
+    expected = np.array([[10], [6], [4]]) / 20
+    assert np.abs(tally / 2000 - expected).max() < 5 * np.sqrt(0.25 / 2000)
+
+
+@pytest.mark.parametrize(
+    ("rows", "valid", "test", "sizes"),
+    [
+        (100, 0.2, 0.2, (60, 20, 20)),
+        (1797, 0.2, 0.2, (1079, 359, 359)),
+        (3, 0.2, 0.2, (1, 1, 1)),  # a fraction is at least one row
+        (10, 3, 0.5, (2, 3, 5)),
+        (10, 0, 0, (10, 0, 0)),
+        (10, 1, 0.0, (9, 1, 0)),
+    ],
+)
+def test_part_sizes(rows, valid, test, sizes):
+    assert part_sizes(rows, valid, test, "t.csv") == sizes
+
+
+@pytest.mark.parametrize(("rows", "valid", "test"), [(2, 0.2, 0.2), (10, 5, 5), (10, 0.5, 0.5), (1, 0.1, 0)])
+def test_parts_that_leave_nothing_to_train_on(rows, valid, test):
+    with pytest.raises(DataError, match=f"t.csv: data.split: .* of {rows} rows leave none for training"):
+        part_sizes(rows, valid, test, "t.csv")
+
+
+@pytest.fixture
+def numbered(tmp_path):
+    """Rows that know their number."""
+    return table(
+        tmp_path / "t.csv", {"a": range(100), "g": [i // 7 for i in range(100)], "y": ["u", "v"] * 50}
+    )
+
+
+def _rows(dataset):
+    return [set(part.x[:, 0].astype(int).tolist()) for part in (dataset.train, dataset.valid, dataset.test)]
+
+
+def test_the_split_depends_on_its_own_seed_or_on_the_runs(numbered):
+    keys = {"path": numbered, "target": "y", "scale": "none"}
+    fixed = _rows(load(**keys))
+    assert list(map(len, fixed)) == [60, 20, 20]
+    assert _rows(load(**keys, seed=7)) == fixed
+    other = _rows(load(**keys, split={"seed": 7}))
+    assert other != fixed
+    assert _rows(load(**keys, split={"seed": "run"}, seed=7)) == other
+
+
+def test_a_file_takes_the_place_of_its_fraction(numbered, tmp_path):
+    test = table(tmp_path / "test.csv", {"y": ["v", "u"], "g": [0, 1], "a": [500, 600]})
+    dataset = load(numbered, target="y", scale="none", test=test)
+    assert list(map(len, _rows(dataset))) == [80, 20, 2]
+    assert dataset.test.x[:, 0].tolist() == [500, 600]
+    assert dataset.test.y.tolist() == [1, 0]
+    both = load(numbered, target="y", scale="none", test=test, valid=test)
+    assert list(map(len, _rows(both))) == [100, 2, 2]
+
+
+@pytest.mark.parametrize("key", ["valid", "test"])
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            {"y": ["u", "w", "w"]},
+            "column 'y': the label 'w' does not occur in training, first in row 2 .*, 2 rows in all",
+        ),
+        ({"a": [1, "x", 3]}, "column 'a': 'x' is not a number, as all are in training, first in row 2"),
+        ({"y": ["u", "", "v"]}, "column 'y': the target is missing, first in row 2"),
+        ({"b": [1, 2, 3], "a": None}, "has no column 'a'; training had 'a', 'g'"),
+        ({"y": None}, "has no column 'y', the target; it has 'a', 'g'"),
+    ],
+)
+def test_other_files_are_held_against_training(numbered, tmp_path, key, cells, message):
+    columns = {"a": [1, 2, 3], "g": [1, 2, 3], "y": ["u", "v", "u"]} | cells
+    other = table(tmp_path / "other.csv", {name: cells for name, cells in columns.items() if cells})
+    with pytest.raises(DataError, match=f"^data.{key}: .*other.csv: {message}"):
+        load(numbered, target="y", **{key: other})
+
+
+def test_filled_values_are_told_for_each_file(numbered, tmp_path):
+    test = table(tmp_path / "test.csv", {"y": ["v", "u", "u"], "g": [0, "?", ""], "a": [5, "", 6]})
+    notes = load(numbered, target="y", categorical=("g",), test=test).notes
+    assert notes == (
+        "data.test: filled 3 missing values: a 1 (the training median), g 2 (none of the categories)",
+    )
+
+
+def test_groups_of_a_column(numbered):
+    dataset = load(numbered, target="y", scale="none", split={"group": "g"})
+    groups = [{row // 7 for row in rows} for rows in _rows(dataset)]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 15
+    assert dataset.preprocessing.feature_names == ("a",)
+    with pytest.raises(
+        DataError, match=r"data.split.stratify: cannot be true where groups are kept whole; say auto"
+    ):
+        load(numbered, target="y", split={"group": "g", "stratify": True})
+
+
+def test_a_rare_class_is_learnt_from_or_refused(tmp_path):
+    path = table(tmp_path / "t.csv", {"a": range(20), "y": ["u"] * 10 + ["v"] * 9 + ["w"]})
+    assert 2 in load(path, target="y").train.y
+    seed = next(seed for seed in range(99) if 19 not in split_rows(np.arange(20), (12, 4, 4), _draw(seed))[0])
+    with pytest.raises(DataError, match=r"column 'y': no row of class 'w' fell to training, first in row 20"):
+        load(path, target="y", split={"stratify": False, "seed": seed})
+
+
+def test_no_part_of_its_own(numbered):
+    dataset = whole(numbered, target="y")
+    assert (len(dataset.train.y), dataset.valid, dataset.test) == (100, None, None)
