@@ -201,6 +201,9 @@ def test_predict_and_evaluate(folder):
     text = trainrun_("predict", "net/seed-0", "new.csv", "--probabilities", cwd=folder).stdout
     (row,) = csv.DictReader(io.StringIO(text))
     assert list(row) == ["prediction", "p_setosa", "p_versicolor", "p_virginica"]
+    assert sum(float(row[f"p_{label}"]) for label in ("setosa", "versicolor", "virginica")) == pytest.approx(
+        1
+    )
     trainrun_("predict", "net/seed-0", "new.csv", "--probabilities", "--out", "out.csv", cwd=folder)
     assert (folder / "out.csv").read_text() == text
     values = json.loads(trainrun_("evaluate", "net/seed-0", "new.csv", "--format", "json", cwd=folder).stdout)

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from trainrun.errors import ResourceError, RunDirectoryError, StorageError
-from trainrun.runs.files import append, make_directory, read_bytes, sync, to_json, to_json_file, write_files
+from trainrun.runs.files import (
+    append,
+    make_directory,
+    read_bytes,
+    sync,
+    to_json,
+    to_json_file,
+    write_files,
+    write_out,
+)
 
 
 @pytest.fixture
@@ -43,6 +52,19 @@ def test_a_link_is_replaced_and_not_written_through(tmp_path):
     write_files({tmp_path / "a": b"new"})
     assert (tmp_path / "precious").read_text() == "precious"
     assert not (tmp_path / "a").is_symlink()
+
+
+def test_a_file_that_a_user_named_may_be_a_link_or_a_device(tmp_path, largest_file):
+    (tmp_path / "link").symlink_to(tmp_path / "named")
+    write_out(tmp_path / "link", "a")
+    write_out(tmp_path / "named", "b")
+    assert (tmp_path / "link").read_text() == "b"
+    write_out(Path(os.devnull), "c")
+    assert Path(os.devnull).is_char_device()
+    with pytest.raises(StorageError, match="/dev/full: cannot be written: No space left on device"):
+        write_out(Path("/dev/full"), "d")
+    with pytest.raises(StorageError, match="cannot be written: Is a directory"):
+        write_out(tmp_path, "e")
 
 
 def test_running_out_of_descriptors_is_said_so(tmp_path):

@@ -106,7 +106,7 @@ def predict(
     """
     from trainrun.predicting import TrainedRun
     from trainrun.report.tables import columns_csv
-    from trainrun.runs.files import write_files
+    from trainrun.runs.files import write_out
 
     trained = TrainedRun(_one_run(run, runs))
     columns = {"prediction": trained.predict(file)}
@@ -115,7 +115,7 @@ def predict(
         columns |= zip(names, trained.probabilities(file).T, strict=True)
     text = columns_csv(columns)
     if out:
-        write_files({out: text.encode()})
+        write_out(out, text)
     else:
         _print(text)
 

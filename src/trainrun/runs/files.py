@@ -60,6 +60,22 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         raise _failed_writing(target, error) from error
 
 
+def write_out(path: Path, text: str) -> None:
+    """Write a file that a user named: a link is followed, and a device or a pipe is written to.
+
+    Raises:
+        StorageError: writing failed.
+        ResourceError: out of file descriptors or memory.
+    """
+    if path.is_file() or not path.exists():
+        write_files({path.resolve(): text.encode()})
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _failed_writing(path, error) from error
+
+
 def append(path: Path, text: str) -> None:
     """Append lines to a file, which is closed again: a thousand runs must not hold it open.
 
