@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -272,6 +273,21 @@ def test_a_broken_stdout(folder, line, code):
         assert (done.returncode, done.stderr) == (code, "")
     else:
         assert done.stderr in ("code 0\n", "code 141\n")
+
+
+def test_a_keyboard_interrupt_is_130_and_leaves_a_run_that_says_so(tmp_path):
+    (tmp_path / "long.yaml").write_text("data: digits\nepochs: 1000000\nearly_stopping: false\n")
+    command = [sys.executable, "-m", "trainrun", "fit", "long.yaml"]
+    variables = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True) as fit:
+        next(line for line in fit.stdout if "Epoch 1" in line)
+        fit.send_signal(signal.SIGINT)
+        fit.communicate()
+    assert fit.returncode == 130
+    (run,) = json.loads(trainrun_("list", "--format", "json", cwd=tmp_path).stdout)
+    assert run["status"] == "interrupted"
+    epochs = json.loads(trainrun_("show", "last", "--format", "json", cwd=tmp_path).stdout)["epochs"]
+    assert epochs[0]["epoch"] == 1
 
 
 def test_a_bare_environment_is_enough(folder):
