@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from builders import blobs, config, ended, epochs, line, plan, run
 
+from builders import blobs, config, ended, epochs, line, plan, run
 from trainrun.engine.dropout import LayerMasks
 from trainrun.engine.layout import Layout, member_sum
 from trainrun.events import Diverged

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from builders import blobs, config, ended, epochs, fingerprint, line, run
 
+from builders import blobs, config, ended, epochs, fingerprint, line, run
 from trainrun.ingredients import activations, optimizers
 
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 2, "early_stopping": False, "dropout": 0.3}

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from builders import blobs, config, ended, epochs, line, plan, run
 from torch import nn
 
-from trainrun.data import Dataset
+from builders import blobs, config, ended, epochs, line, plan, run
 from trainrun.config import Config
+from trainrun.data import Dataset
 from trainrun.streams import Purpose, stream
 
 OPTIMIZERS: dict[str, tuple[object, Callable[..., torch.optim.Optimizer]]] = {

@@ -73,7 +73,7 @@ class Steps:
         order_KN = self._feed.order(self._seeds, epoch)
         rates_TK1 = torch.from_numpy(rates_TK).to(self._stack.parameters_KD).unsqueeze(-1)
         tally = Tally(self._objective, self._loss, self._plan.dataset)
-        trouble, activity = Trouble(members), []
+        trouble, activity = Trouble(members), list[Tensor]()
         for steps, masks in self._blocks(epoch, len(rates_TK)):
             outputs, probes = [], []
             for place, step in enumerate(steps):
@@ -101,7 +101,7 @@ class Steps:
         length = max(1, _BLOCK_NUMBERS // (len(self._seeds) * rows * max(widths)))
         for start in range(0, steps, length):
             block = range(start, min(start + length, steps))
-            yield block, [s and s.draw(len(block), self._stack.parameters_KD) for s in streams]
+            yield block, [s.draw(len(block), self._stack.parameters_KD) if s else None for s in streams]
 
     def _step(
         self, batch: Batch, masks: Sequence[Tensor | None], rate_K1: Tensor, activity: list[Tensor]

@@ -1,13 +1,13 @@
 """Activations: each a function of the pre-activation z and, right below, its derivative.
 
-Both are written from operations whose rounding does not depend on an element's place in memory (no `sigmoid`,
-`elu`, `softplus`, `mish` or backward kernels): a member's bits are then the same in every stack. The derivative may
-use the output h where that is cheaper than z. The trait `module` names the class of `torch.nn` that a saved
-model uses for it, with the same settings.
+Both are written from operations whose rounding does not depend on an element's place in memory (no
+`sigmoid`, `elu`, `softplus`, `mish` or backward kernels): a member's bits are then the same in every stack.
+The derivative may use the output h where that is cheaper than z. The trait `module` names the class of
+`torch.nn` that a saved model uses for it, with the same settings.
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.quantities import NonNegative, Positive
 from trainrun.registry import Registry
@@ -15,7 +15,7 @@ from trainrun.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-activations: Registry = Registry("activation")
+activations: Registry[Any] = Registry("activation")
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946

@@ -5,7 +5,7 @@ rows and divides by their number; a loss knows nothing of batches. The trait `pl
 which validation and test report the loss: without label smoothing, so that values stay comparable.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.quantities import Positive, Rate
 from trainrun.registry import Registry
@@ -13,7 +13,7 @@ from trainrun.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-losses: Registry = Registry("loss", plural="losses")
+losses: Registry[Any] = Registry("loss", plural="losses")
 
 
 @losses.register(task="classification", plain={"label_smoothing": 0.0})

@@ -8,7 +8,7 @@ Formulas and defaults are those of `torch.optim`.
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.quantities import NonNegative, Positive, Rate
 from trainrun.registry import Registry
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     State = Mapping[str, Tensor]
 
-optimizers: Registry = Registry("optimizer")
+optimizers: Registry[Any] = Registry("optimizer")
 
 
 class Optimizer(Protocol):

@@ -3,14 +3,14 @@
 The config gives each a strength; the engine sums, and never adds a penalty to the loss that it reports.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainrun.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-regularizers: Registry = Registry("regularizer")
+regularizers: Registry[Any] = Registry("regularizer")
 
 
 @regularizers.register()
