@@ -100,7 +100,7 @@ class FitEnded:
         steps: optimizer steps done.
         parameters: trainable numbers in the net.
         zero_weights: weights (biases not counted) that are exactly 0 at the best epoch.
-        train, valid, test: loss and metrics at the best epoch, dropout off; None for a part that is not there.
+        train, valid, test: loss and metrics at the best epoch, dropout off; None for a missing part.
         confusion: for classes, by part: rows are the true class, columns the predicted one.
         weights: the best epoch's, keyed and shaped as `torch.nn.Sequential` has them.
     """
