@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from trainrun.config.fields import Expected, Section, Seed, misfit
 from trainrun.config.references import OF_FILES, column_names, is_idx
@@ -33,7 +33,12 @@ Part = Annotated[
     AfterValidator(_zero_rows),
     Expected("a part of all rows (at least 0, below 1) or a number of rows"),
 ]
-Columns = Annotated[tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+# In a file a column named 2020 is a number: names are read as they are written.
+_Word = str | float | bool
+_Column = WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+Columns = Annotated[
+    tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=_Word | list[_Word | None])
+]
 Files = Annotated[Path | tuple[Path, Path] | None, Expected("a file (for IDX: [images, labels]) or null")]
 
 
@@ -46,7 +51,9 @@ class Split(Section):
     stratify: bool | Literal["auto"] = Field(
         "auto", description="whether the parts keep the shares of the classes"
     )
-    group: str | None = Field(None, description="a column; rows that agree in it stay in one part")
+    group: Annotated[str | None, _Column] = Field(
+        None, description="a column; rows that agree in it stay in one part"
+    )
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Split:
@@ -61,17 +68,17 @@ class Split(Section):
 class DataConfig(Section):
     """Where the rows come from and how they are prepared."""
 
-    source: Annotated[Bundled | None, Expected(f"one of the bundled sets {', '.join(BUNDLED)}")] = Field(
-        None, description="a bundled set, in place of path"
-    )
+    source: Annotated[
+        Bundled | None, Expected(f"a bundled set ({', '.join(BUNDLED)}; a file goes by its path)")
+    ] = Field(None, description="a bundled set, in place of path")
     path: Annotated[Path | None, Expected("a file")] = Field(
         None, description="csv, tsv (.gz too), parquet, npz or IDX images; relative to this file"
     )
     valid: Files = Field(None, description="a file of validation rows, in place of the split's part")
     test: Files = Field(None, description="a file of test rows, in place of the split's part")
-    target: Annotated[str | Path | None, Expected("a column, an array's name or the labels' file")] = Field(
-        None, description="the column to predict; npz: an array; IDX: the labels' file"
-    )
+    target: Annotated[
+        str | Path | None, Expected("a column, an array's name or the labels' file"), _Column
+    ] = Field(None, description="the column to predict; npz: an array; IDX: the labels' file")
     task: Literal["auto", "classification", "regression"] = Field(
         "auto", description="auto: text, booleans and up to 20 distinct integers are classes"
     )
@@ -80,7 +87,7 @@ class DataConfig(Section):
     delimiter: str = Field("auto", description="what separates the columns of a text file")
     categorical: Annotated[
         Literal["auto"] | tuple[str, ...],
-        BeforeValidator(_auto_or_listed, json_schema_input_type=str | list[str]),
+        BeforeValidator(_auto_or_listed, json_schema_input_type=_Word | list[_Word]),
         Expected("auto or a list of columns"),
     ] = Field("auto", description="columns to encode one-hot besides those of text")
     missing: Literal["auto", "error", "mean", "median", "most_frequent", "drop"] = Field(
@@ -130,4 +137,5 @@ def _target_wanted(data: DataConfig) -> str:
         return "is required: the labels' file"
     names = column_names(data.path, data.delimiter)
     among = f"; the columns are {', '.join(names)}" if names else ""
-    return f"is required: the column (or the array of an npz file) to predict{among}"
+    what = "array" if data.path.suffix.lower() == ".npz" else "column"
+    return f"is required: the {what} to predict{among}"

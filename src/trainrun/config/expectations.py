@@ -36,10 +36,17 @@ def describe(annotation: Any) -> str:
     if get_origin(kind) in {Union, UnionType}:
         return " or ".join(dict.fromkeys(describe(part) for part in get_args(kind)))
     if get_origin(kind) is Literal:
-        return " or ".join(str(word) for word in get_args(kind))
+        *first, last = (str(word) for word in get_args(kind))
+        return f"{', '.join(first)} or {last}" if first else last
     if get_origin(kind) is tuple:
         return _list(get_args(kind))
     return " ".join([_WORDS.get(kind, "a mapping"), *_range(facts)])
+
+
+def words_of(annotation: Any) -> list[str]:
+    """The fixed words that a type takes."""
+    kinds = _alternatives(annotation, None)
+    return [str(word) for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
 
 def type_at(annotation: Any, path: Path, values: Any) -> Any:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from trainrun.config.merging import merge
 from trainrun.config.nodes import Entry, Mark, Node, Scalar, Source, Table
-from trainrun.config.problems import Problem, UnreadableError, short
+from trainrun.config.problems import Problem, UnreadableError
 from trainrun.config.references import absolute
 from trainrun.config.yaml_core import LARGEST, parse
+from trainrun.errors import printable
 
 _MOST_FILES = 16
 _ON_TOP = 1000  # the order of `--set`, behind every file
@@ -63,7 +64,7 @@ def _chain(path: Path, shown: str, extends: Entry | None, problems: list[Problem
         path, shown = _base(base, Path(shown).parent)
         if path.resolve() in seen:
             raise UnreadableError(
-                mark, f"{short(shown)} extends this file in its turn: break the circle", "extends"
+                mark, f"{printable(shown)} extends this file in its turn: break the circle", "extends"
             )
         if len(layers) >= _MOST_FILES:
             raise UnreadableError(mark, f"more than {_MOST_FILES} configs extend one another", "extends")
@@ -92,18 +93,15 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
     except (OSError, ValueError) as error:
         reason = _reason(error)
         if mark:
-            raise UnreadableError(mark, f"{short(source.shown)}: {reason}", "extends") from None
-        raise UnreadableError(
-            Mark(Source(source.shown, source.directory, is_file=False), 1, 1), reason
-        ) from None
+            raise UnreadableError(mark, f"{printable(source.shown)}: {reason}", "extends") from None
+        whole = Source(source.shown, source.directory, is_file=False)  # there is no line to point at
+        raise UnreadableError(Mark(whole, 1, 1), reason) from None
     root, problems = parse(content, source)
     if isinstance(root, Table):
         return root, problems
     empty = isinstance(root, Scalar) and root.value is None
     what = "the file is empty" if empty else "not a mapping"
-    raise UnreadableError(
-        root.mark, f"{what}: a config is made of lines `key: value`, such as `data: digits`"
-    )
+    raise UnreadableError(root.mark, f"{what}: a config has lines `key: value`, such as `data: digits`")
 
 
 def _reason(error: OSError | ValueError) -> str:

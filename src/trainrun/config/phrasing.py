@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from trainrun.config.expectations import describe, fields_at, number, type_at
+from trainrun.config.expectations import describe, fields_at, number, type_at, words_of
 from trainrun.config.misplaced import elsewhere
 from trainrun.config.model import Config
 from trainrun.config.nodes import Items, Node, Path, Scalar, Table, locate, plain
 from trainrun.config.problems import Problem, short
 from trainrun.config.scalars import resolve
-from trainrun.config.vocabulary import unknown_key
+from trainrun.config.vocabulary import nearest, unknown_key
 
 _BOUNDS = {
     "greater_than": ("must be above", "gt"),
@@ -22,6 +22,7 @@ _BOUNDS = {
     "less_than": ("must be below", "lt"),
     "less_than_equal": ("must be at most", "le"),
 }
+_MISSING = "is required"
 _BOOLEANS_ELSEWHERE = {"yes", "no", "on", "off"}
 
 
@@ -55,8 +56,8 @@ def _problem(error: ErrorDetails, root: Table, values: Any) -> tuple[Path, Probl
     asked = (*error["loc"], context["at"]) if context.get("at") else error["loc"]
     path, mark, node = locate(root, asked)
     sentence = _sentence(error, path, node, values)
-    is_absent = path[-1:] != asked[-1:] and isinstance(node, Table)
-    if error["type"] == "missing" or (context.get("at") and is_absent):
+    speaks_of_key = isinstance(node, Table) if context.get("at") else sentence == _MISSING
+    if speaks_of_key and path[-1:] != asked[-1:]:
         path = (*path, asked[-1])  # the key that is not there is what it is about
     if sentence is None:
         return path, None
@@ -68,7 +69,7 @@ def _sentence(error: ErrorDetails, path: Path, node: Node, values: Any) -> str |
     kind = error["type"]
     context: dict[str, Any] = error.get("ctx", {})
     if kind == "missing":
-        return "is required"
+        return None if isinstance(node, Items) else _MISSING  # of a list it is the length that is wrong
     if kind == "extra_forbidden":
         *parent, key = path
         known = fields_at(Config, tuple(parent), values)
@@ -85,11 +86,12 @@ def _sentence(error: ErrorDetails, path: Path, node: Node, values: Any) -> str |
 
 def _of_another_kind(path: Path, root: Table, values: Any, kind: str) -> Problem:
     _, mark, node = locate(root, path)
-    words = describe(type_at(Config, path, values))
+    kind_there = type_at(Config, path, values)
+    words = describe(kind_there)
     if kind == "finite_number":
         words = words.replace("a number", "a finite number", 1)
     label, item = label_of(path)
-    return Problem(mark, label, f"{item}must be {words}, got {shown(node)}{_why_text(node, words)}")
+    return Problem(mark, label, f"{item}must be {words}, got {shown(node)}{_hint(node, kind_there)}")
 
 
 def _is_inside(path: Path, around: Path) -> bool:
@@ -100,7 +102,7 @@ def label_of(path: Path) -> tuple[str, str]:
     """A path as a dotted key, and which item of the list there is meant."""
     keys = [short(part) or "''" for part in path if isinstance(part, str)]
     places = [part for part in path if isinstance(part, int)]
-    return ".".join(keys), f"item {places[-1] + 1} " if places else ""
+    return ".".join(keys), f"item {places[-1] + 1}: " if places else ""
 
 
 def shown(node: Node) -> str:
@@ -116,11 +118,12 @@ def shown(node: Node) -> str:
     return f"'{short(node.text)}'"
 
 
-def _why_text(node: Node, words: str) -> str:
-    """Why what looks like a number or a boolean is text."""
+def _hint(node: Node, kind: Any) -> str:
+    """The word that was meant, or why what looks like a number or a boolean is text."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return ""
     if node.quoted and not isinstance(resolve(node.text[:100]), str | None):
         return " (text, because it is in quotes)"
-    is_boolean = "true or false" in words and node.text.lower() in _BOOLEANS_ELSEWHERE
-    return " (text: YAML 1.2 knows only true and false)" if is_boolean else ""
+    if node.text.lower() in _BOOLEANS_ELSEWHERE and "true or false" in describe(kind):
+        return " (text: YAML 1.2 knows only true and false)"
+    return nearest(node.text, words_of(kind))
