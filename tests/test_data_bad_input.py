@@ -25,6 +25,7 @@ BAD_TEXT = {
     "header only": (b"a,y\n", {}, "has a header and no rows"),
     "one row": (b"a,y\n1,0\n", {}, "target 'y': has a single class, '0'; two are needed"),
     "one class": (b"a,y\n1,0\n2,0\n", {}, "has a single class, '0'"),
+    "endless header": (b"a" * (2 << 20), {}, "its first line is longer than 1 MB"),
     "NUL": (b"a,y\n1,0\n2,\x00\n", {}, "holds a NUL byte in line 3"),
     "latin-1": ("a,y\n1,0\nü,1\n".encode("latin-1"), {}, "is not UTF-8 in line 3; save it as UTF-8"),
     "utf-16": ("a,y\n1,0\n".encode("utf-16"), {}, "is UTF-16; save it as UTF-8"),
@@ -57,7 +58,13 @@ BAD_TEXT = {
         {},
         r"column 'a': the number is infinite, first in row 2 \(line 3\), 2",
     ),
-    "infinite target": (b"a,y\n1,0.5\n2,inf\n", {}, "column 'y': the target is infinite, first in row 2"),
+    "infinite target": (b"a,y\n1,0\n2,inf\n", {}, "column 'y': the target is infinite, first in row 2"),
+    "mean too large": (
+        b"a,y\n1e308,0\n1e308,1\n",
+        {"missing": "mean", "scale": "none"},
+        "column 'a': its numbers are too large to compute with",
+    ),
+    "delimiter": (b"a,y\n1,0\n2,1\n", {"delimiter": "::"}, "data.delimiter: must be one character"),
     "no target": (
         b"a,y\n1,0\n2,\n3,?\n",
         {},
@@ -85,7 +92,7 @@ BAD_TEXT = {
     "text to regress": (
         b"a,y\n1,p\n2,q\n",
         {"task": "regression"},
-        "column 'y': 'p' is not a number, first in row 1",
+        "column 'y': 'p' is text, not a number, first in row 1",
     ),
     "too large": (b"a,y\n1e300,0\n-1e300,1\n", {}, "column 'a': its numbers are too large"),
     "too large for 32 bits": (
@@ -121,7 +128,7 @@ BAD_TEXT = {
     "few groups": (
         b"a,g,y\n1,u,0\n2,u,1\n3,v,0\n4,v,1\n",
         {"split": {"group": "g"}},
-        "column 'g': has 2 groups, too few for 3 parts",
+        "column 'g': 2 groups are too few for 3 parts",
     ),
     "few rows": (
         b"a,y\n1,0\n2,1\n",

@@ -154,6 +154,15 @@ def test_booleans_are_recognised_however_they_are_written(tmp_path):
         )
 
 
+def test_booleans_are_0_and_1_where_training_had_numbers(tmp_path):
+    preprocessing = whole(
+        table(tmp_path / "t.csv", {"a": [0, 1, 1], "y": [0, 1, 0]}), target="y"
+    ).preprocessing
+    new = as_table(pd.DataFrame({"a": [True, False]}), preprocessing)
+    expected = preprocessing.transform(as_table({"a": [1, 0]}, preprocessing))
+    np.testing.assert_array_equal(preprocessing.transform(new), expected)
+
+
 def test_rows_with_missing_values_can_be_dropped(tmp_path):
     columns = {"a": [1, "", 3, 4, 5], "t": ["u", "v", "", "u", "v"], "y": [0, 1, 0, 1, ""]}
     dataset = whole(table(tmp_path / "t.csv", columns), target="y", missing="drop", scale="none")

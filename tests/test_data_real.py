@@ -22,9 +22,9 @@ def test_mnist(shared_data):
     assert dataset.labels == tuple("0123456789")
     assert dataset.test.y[:5].tolist() == [7, 2, 1, 0, 4]
     varies = dataset.preprocessing.numbers.scaler.factor > 0
-    x = dataset.train.x.astype(float)
+    x, some = dataset.train.x[:, ::9].astype(float), varies[::9]
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(x.std(axis=0)[varies], 1, atol=1e-4)
+    np.testing.assert_allclose(x.std(axis=0), some, atol=1e-4)
     assert not dataset.test.x[:, ~varies].any()
     shares = [np.bincount(part.y) / len(part.y) for part in (dataset.train, dataset.valid)]
     np.testing.assert_allclose(*shares, atol=1.1e-4)

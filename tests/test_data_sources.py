@@ -8,11 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sklearn.datasets
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tables import NO_SPLIT, idx, table, whole, write
 from trainrun.config.data_section import BUNDLED, DataConfig
 from trainrun.data import digests, load_data
 from trainrun.data.bundled import read_bundled
+from trainrun.data.vocabulary import is_number
 
 
 @pytest.mark.parametrize("source", BUNDLED)
@@ -117,6 +120,12 @@ def test_header(tmp_path, text, target, header, names):
     assert dataset.preprocessing.feature_names == names
 
 
+def test_a_wide_header(tmp_path):
+    names = [f"a_rather_long_name_{i}" for i in range(5000)]
+    path = table(tmp_path / "t.csv", {**{name: [1, 2] for name in names}, "y": [0, 1]})
+    assert whole(path, target="y").preprocessing.feature_names == tuple(names)
+
+
 def test_a_quoted_cell_may_hold_a_line_break_and_quotes(tmp_path):
     path = write(tmp_path / "t.csv", 'a,y\n"two\nlines",0\n"a ""word""",1\n')
     assert whole(path, target="y").preprocessing.feature_names == ('a=a "word"', "a=two\nlines")
@@ -127,6 +136,19 @@ def test_numbers_are_read_as_python_reads_them(tmp_path):
     path = table(tmp_path / "t.csv", {"a": texts, "y": [i % 2 for i in range(len(texts))]})
     expected = np.array([[float(text)] for text in texts], np.float32)
     np.testing.assert_array_equal(whole(path, target="y", scale="none").train.x, expected)
+
+
+@given(st.text("+-.eE019 nainfty_x", max_size=7))
+@example("infinity")
+@example("-nan")
+def test_a_text_is_a_number_where_arrow_reads_one(text):
+    try:
+        pa.scalar(text).cast(pa.float64())
+    except pa.ArrowInvalid:
+        reads = False
+    else:
+        reads = True
+    assert is_number(text) == reads
 
 
 @pytest.mark.parametrize(

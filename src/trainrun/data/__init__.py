@@ -7,7 +7,8 @@ from typing import Any
 
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import place_of
-from trainrun.data.loading import digests, load_data
+from trainrun.data.inputs import digests
+from trainrun.data.loading import load_data
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.sources import read_file, read_idx_pair, table_from_rows
 from trainrun.data.table import Table

@@ -59,6 +59,8 @@ def _column(name: str, cells: Any, place: str, layout: Layout) -> Column:
         cells, kind = cells.cast(kind.value_type), kind.value_type
     if pa.types.is_null(kind):
         return np.full(len(cells), np.nan)
+    if pa.types.is_boolean(kind) and layout.is_number(name, typed=True):
+        return _numbers(cells.cast(pa.uint8()))
     if pa.types.is_boolean(kind) or _is_text(kind):
         return text_column(
             cells.cast(pa.large_string()), layout.na, numbers=layout.is_number(name, typed=True)

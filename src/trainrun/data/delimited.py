@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from trainrun.data.table import Column, Table
 from trainrun.errors import DataError, printable
 
 _CHUNK = 1 << 20
-_SAMPLE = 1 << 16  # bytes looked at to find the delimiter and the header
+_SAMPLE = 100  # lines looked at to find the delimiter and the header
 _LONGEST_ROW = 1 << 24  # bytes: bounds the memory that a quote which is never closed can take
 _DELIMITERS = ",;\t|"
 
@@ -59,17 +60,19 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
 def _look_through(path: Path, place: str) -> _Text:
     """Check the encoding of the whole file, in bounded memory."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
-    sample, lines, quotes, last, chunk = "", 0, 0, b"", b"\n"
+    sample, size, lines, quotes, last, chunk = "", 0, 0, 0, b"", b"\n"
     with open_binary(path) as file:
         while chunk:
             chunk = file.read(_CHUNK)
             decoded = _decode(decoder, chunk, lines, place)
-            sample = sample or decoded[:_SAMPLE]
+            sample, size = sample or decoded, size + len(chunk)
             lines, quotes, last = lines + chunk.count(b"\n"), quotes + chunk.count(b'"'), chunk or last
     if not sample.strip():
         raise DataError(f"{place}: is empty")
-    lines += not last.endswith(b"\n")
-    return _Text(io.StringIO(sample, newline="").readlines(), lines, bool(quotes % 2))
+    first = list(islice(io.StringIO(sample, newline=""), _SAMPLE))
+    if len(first) == 1 and size > _CHUNK:
+        raise DataError(f"{place}: its first line is longer than {_CHUNK >> 20} MB")
+    return _Text(first, lines + (not last.endswith(b"\n")), bool(quotes % 2))
 
 
 def _decode(decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int, place: str) -> str:
@@ -91,6 +94,10 @@ def _decode(decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int, place:
 def _sniff(path: Path, text: _Text, layout: Layout) -> tuple[list[list[str]], str]:
     """The first records, and the delimiter that cuts most of them into equally many cells."""
     if layout.delimiter != "auto":
+        if len(layout.delimiter.encode()) != 1 or layout.delimiter in '"\r\n':
+            raise DataError(
+                f"data.delimiter: must be one character, such as ';', not {quoted(layout.delimiter)}"
+            )
         return _records(text.sample, layout.delimiter), layout.delimiter
     candidates = "\t" if {".tsv", ".tab"} & set(path.suffixes) else _DELIMITERS
     best = (0.0, 0, _records(text.sample, ","), ",")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from trainrun.config.data_section import DataConfig
-from trainrun.data.bundled import TARGET, bundled_files, read_bundled
 from trainrun.data.dataset import Dataset, Part
-from trainrun.data.files import listed, nearest, place_of, quoted, sha256
-from trainrun.data.layout import Layout
+from trainrun.data.files import listed, nearest, quoted
+from trainrun.data.inputs import read_part_file, read_training_file, target_name
 from trainrun.data.notes import describe_rows
 from trainrun.data.preprocessing import Preprocessing, feature_columns, fit_preprocessing, refuse_missing
-from trainrun.data.sources import LABELS, read_file, read_idx_pair
 from trainrun.data.splits import part_sizes, split_rows
 from trainrun.data.table import Rows, Table, complete_rows, missing
 from trainrun.data.targets import Target
 from trainrun.data.vocabulary import as_text
 from trainrun.errors import DataError
 from trainrun.streams import Purpose, stream
-
-Source = tuple[Table, Rows]  # a table and those of its rows that are used
 
 
 def load_data(data: DataConfig, seed: int) -> Dataset:
@@ -35,115 +29,42 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         DataError: the data cannot be used as it is.
         DataMissingError: a file is not there.
     """
-    table = _read_training_file(data)
-    name = _target_name(data)
-    features = _check_columns(table, data, name)
-    rows = _usable(table, (*features, name), data)
+    table, name = read_training_file(data), target_name(data)
+    columns = (*_check_columns(table, data, name), name)
+    rows = _usable(table, columns, data)
     target = Target.of(table, name, data.task, rows)
-    parts = _split(table, rows, data, target, seed)
-    target = _fit_target(table, parts[0], rows, data, target)
-    preprocessing = fit_preprocessing(table, parts[0], data, target)
-    sources: dict[str, Source] = dict(
-        zip(("train", "valid", "test"), ((table, part) for part in parts), strict=True)
-    )
-    for key in ("valid", "test"):
-        if getattr(data, key) is not None:
-            other = _read_other_file(data, key, preprocessing)
-            sources[key] = other, _usable(other, (*features, name), data)
-    arrays = {key: _part(source, preprocessing) for key, source in sources.items()}
-    assert arrays["train"] is not None
+    train, *held = _split(table, rows, data, target, seed)
+    target = _fit_target(table, train, rows, data, target)
+    preprocessing = fit_preprocessing(table, train, data, target)
+    parts: dict[str, Part | None] = {}
+    notes = describe_rows("data", table, rows, preprocessing)
+    for key, cut in zip(("valid", "test"), held, strict=True):
+        file = read_part_file(data, key, preprocessing.layout)
+        source, used = (table, cut) if file is None else (file, _usable(file, columns, data))
+        parts[key] = _part(source, used, preprocessing) if len(used) else None
+        notes += () if file is None else describe_rows(f"data.{key}", file, used, preprocessing)
     return Dataset(
-        arrays["train"],
-        arrays["valid"],
-        arrays["test"],
+        train=_part(table, train, preprocessing),
+        valid=parts["valid"],
+        test=parts["test"],
         task=target.task,
         labels=preprocessing.labels,
         target_center=target.center,
         target_scale=target.scale,
         preprocessing=preprocessing,
-        notes=_notes(data, (table, rows), sources, preprocessing),
+        notes=notes,
     )
-
-
-def _notes(
-    data: DataConfig, training: Source, sources: dict[str, Source], preprocessing: Preprocessing
-) -> tuple[str, ...]:
-    files = {"data": training}
-    files |= {f"data.{key}": sources[key] for key in ("valid", "test") if getattr(data, key) is not None}
-    return tuple(note for key, source in files.items() for note in describe_rows(key, *source, preprocessing))
-
-
-def digests(data: DataConfig) -> dict[str, str]:
-    """SHA-256 of every data file's bytes, by role: `path`, `target`, `valid`, `valid_target`, `test`, ...
-
-    Raises:
-        DataMissingError: a file is not there.
-    """
-    return {role: sha256(place_of(f"data.{key}", path), path) for role, (key, path) in _files(data).items()}
-
-
-def _files(data: DataConfig) -> dict[str, tuple[str, Path]]:
-    """Every data file by its role, with the key that names it."""
-    if data.source is not None:
-        return {role: ("source", path) for role, path in bundled_files(data.source).items()}
-    files: dict[str, tuple[str, Path]] = {}
-    for key in ("path", "target", "valid", "test"):
-        value = getattr(data, key)
-        if isinstance(value, Path):
-            files[key] = key, value
-        elif isinstance(value, tuple):
-            files[key], files[f"{key}_target"] = (key, value[0]), (key, value[1])
-    return files
-
-
-def _target_name(data: DataConfig) -> str:
-    if data.source is not None:
-        return TARGET
-    return data.target if isinstance(data.target, str) else LABELS
-
-
-def _read_training_file(data: DataConfig) -> Table:
-    if data.source is not None:
-        return read_bundled(data.source)
-    assert data.path is not None  # the config's own check: one of the two is given
-    keep = {_target_name(data), data.split.group}
-    layout = Layout(
-        na=data.na,
-        header=data.header,
-        delimiter=data.delimiter,
-        target=_target_name(data),
-        skip=frozenset(data.drop) - keep,
-        texts=frozenset(() if data.categorical == "auto" else data.categorical),
-    )
-    place = place_of("data.path", data.path)
-    if isinstance(data.target, Path):
-        places = place, place_of("data.target", data.target)
-        return read_idx_pair((data.path, data.target), places, layout)
-    return read_file(data.path, place, layout)
-
-
-def _read_other_file(data: DataConfig, key: str, preprocessing: Preprocessing) -> Table:
-    value = getattr(data, key)
-    if isinstance(value, tuple):
-        places = (place_of(f"data.{key}", value[0]), place_of(f"data.{key}", value[1]))
-        return read_idx_pair(value, places, preprocessing.layout)
-    return read_file(value, place_of(f"data.{key}", value), preprocessing.layout)
 
 
 def _check_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ...]:
     """The features, once every column that the config names is found to be there."""
     categorical = () if data.categorical == "auto" else data.categorical
-    named = {
-        "target": (target,),
-        "drop": data.drop,
-        "categorical": categorical,
-        "split.group": (data.split.group,),
-    }
-    known = (*table.header, *table.names)
+    group = () if data.split.group is None else (data.split.group,)
+    named = {"target": (target,), "drop": data.drop, "categorical": categorical, "split.group": group}
     for key, names in named.items():
         for name in names:
-            if name is not None and name not in known:
-                near = nearest(name, known) or f"; it has {listed(table.header)}"
+            if name not in table.header:
+                near = nearest(name, table.header) or f"; it has {listed(table.header)}"
                 raise DataError(f"data.{key}: {table.place} has no column {quoted(name)}{near}")
     if target in data.drop:
         raise DataError(f"data.drop: {quoted(target)} is the target, which cannot be left out")
@@ -153,10 +74,10 @@ def _check_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ..
     return features
 
 
-def _usable(table: Table, names: tuple[str, ...], data: DataConfig) -> Rows:
+def _usable(table: Table, columns: tuple[str, ...], data: DataConfig) -> Rows:
     """The rows that are used: all, or with `missing: drop` the complete ones."""
     rows = table.every_row()
-    there = tuple(name for name in names if name in table.names)  # what is not there is said by who needs it
+    there = tuple(name for name in columns if name in table)  # what is not, is said by who needs it
     if data.missing == "drop":
         rows = complete_rows(table, there, rows)
         if not len(rows):
@@ -170,33 +91,30 @@ def _usable(table: Table, names: tuple[str, ...], data: DataConfig) -> Rows:
 
 def _split(table: Table, rows: Rows, data: DataConfig, target: Target, seed: int) -> tuple[Rows, Rows, Rows]:
     split = data.split
-    sizes = part_sizes(
-        len(rows),
-        0 if data.valid is not None else split.valid,
-        0 if data.test is not None else split.test,
-        table.place,
-    )
+    valid = 0 if data.valid is not None else split.valid
+    test = 0 if data.test is not None else split.test
+    sizes = part_sizes(len(rows), valid, test, table.place)
     random = stream(seed if split.seed == "run" else split.seed, Purpose.SPLIT)
-    groups = _groups(table, rows, split.group, sizes) if split.group is not None else None
-    if split.stratify is True and (groups is not None or target.labels is None):
-        why = "groups are kept whole" if groups is not None else "the target is a number"
+    if split.stratify is True and (split.group is not None or target.labels is None):
+        why = "groups are kept whole" if split.group is not None else "the target is a number"
         raise DataError(f"data.split.stratify: cannot be true where {why}; say auto")
+    if split.group is not None:
+        return split_rows(rows, sizes, random, groups=_groups(table, rows, split.group, sizes))
     stratified = target.labels is not None and split.stratify is not False
-    classes = target.encode(table, rows) if stratified else None
-    return split_rows(rows, sizes, random, classes=classes, groups=groups)
+    return split_rows(rows, sizes, random, classes=target.encode(table, rows) if stratified else None)
 
 
 def _groups(table: Table, rows: Rows, name: str, sizes: tuple[int, int, int]) -> np.ndarray:
+    """Each row's group, int [n] from 0."""
     column = table[name]
     gaps = rows[missing(column, rows)]
     if len(gaps):
         raise table.fault(name, gaps, "the group is missing", "fill it in")
     _, groups = np.unique(as_text(column).codes[rows], return_inverse=True)
-    wanted = sum(size > 0 for size in sizes)
-    if groups.max() + 1 < wanted:
-        raise DataError(
-            f"{table.place}: column {quoted(name)}: has {groups.max() + 1} groups, too few for {wanted} parts"
-        )
+    count, parts = int(groups.max()) + 1, sum(size > 0 for size in sizes)
+    if count < parts:
+        where = f"{table.place}: column {quoted(name)}"
+        raise DataError(f"{where}: {count} groups are too few for {parts} parts; make data.split smaller")
     return groups
 
 
@@ -213,8 +131,5 @@ def _fit_target(table: Table, train: Rows, rows: Rows, data: DataConfig, target:
     return target
 
 
-def _part(source: Source, preprocessing: Preprocessing) -> Part | None:
-    table, rows = source
-    if not len(rows):
-        return None
+def _part(table: Table, rows: Rows, preprocessing: Preprocessing) -> Part:
     return Part(preprocessing.transform(table, rows), preprocessing.targets(table, rows))

@@ -34,6 +34,12 @@ def check_feature(table: Table, name: str) -> None:
         )
 
 
+def not_numbers(column: Text) -> np.ndarray:
+    """Which cells are there and are not written as numbers, bool [N]."""
+    odd = np.array([*(not is_number(value) for value in column.values), False])
+    return np.asarray(odd[column.codes])  # code -1, missing, meets the last
+
+
 def check_stray_text(table: Table, name: str, way: str) -> None:
     """Refuse a text column that holds numbers but for a few cells, or numbers with a decimal comma.
 
@@ -46,9 +52,9 @@ def check_stray_text(table: Table, name: str, way: str) -> None:
     if not isinstance(column, Text):
         return
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
+    stray = np.flatnonzero(not_numbers(column))
     numbers = np.array([is_number(value) for value in column.values], bool)
     commas = np.array([is_number(value.replace(",", ".", 1)) for value in column.values], bool) & ~numbers
-    stray = np.flatnonzero(np.array([*~numbers, False])[column.codes])  # code -1, missing, meets the last
     if len(stray) and counts[numbers].sum() >= _MOSTLY * counts.sum():
         text = quoted(column.values[column.codes[stray[0]]])
         what = f"{text} is not a number, as most of its cells are"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from trainrun.data.files import quoted
+from trainrun.data.mistakes import not_numbers
 from trainrun.data.scaling import Scaler
 from trainrun.data.table import Rows, Table, Text
-from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
 
 _COLUMNS_AT_ONCE = 64  # while looking for medians: a matrix is never copied as a whole
@@ -49,7 +49,7 @@ class Numbers:
         with np.errstate(over="ignore", invalid="ignore"):
             fills = _fills(table, names, rows, _FILLS[fill])
             scaler = Scaler.fit(scale, _filled(table, names, rows, fills), len(names))
-        bad = ~(np.isfinite(scaler.center) & np.isfinite(scaler.factor))
+        bad = ~(np.isfinite(fills) & np.isfinite(scaler.center) & np.isfinite(scaler.factor))
         if bad.any():
             name = quoted(names[int(np.argmax(bad))])
             raise DataError(
@@ -65,23 +65,23 @@ class Numbers:
         """
         for name in self.names:
             _check_numbers(table, name)
-        start = 0
+        start, finite = 0, True
         with np.errstate(over="ignore", invalid="ignore"):
             for block in _filled(table, self.names, rows, self.fills):
                 target = out[start : start + len(block)]
                 target[...] = self.scaler.apply(block)
-                if not np.isfinite(target).all():
-                    self._complain(table, rows, start, target)
+                finite = finite and bool(np.isfinite(target).all())
                 start += len(block)
+        if not finite:
+            raise self._too_large(table, rows, out)
 
-    def _complain(self, table: Table, rows: Rows, start: int, block: np.ndarray) -> None:
-        column = int(np.argmax(~np.isfinite(block).all(axis=0)))
+    def _too_large(self, table: Table, rows: Rows, out: np.ndarray) -> DataError:
+        bad = ~np.isfinite(out)
+        column = int(np.argmax(bad.any(axis=0)))
         name = self.names[column]
         _check_finite(table, [name])
-        bad = rows[start : start + len(block)][~np.isfinite(block[:, column])]
-        raise table.fault(
-            name, bad, "the number is too large", "rescale the column, or say data.scale: standard"
-        )
+        mend = "rescale the column, or say data.scale: standard"
+        return table.fault(name, rows[bad[:, column]], "the number is too large", mend)
 
     def to_json(self) -> dict[str, Any]:
         """As plain lists."""
@@ -149,8 +149,7 @@ _FILLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def _check_numbers(table: Table, name: str) -> None:
     column = table[name]
     if isinstance(column, Text):
-        odd = np.array([*(not is_number(value) for value in column.values), False])  # code -1 meets the last
-        bad = np.flatnonzero(odd[column.codes])
+        bad = np.flatnonzero(not_numbers(column))
         text = quoted(column.values[column.codes[bad[0]]])
         raise table.fault(name, bad, f"{text} is not a number, as all are in training", "mend the cell")
 

@@ -200,8 +200,8 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
     for name in features:
         if name not in chosen:
             check_feature(table, name)
-    texts = [name for name in features if name in chosen or isinstance(table[name], Text)]
-    numbers = [name for name in features if name not in texts]
+    is_text = {name: name in chosen or isinstance(table[name], Text) for name in features}
+    numbers = [name for name in features if not is_text[name]]
     fill = data.missing if data.missing in ("mean", "most_frequent") else "median"
     frequent = data.missing == "most_frequent"
     return Preprocessing(
@@ -212,7 +212,9 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
         delimiter=data.delimiter,
         missing=data.missing,
         numbers=Numbers.fit(table, numbers, rows, fill=fill, scale=data.scale),
-        categories=tuple(Category.fit(table, name, rows, most_frequent=frequent) for name in texts),
+        categories=tuple(
+            Category.fit(table, name, rows, most_frequent=frequent) for name in features if is_text[name]
+        ),
         target=target,
     )
 

@@ -70,10 +70,8 @@ class Table:
     apart: Mapping[str, Column]
     first_line: int | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns that were read."""
-        return (*self.columns, *self.apart)
+    def __contains__(self, name: str) -> bool:
+        return name in self.apart or name in self.columns
 
     def __getitem__(self, name: str) -> Column:
         return self.apart[name] if name in self.apart else self.columns[name]

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from trainrun.data.files import listed, quoted
-from trainrun.data.mistakes import check_stray_text
+from trainrun.data.mistakes import check_stray_text, not_numbers
 from trainrun.data.table import Rows, Table, Text, missing
-from trainrun.data.vocabulary import Vocabulary, as_text, is_number, used_values
+from trainrun.data.vocabulary import Vocabulary, as_text, used_values
 from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
@@ -50,13 +50,11 @@ class Target:
         Raises:
             DataError: a cell is missing, the classes are fewer than two, or the numbers are none.
         """
+        _check_cells(table, name, rows)
         if task == "auto":
             task = _guess(table, name, rows)
         if task == "regression":
-            target = cls(name, "regression")
-            target._numbers(table, rows)  # for its checks
-            return target
-        _check_present(table, name, rows)
+            return cls(name, "regression")
         labels = Vocabulary.of(used_values(as_text(table[name]), rows))
         if len(labels.words) < 2:
             raise DataError(
@@ -83,7 +81,7 @@ class Target:
         Raises:
             DataError: a cell is missing, a label is not among the classes, or a number is none or infinite.
         """
-        if self.name not in table.names:
+        if self.name not in table:
             raise DataError(
                 f"{table.place}: has no column {quoted(self.name)}, the target; it has {listed(table.header)}"
             )
@@ -99,7 +97,7 @@ class Target:
         return values
 
     def _classes(self, table: Table, rows: Rows, labels: Vocabulary) -> np.ndarray:
-        _check_present(table, self.name, rows)
+        _check_cells(table, self.name, rows)
         codes: np.ndarray = labels.encode(table[self.name])[rows]
         if (codes < 0).any():
             bad = rows[codes < 0]
@@ -111,16 +109,14 @@ class Target:
 
     def _numbers(self, table: Table, rows: Rows) -> np.ndarray:
         """The numbers as they are, float64 [n]."""
+        _check_cells(table, self.name, rows)
         column = table[self.name]
-        _check_present(table, self.name, rows)
         if isinstance(column, Text):
-            bad = np.array([*(not is_number(value) for value in column.values), False])[column.codes[rows]]
-            at = rows[bad] if bad.any() else rows
+            stray = rows[not_numbers(column)[rows]]
+            at = stray if len(stray) else rows  # all are numbers, but saved as text
             text = quoted(column.values[column.codes[at[0]]])
-            raise table.fault(
-                self.name, at, f"{text} is not a number", "mend it, or say data.task: classification"
-            )
-        _check_finite(table, self.name, rows)
+            mend = "mend it, or say data.task: classification"
+            raise table.fault(self.name, at, f"{text} is text, not a number", mend)
         return np.asarray(column[rows], np.float64)
 
     def to_json(self) -> dict[str, Any]:
@@ -158,20 +154,17 @@ def _guess(table: Table, name: str, rows: Rows) -> Task:
             )
         return "classification"
     values = np.unique(column[rows])
-    values = values[~np.isnan(values)] if values.dtype.kind == "f" else values
     few = len(values) <= _MOST_INTEGERS and np.array_equal(values, np.floor(values))
     return "classification" if column.dtype.kind == "b" or few else "regression"
 
 
-def _check_present(table: Table, name: str, rows: Rows) -> None:
-    gaps = missing(table[name], rows)
+def _check_cells(table: Table, name: str, rows: Rows) -> None:
+    """Refuse cells that are missing or infinite."""
+    column = table[name]
+    gaps = missing(column, rows)
     if gaps.any():
         mend = "fill it in, or say data.missing: drop"
         raise table.fault(name, rows[gaps], "the target is missing", mend)
-
-
-def _check_finite(table: Table, name: str, rows: Rows) -> None:
-    column = table[name]
     if not isinstance(column, Text) and np.isinf(column[rows]).any():
         bad = rows[np.isinf(column[rows])]
         raise table.fault(name, bad, "the target is infinite", "mend the cell, or list its text in data.na")
