@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 import torch
 
 from trainrun.errors import DeviceError
 from trainrun.plan import Plan
 
-#: Multiplications of a step's largest product above which a second thread pays (measured; DESIGN section 9).
-_WORTH_A_THREAD = 4_000_000
+#: Multiplications of a layer's product, on average, from which more threads pay even on a busy machine.
+_WORTH_A_THREAD = 2**25
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -39,13 +40,14 @@ def choose_device(wanted: str) -> torch.device:
 def choose_threads(wanted: int | str, plan: Plan) -> int:
     """The number of threads for a plan's operations.
 
-    `auto` looks at the size of one member's products alone, never at the size of the stack or the load: on
-    small products a second thread costs more than it brings, many times more where the machine is busy.
+    `auto` looks at the size of one member's products alone, never at the size of the stack or the load. On small
+    products a second thread costs more than it brings, many times more where something else runs: threads
+    wait for each other at every product.
     """
     if wanted != "auto":
         return int(wanted)
-    largest = max(i * o for i, o in zip(plan.widths, plan.widths[1:], strict=False)) * plan.batch_size
-    return _processors() if largest >= _WORTH_A_THREAD else 1
+    products = [plan.batch_size * i * o for i, o in pairwise(plan.widths)]
+    return _processors() if sum(products) / len(products) >= _WORTH_A_THREAD else 1
 
 
 def _processors() -> int:
