@@ -124,6 +124,12 @@ def test_an_unreadable_base(tmp_path, base, problem):
     assert problems_of(tmp_path, "data: digits\nextends: base.yaml\n") == [problem]
 
 
+def test_a_base_that_is_a_circle_of_links(tmp_path):
+    (tmp_path / "base.yaml").symlink_to(tmp_path / "base.yaml")
+    (problem,) = problems_of(tmp_path, "data: digits\nextends: base.yaml\n")
+    assert problem.startswith("a.yaml:2:1: extends: base.yaml: cannot be read: ")
+
+
 def test_extends_null_is_none(tmp_path):
     assert config_of(tmp_path, "data: digits\nextends: null\n").seed == 0
 

@@ -146,6 +146,11 @@ def test_a_validation_file_is_a_validation_part(tmp_path):
     assert config_of(tmp_path, text).early_stopping.monitor == "val_loss"
 
 
+def test_a_file_replaces_its_fraction(tmp_path):
+    text = "data: {path: t.csv, target: y, test: v.csv, split: {valid: 0.9}}\n"
+    assert config_of(tmp_path, text).data.split.valid == 0.9
+
+
 def test_patience_null_monitors_without_stopping(tmp_path):
     text = "data: digits\nearly_stopping: {monitor: val_accuracy, patience: null}\n"
     stopping = config_of(tmp_path, text).early_stopping

@@ -1,5 +1,7 @@
 """Values out of range, of the wrong kind, in the wrong place: what a config says about each."""
 
+import time
+
 import pytest
 
 from configs import config_of, problems_of
@@ -84,6 +86,8 @@ FAULTS = [
         "2:1: warmup: must be a duration with its unit, such as '1000 steps', '5 epochs' or '10%', got 10",
     ),
     ("warmup: 110%", "2:1: warmup: must be at most 100%, got '110%'"),
+    ("warmup: 1e13 steps", "2:1: warmup: must be at most 1e+12 steps, got '1e13 steps'"),
+    ("warmup: 1.5 steps", "2:1: warmup: must be a whole number of steps, got '1.5 steps'"),
     ("device: tpu", "2:1: device: must be auto, cpu, cuda or cuda:N, got 'tpu'"),
     ("threads: 0", "2:1: threads: must be at least 1, got 0"),
     ("threads: all", "2:1: threads: must be auto or a whole number from 1 to 4096, got 'all'"),
@@ -143,6 +147,10 @@ def test_a_wrong_value_names_its_place_and_what_is_allowed(tmp_path, text, probl
 
 
 DATA_FAULTS = [
+    (
+        "data: {path: a.csv, target: b, split: {valid: 0.8}}\n",
+        "1:32: data.split: valid and test take all rows (0.8 + 0.2): leave some to train on",
+    ),
     ("", "1:1: the file is empty: a config has lines `key: value`, such as `data: digits`"),
     ("# nothing\n", "1:1: the file is empty: a config has lines `key: value`, such as `data: digits`"),
     ("- a\n", "1:1: not a mapping: a config has lines `key: value`, such as `data: digits`"),
@@ -249,10 +257,17 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path):
     ]
 
 
-def test_too_many_problems_are_counted(tmp_path):
-    problems = problems_of(tmp_path, "data: digits\n" + "".join(f"k{i}: 1\n" for i in range(60)))
+@pytest.mark.parametrize(
+    "text",
+    ["".join(f"learning_rat{i}: 1\n" for i in range(3000)), f"hidden: [{'x, ' * 9900}]"],
+    ids=["keys", "items"],
+)
+def test_of_very_many_problems_some_are_shown_at_once(tmp_path, text):
+    started = time.process_time()
+    problems = problems_of(tmp_path, f"data: digits\n{text}")
+    assert time.process_time() - started < 1
     assert len(problems) == 51
-    assert problems[-1] == "... and 10 more problems"
+    assert problems[-1] == "... and more: mend these first"
 
 
 @pytest.mark.parametrize(

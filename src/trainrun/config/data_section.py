@@ -55,15 +55,6 @@ class Split(Section):
         None, description="a column; rows that agree in it stay in one part"
     )
 
-    @model_validator(mode="after")
-    def _leave_rows_to_train_on(self) -> Split:
-        fractions = [part for part in (self.valid, self.test) if isinstance(part, float)]
-        if sum(fractions) >= 1:
-            raise misfit(
-                f"valid and test take all rows ({self.valid:g} + {self.test:g}): leave some to train on"
-            )
-        return self
-
 
 class DataConfig(Section):
     """Where the rows come from and how they are prepared."""
@@ -109,6 +100,10 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> DataConfig:
+        fractions = [part for part in self._cut_parts() if isinstance(part, float)]
+        if sum(fractions) >= 1:
+            shares = " + ".join(f"{part:g}" for part in fractions)
+            raise misfit(f"valid and test take all rows ({shares}): leave some to train on", at="split")
         if self.path is None and self.source is None:
             raise misfit("is required: a file, or `source` with a bundled set", at="path")
         if self.source is not None:
@@ -120,6 +115,11 @@ class DataConfig(Section):
         elif pair := next((key for key in ("valid", "test") if isinstance(getattr(self, key), tuple)), None):
             raise misfit("takes one file: [images, labels] is for IDX files", at=pair)
         return self
+
+    def _cut_parts(self) -> list[float]:
+        """The sizes of the parts that have no file of their own."""
+        files = {"valid": self.valid, "test": self.test}
+        return [getattr(self.split, key) for key, file in files.items() if file is None]
 
     def _check_bundled(self, source: str) -> None:
         for key in OF_FILES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path as FilePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -40,7 +41,7 @@ def describe(annotation: Any) -> str:
         return f"{', '.join(first)} or {last}" if first else last
     if get_origin(kind) is tuple:
         return _list(get_args(kind))
-    return " ".join([_WORDS.get(kind, "a mapping"), *_range(facts)])
+    return _WORDS.get(kind, "a mapping") + _range(facts)
 
 
 def words_of(annotation: Any) -> list[str]:
@@ -58,21 +59,21 @@ def type_at(annotation: Any, path: Path, values: Any) -> Any:
         values: what the config has there, by which an ingredient is known.
     """
     for part in path:
-        inner = (
-            found for kind in _alternatives(annotation, values) if (found := _inner(kind, part)) is not None
-        )
-        annotation = next(inner, Any)
-        values = values.get(part) if isinstance(values, dict) else None
+        inner = (_inner(kind, part) for kind in _alternatives(annotation, values))
+        annotation = next((kind for kind in inner if kind is not None), Any)
+        values = _value(values, part)
     return annotation
 
 
 def fields_at(annotation: Any, path: Path, values: Any) -> list[str]:
-    """The keys that are known at `path`."""
-    for part in path:
-        annotation = type_at(annotation, (part,), values)
-        values = values.get(part) if isinstance(values, dict) else None
-    models = [kind for kind in _alternatives(annotation, values) if _is_model(kind)]
+    """The keys that are known at `path`; arguments as of `type_at`."""
+    there = reduce(_value, path, values)
+    models = [kind for kind in _alternatives(type_at(annotation, path, values), there) if _is_model(kind)]
     return [field for model in models for field in model.model_fields]
+
+
+def _value(values: Any, part: str | int) -> Any:
+    return values.get(part) if isinstance(values, dict) else None
 
 
 def _opened(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -117,17 +118,18 @@ def _list(arguments: tuple[Any, ...]) -> str:
     return f"a list, each {describe(arguments[0])}" if arguments[-1] is ... else f"a list of {len(arguments)}"
 
 
-def _range(facts: tuple[Any, ...]) -> list[str]:
+def _range(facts: tuple[Any, ...]) -> str:
+    """` from 1 to 5`, ` above 0`, or nothing."""
     bounds = {
-        key: getattr(fact, key) for kind, key in _BOUNDS.items() for fact in facts if isinstance(fact, kind)
+        key: number(getattr(fact, key))
+        for kind, key in _BOUNDS.items()
+        for fact in facts
+        if isinstance(fact, kind)
     }
     if {"ge", "le"} <= set(bounds):
-        return [f"from {number(bounds['ge'])} to {number(bounds['le'])}"]
-    return (
-        [" and ".join(f"{_BOUND_WORDS[key]} {number(bound)}" for key, bound in bounds.items())]
-        if bounds
-        else []
-    )
+        return f" from {bounds['ge']} to {bounds['le']}"
+    words = " and ".join(f"{_BOUND_WORDS[key]} {bound}" for key, bound in bounds.items())
+    return f" {words}" if words else ""
 
 
 def number(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import reduce
@@ -49,20 +50,20 @@ def compose(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Pro
 def _chain(path: Path, shown: str, extends: Entry | None, problems: list[Problem]) -> list[Table]:
     """The file and those it extends, nearest first; only the first may keep its name."""
     layers: list[Table] = []
-    seen: list[Path] = []
+    seen: list[str] = []
     mark = None
     while True:
         source = Source(shown, path.absolute().parent, order=len(layers))
         layer, found = _read(path, source, mark)
         problems += found
         layers.append(_nameless(layer) if layers else layer)
-        seen.append(path.resolve())
+        seen.append(os.path.realpath(path))  # Path.resolve fails on a circle of links
         base, extends = extends or layer.entries.get("extends"), None
         if base is None or (isinstance(base.node, Scalar) and base.node.value is None):
             return layers
         mark = base.mark
         path, shown = _base(base, Path(shown).parent)
-        if path.resolve() in seen:
+        if os.path.realpath(path) in seen:
             raise UnreadableError(
                 mark, f"{printable(shown)} extends this file in its turn: break the circle", "extends"
             )

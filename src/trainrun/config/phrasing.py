@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,6 +23,7 @@ _BOUNDS = {
     "less_than": ("must be below", "lt"),
     "less_than_equal": ("must be at most", "le"),
 }
+_MOST = 500  # far more than are shown; a text of thousands of mistakes must not take seconds
 _MISSING = "is required"
 _BOOLEANS_ELSEWHERE = {"yes", "no", "on", "off"}
 
@@ -36,17 +38,15 @@ def phrase(errors: Iterable[ErrorDetails], root: Table) -> list[Problem]:
     values = plain(root)
     exact: dict[Path, list[Problem]] = {}
     loose: dict[Path, Problem] = {}
-    for error in errors:
+    for error in islice(errors, _MOST):
         path, problem = _problem(error, root, values)
         if problem is not None:
             exact.setdefault(path, []).append(problem)
         else:
             loose[path] = _of_another_kind(path, root, values, error["type"])
     # That a value is not this part of a union matters only where nothing is wrong inside of another part.
-    inner = [*exact, *loose]
-    kept = [
-        p for path, p in loose.items() if path not in exact and not any(_is_inside(i, path) for i in inner)
-    ]
+    around = {path[:length] for path in (*exact, *loose) for length in range(len(path))}
+    kept = [problem for path, problem in loose.items() if path not in exact and path not in around]
     return [problem for problems in exact.values() for problem in problems] + kept
 
 
@@ -61,7 +61,7 @@ def _problem(error: ErrorDetails, root: Table, values: Any) -> tuple[Path, Probl
         path = (*path, asked[-1])  # the key that is not there is what it is about
     if sentence is None:
         return path, None
-    label, item = label_of(path)
+    label, item = _label_of(path)
     return path, Problem(mark, label, item + sentence)
 
 
@@ -76,12 +76,12 @@ def _sentence(error: ErrorDetails, path: Path, node: Node, values: Any) -> str |
         return unknown_key(str(key), known, elsewhere(tuple(parent), str(key)))
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return f"{words} {number(context[bound])}, got {shown(node)}"
+        return f"{words} {number(context[bound])}, got {_shown(node)}"
     if kind == "too_short":
-        return f"must not be empty, got {shown(node)}"
+        return f"must not be empty, got {_shown(node)}"
     if kind == "misfit":
-        return f"{context['sentence']}, got {shown(node)}" if context["got"] else str(context["sentence"])
-    return f"{context['error']}, got {shown(node)}" if kind == "value_error" else None
+        return f"{context['sentence']}, got {_shown(node)}" if context["got"] else str(context["sentence"])
+    return f"{context['error']}, got {_shown(node)}" if kind == "value_error" else None
 
 
 def _of_another_kind(path: Path, root: Table, values: Any, kind: str) -> Problem:
@@ -90,22 +90,18 @@ def _of_another_kind(path: Path, root: Table, values: Any, kind: str) -> Problem
     words = describe(kind_there)
     if kind == "finite_number":
         words = words.replace("a number", "a finite number", 1)
-    label, item = label_of(path)
-    return Problem(mark, label, f"{item}must be {words}, got {shown(node)}{_hint(node, kind_there)}")
+    label, item = _label_of(path)
+    return Problem(mark, label, f"{item}must be {words}, got {_shown(node)}{_hint(node, kind_there)}")
 
 
-def _is_inside(path: Path, around: Path) -> bool:
-    return len(path) > len(around) and path[: len(around)] == around
-
-
-def label_of(path: Path) -> tuple[str, str]:
+def _label_of(path: Path) -> tuple[str, str]:
     """A path as a dotted key, and which item of the list there is meant."""
     keys = [short(part) or "''" for part in path if isinstance(part, str)]
     places = [part for part in path if isinstance(part, int)]
     return ".".join(keys), f"item {places[-1] + 1}: " if places else ""
 
 
-def shown(node: Node) -> str:
+def _shown(node: Node) -> str:
     """A value as a message shows it: as written, in quotes where it is text."""
     if isinstance(node, Items):
         return "a list"
