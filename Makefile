@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TESTS ?=
 
-.PHONY: help setup demo test check lint types format clean
+.PHONY: help setup demo test check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -38,6 +38,15 @@ types: $(READY)
 format: $(READY)  ## lay the code out and mend what the linter can
 	@$(BIN)/ruff check --fix src tests
 	@$(BIN)/ruff format src tests
+
+benchmarks/.venv/.ready: pyproject.toml constraints.txt
+	@echo "Setting up benchmarks/.venv with the peers (once; some minutes, 2 GB) ..."
+	@$(PYTHON) -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+bench: benchmarks/.venv/.ready  ## time trainrun beside its peers: benchmarks/README.md
+	@benchmarks/.venv/bin/python -m benchmarks $(BENCH)
 
 check: lint types test  ## what CI runs
 

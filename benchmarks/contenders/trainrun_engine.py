@@ -1,0 +1,33 @@
+"""trainrun's engine in this process, without the run directories that the command writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.contenders import Trained
+from benchmarks.works import Work, config_file
+from trainrun.config import load_config
+from trainrun.data import load_data
+from trainrun.engine.device import choose_device, choose_threads
+from trainrun.engine.training import train
+from trainrun.events import EpochEnded
+from trainrun.plan import Cell, make_plan
+
+
+def load(work: Work, folder: Path) -> Cell:
+    """The config and data of the first seed's run."""
+    changes = [f"epochs={work.epochs}", f"device={work.device}"]
+    config = load_config(config_file(work, folder), changes)
+    return Cell(config, load_data(config.data, config.seed))
+
+
+def train_together(work: Work, first: Cell, seeds: Sequence[int]) -> Trained:
+    """Train one run for each seed, as one stack."""
+    plan = make_plan([Cell(first.config.with_seed(seed), first.dataset) for seed in seeds])
+    threads = choose_threads(first.config.threads, plan)
+    accuracies = [0.0] * len(seeds)
+    for event in train(plan, device=choose_device(work.device), threads=threads):
+        if isinstance(event, EpochEnded):
+            accuracies[event.member] = event.valid["accuracy"]
+    return Trained(accuracies)
