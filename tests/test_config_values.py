@@ -86,7 +86,7 @@ FAULTS = [
         "2:1: warmup: must be a duration with its unit, such as '1000 steps', '5 epochs' or '10%', got 10",
     ),
     ("warmup: 110%", "2:1: warmup: must be at most 100%, got '110%'"),
-    ("warmup: 1e13 steps", "2:1: warmup: must be at most 1e+12 steps, got '1e13 steps'"),
+    ("warmup: 1e13 steps", "2:1: warmup: must be at most 1e12, got '1e13 steps'"),
     ("warmup: 1.5 steps", "2:1: warmup: must be a whole number of steps, got '1.5 steps'"),
     ("device: tpu", "2:1: device: must be auto, cpu, cuda or cuda:N, got 'tpu'"),
     ("threads: 0", "2:1: threads: must be at least 1, got 0"),
