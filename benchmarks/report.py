@@ -28,6 +28,7 @@ def write_results(
     starts: Sequence[Record],
 ) -> None:
     """Write `path`.json with every measurement and `path`.md with the tables."""
+    path.parent.mkdir(exist_ok=True)
     tables = {(work, seeds): summarise(records, work.name, seeds, contenders) for work, seeds in tasks}
     summary = [
         {"work": work.name, "seeds": seeds, **row} for (work, seeds), rows in tables.items() for row in rows
