@@ -348,7 +348,7 @@ def test_settings_that_do_not_fit_the_training_are_refused_with_their_name(name,
 
 def test_a_length_may_be_longer_than_any_training():
     assert rates("cosine", {"decay_over": steps("1e12")}) == pytest.approx(np.full(TOTAL, L))
-    with pytest.raises(ValueError, match=r"must be at most 1e\+12 steps"):
+    with pytest.raises(ValueError, match="must be at most 1e12"):
         steps("1e13")
 
 

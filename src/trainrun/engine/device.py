@@ -40,7 +40,7 @@ def choose_device(wanted: str) -> torch.device:
 def choose_threads(wanted: int | str, plan: Plan) -> int:
     """The number of threads for a plan's operations.
 
-    `auto` looks at the size of one member's products alone, never at the size of the stack or the load. On small
+    `auto` looks at one member's products alone, never at the size of the stack or the load. On small
     products a second thread costs more than it brings, many times more where something else runs: threads
     wait for each other at every product.
     """
