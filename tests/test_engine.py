@@ -174,3 +174,8 @@ def test_parameters_are_counted_without_padding():
 def test_a_members_sum_is_the_sum_of_its_numbers(size):
     x = torch.rand(2, size, dtype=torch.float64)
     torch.testing.assert_close(member_sum(x), x.sum(1))
+
+
+def test_no_metrics_means_the_loss_alone():
+    (epoch,) = epochs(run(blobs(), config(**BASE | {"epochs": 1}, metrics=[]))[0])
+    assert list(epoch.train) == list(epoch.valid) == ["loss"]

@@ -221,9 +221,7 @@ def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective
         rows=partial(ingredient.function, **settings),
         derivative=partial(ingredient.derivative_function, **settings),
         report=partial(ingredient.function, **plain),
-        metrics=tuple(
-            _metric(name, config, target) for name in config.metrics or _DEFAULT_METRICS[target.task]
-        ),
+        metrics=tuple(_metric(name, config, target) for name in _metric_names(config, target)),
     )
 
 
@@ -268,6 +266,10 @@ def _strengths(configs: Sequence[Config]) -> Strengths:
     )
 
 
+def _metric_names(config: Config, target: Dataset | Preprocessing) -> tuple[str, ...]:
+    return _DEFAULT_METRICS[target.task] if config.metrics is None else config.metrics
+
+
 def _metric(name: str, config: Config, target: Dataset | Preprocessing) -> Metric:
     ingredient = metrics[name]
     if ingredient.traits["task"] != target.task:
@@ -294,7 +296,7 @@ def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
 def _monitor(config: Config, dataset: Dataset) -> str:
     monitor = config.early_stopping.monitor
     name = monitor.removeprefix("val_")
-    reported = ("loss", *(config.metrics or _DEFAULT_METRICS[dataset.task]))
+    reported = ("loss", *_metric_names(config, dataset))
     if name not in reported:
         raise _misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset)
     if monitor.startswith("val_") and dataset.valid is None:
