@@ -1,0 +1,57 @@
+"""What the README and the docs say is so: links, commands, the example config, the tree, the exit codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from trainrun import errors
+from trainrun.cli import app
+from trainrun.config import load_config
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_command_is_in_the_readme_and_every_named_command_exists():
+    commands = {command.name for command in typer.main.get_command(app).commands.values()}
+    named = set(re.findall(r"`trainrun ([a-z]+)", README))
+    assert named == commands
+
+
+def test_the_readmes_config_is_valid(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert load_config(tmp_path / "recipe.yaml").schedule.name == "cosine_restarts"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_config_of_the_project_is_valid(path):
+    assert load_config(path).name == path.stem
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    (tree,) = re.findall(r"```\nsrc/trainrun/\n(.*?)```", README, re.DOTALL)
+    named = set(re.findall(r"\b(\w+\.py|\w+/)", tree.replace("schedules, ", "")))
+    source = ROOT / "src" / "trainrun"
+    there = {f"{p.name}/" if p.is_dir() else p.name for p in source.iterdir() if not p.name.startswith("__")}
+    assert named == there - {"py.typed"}
+
+
+def test_every_exit_code_is_documented():
+    documented = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", (ROOT / "docs/exit-codes.md").read_text(), re.M)
+    }
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")]
+    assert {kind.exit_code for kind in kinds} - {5} <= documented
