@@ -8,8 +8,8 @@ import torch
 from torch.optim import lr_scheduler
 
 from trainrun.ingredients import schedules
+from trainrun.ingredients.learning_rates import depends_on_total, lay_out
 from trainrun.ingredients.lengths import cycles
-from trainrun.ingredients.schedules import depends_on_total, lay_out
 from trainrun.quantities import Duration
 
 L, PER_EPOCH, TOTAL = 0.3, 10, 120

@@ -22,7 +22,7 @@ from trainrun.data import Dataset, Preprocessing
 from trainrun.errors import ConfigError
 from trainrun.ingredients import losses, metrics
 from trainrun.ingredients.initializers import Fans
-from trainrun.ingredients.schedules import lay_out
+from trainrun.ingredients.learning_rates import lay_out
 from trainrun.stopping import EarlyStopping, Plateau
 from trainrun.streams import Purpose, stream
 

@@ -7,14 +7,13 @@ say: what it does not know it returns as it is, for the type to refuse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationInfo
 
-from trainrun.config.choices import Choice
 from trainrun.config.fields import misfit
 from trainrun.ingredients import metrics
-from trainrun.quantities import Duration
+from trainrun.ingredients.learning_rates import depends_on_total
 
 _INITIALIZERS = {
     **dict.fromkeys(("sigmoid", "tanh", "softsign"), "xavier_normal"),
@@ -75,7 +74,7 @@ def early_stopping(value: object, info: ValidationInfo) -> object:
     """A patience, `true`, `false` or `auto` as a mapping, with the monitored value and its mode."""
     data, schedule = info.data.get("data"), info.data.get("schedule")
     has_validation = data is None or data.has_validation
-    by_itself = has_validation and not (schedule and spans_training(schedule))
+    by_itself = has_validation and not (schedule and depends_on_total(schedule.name, schedule.settings))
     section = _stopping(value, by_itself)
     if section is None:
         return value
@@ -97,24 +96,3 @@ def _stopping(value: object, by_itself: bool) -> dict[str, Any] | None:
 def _grows(monitor: object) -> bool:
     name = str(monitor).removeprefix("val_")
     return metrics.canonical(name) in metrics and metrics[name].traits["larger_is_better"]
-
-
-def spans_training(schedule: Choice) -> bool:
-    """Whether a schedule is laid out over the whole training: always, by percent, or by its default."""
-    if schedule.ingredient.traits.get("spans_training"):
-        return True
-    return any(
-        _depends_on_total(value)
-        or (value is None and _is_duration(schedule.ingredient.settings[key].annotation))
-        for key, value in schedule.settings.items()
-    )
-
-
-def _depends_on_total(value: object) -> bool:
-    if isinstance(value, tuple):
-        return any(_depends_on_total(item) for item in value)
-    return isinstance(value, Duration) and value.depends_on_total
-
-
-def _is_duration(annotation: object) -> bool:
-    return Duration in get_args(annotation)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from trainrun.config import Config
-from trainrun.config.resolving import spans_training
 from trainrun.errors import TrainrunError, printable
+from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.runs.lines import number
 from trainrun.runs.reading import PARTS, Run
 
@@ -32,9 +32,10 @@ def run_summary(run: Run) -> list[str]:
 
 def cut_schedule(run: Run, config: Config) -> list[str]:
     """A warning where early stopping cut a schedule that is laid out over the whole training."""
-    if not run.result or run.result["stopped_by"] != "early_stopping" or not spans_training(config.schedule):
-        return []
     name, epochs = config.schedule.name, config.epochs
+    stopped = run.result is not None and run.result["stopped_by"] == "early_stopping"
+    if not stopped or not depends_on_total(name, config.schedule.settings):
+        return []
     return [f"Warning: early stopping cut the {name} schedule, which is laid out over all {epochs} epochs"]
 
 
