@@ -17,6 +17,7 @@ LAYERS = [
     {"ingredients"},
     {"config"},
     {"data", "stopping"},
+    {"objective"},
     {"plan"},
     {"engine", "runs"},
     {"fitting"},

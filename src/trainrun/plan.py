@@ -11,23 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from trainrun.config import Choice, Config
-from trainrun.data import Dataset, Preprocessing
+from trainrun.data import Dataset
 from trainrun.errors import ConfigError
-from trainrun.ingredients import losses, metrics
 from trainrun.ingredients.initializers import Fans
 from trainrun.ingredients.learning_rates import lay_out
+from trainrun.ingredients.optimizers import Optimizer
+from trainrun.objective import Objective, make_objective, misfit
 from trainrun.stopping import EarlyStopping, Plateau
 from trainrun.streams import Purpose, stream
-
-_DEFAULT_METRICS = {"classification": ("accuracy",), "regression": ("rmse", "mae", "r2")}
-_DEFAULT_LOSS = {"classification": "cross_entropy", "regression": "mse"}
 
 
 @dataclass(frozen=True)
@@ -66,37 +63,6 @@ class Strengths:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric as the engine computes it.
-
-    Attributes:
-        name: its plain name.
-        reads: `class`, `score` or `value`: which answer of the net it looks at.
-        function: of (answer [K, N], truth, classes) -> [K].
-    """
-
-    name: str
-    reads: str
-    function: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is trained on and what is reported.
-
-    Attributes:
-        rows, derivative: the training loss of each row and its derivative by the net's output.
-        report: the plain loss of each row, for validation and test.
-        metrics: what is reported beside the loss.
-    """
-
-    rows: Callable[..., Any]
-    derivative: Callable[..., Any]
-    report: Callable[..., Any]
-    metrics: tuple[Metric, ...]
-
-
-@dataclass(frozen=True)
 class Plan:
     """One stack, ready to train.
 
@@ -123,7 +89,7 @@ class Plan:
     activation_derivative: Callable[..., Any]
     objective: Objective
     class_weight: np.ndarray | None
-    optimizer: Any
+    optimizer: Optimizer
     batch_size: int
     dropout: np.ndarray
     strengths: Strengths
@@ -141,7 +107,7 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int:
         """Batches of an epoch; the last may be short."""
-        return -(-len(self.dataset.train.y) // self.batch_size)
+        return _steps_per_epoch(self.dataset, self.batch_size)
 
     def learning_rates(self, epoch: int, members: np.ndarray) -> np.ndarray:
         """The scheduled learning rates of an epoch's steps, [T, K], for some members.
@@ -182,47 +148,29 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     batch_size = min(config.batch_size, len(dataset.train.y))
     outputs = len(dataset.labels) if dataset.task == "classification" else 1
     configs = [cell.config for cell in cells]
-    activation = partial(config.activation.ingredient.function, **config.activation.settings)
-    derivative = partial(config.activation.ingredient.derivative_function, **config.activation.settings)
+    objective = make_objective(config, dataset)
     return Plan(
         cells=tuple(cells),
         dataset=dataset,
         widths=(dataset.train.x.shape[1], *config.hidden, outputs),
-        activation=activation,
-        activation_derivative=derivative,
-        objective=make_objective(config, dataset),
+        activation=config.activation.function,
+        activation_derivative=config.activation.derivative,
+        objective=objective,
         class_weight=_class_weight(config, dataset),
-        optimizer=config.optimizer.ingredient.function(**config.optimizer.settings),
+        optimizer=config.optimizer.function(),
         batch_size=batch_size,
         dropout=np.array([[c.dropout.input, *c.dropout.hidden] for c in configs]),
         strengths=_strengths(configs),
         epochs=np.array([c.epochs for c in configs]),
-        monitors=tuple(_monitor(c, dataset) for c in configs),
+        monitors=tuple(_monitor(c, dataset, objective) for c in configs),
         early_stopping=_early_stopping(configs),
         plateau=_plateau(configs),
-        _rates=tuple(_schedule(c, -(-len(dataset.train.y) // batch_size)) for c in configs),
+        _rates=tuple(_schedule(c, _steps_per_epoch(dataset, batch_size)) for c in configs),
     )
 
 
-def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective:
-    """What a config trains on and reports, for a kind of target.
-
-    Raises:
-        ConfigError: the loss or a metric is for another kind.
-    """
-    ingredient = config.loss.ingredient if config.loss else losses[_DEFAULT_LOSS[target.task]]
-    settings = dict(config.loss.settings) if config.loss else {}
-    if ingredient.traits["task"] != target.task:
-        raise _misfit(config, "loss", f"{ingredient.name} is for {ingredient.traits['task']}", target)
-    plain = settings | {
-        key: value for key, value in ingredient.traits.get("plain", {}).items() if key in settings
-    }
-    return Objective(
-        rows=partial(ingredient.function, **settings),
-        derivative=partial(ingredient.derivative_function, **settings),
-        report=partial(ingredient.function, **plain),
-        metrics=tuple(_metric(name, config, target) for name in _metric_names(config, target)),
-    )
+def _steps_per_epoch(dataset: Dataset, batch_size: int) -> int:
+    return -(-len(dataset.train.y) // batch_size)
 
 
 def _shared(cell: Cell) -> Hashable:
@@ -245,7 +193,7 @@ def _shared(cell: Cell) -> Hashable:
 def _draw(
     choice: Choice, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]
 ) -> np.ndarray:
-    values: np.ndarray = choice.ingredient.function(rng, shape, Fans(*fans), **choice.settings)
+    values: np.ndarray = choice.function(rng, shape, Fans(*fans))
     return values
 
 
@@ -266,41 +214,27 @@ def _strengths(configs: Sequence[Config]) -> Strengths:
     )
 
 
-def _metric_names(config: Config, target: Dataset | Preprocessing) -> tuple[str, ...]:
-    return _DEFAULT_METRICS[target.task] if config.metrics is None else config.metrics
-
-
-def _metric(name: str, config: Config, target: Dataset | Preprocessing) -> Metric:
-    ingredient = metrics[name]
-    if ingredient.traits["task"] != target.task:
-        raise _misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", target)
-    if ingredient.traits["reads"] == "score" and len(target.labels) != 2:
-        raise _misfit(config, "metrics", f"{name} is for two classes", target)
-    return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)
-
-
 def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
     if config.class_weight is None:
         return None
     if dataset.task != "classification":
-        raise _misfit(config, "class_weight", "it is for classification", dataset)
+        raise misfit(config, "class_weight", "it is for classification", dataset)
     if config.class_weight == "balanced":
         counts = np.bincount(dataset.train.y, minlength=len(dataset.labels))
         return len(dataset.train.y) / (len(counts) * counts)
     unknown = sorted(set(config.class_weight) - set(dataset.labels))
     if unknown:
-        raise _misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset)
+        raise misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset)
     return np.array([config.class_weight.get(label, 1.0) for label in dataset.labels])
 
 
-def _monitor(config: Config, dataset: Dataset) -> str:
+def _monitor(config: Config, dataset: Dataset, objective: Objective) -> str:
     monitor = config.early_stopping.monitor
     name = monitor.removeprefix("val_")
-    reported = ("loss", *_metric_names(config, dataset))
-    if name not in reported:
-        raise _misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset)
+    if name not in {"loss", *(metric.name for metric in objective.metrics)}:
+        raise misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset)
     if monitor.startswith("val_") and dataset.valid is None:
-        raise _misfit(config, "early_stopping.monitor", f"{monitor} needs a validation part", dataset)
+        raise misfit(config, "early_stopping.monitor", f"{monitor} needs a validation part", dataset)
     return monitor
 
 
@@ -343,8 +277,3 @@ def _schedule(config: Config, per_epoch: int) -> Callable[[np.ndarray], np.ndarr
         )
     except ValueError as error:
         raise ConfigError([f"{config.place('schedule')}: schedule: {error}"]) from None
-
-
-def _misfit(config: Config, key: str, what: str, target: Dataset | Preprocessing) -> ConfigError:
-    having = f"{len(target.labels)} classes" if target.task == "classification" else "numbers to predict"
-    return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])

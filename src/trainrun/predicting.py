@@ -14,7 +14,7 @@ from trainrun.config.identity import identify
 from trainrun.data import Preprocessing, Table, as_table, digests, read_table
 from trainrun.errors import StorageError, UsageError, printable
 from trainrun.fitting import default_runs
-from trainrun.plan import make_objective
+from trainrun.objective import make_objective
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
 from trainrun.runs.reading import Run

@@ -53,7 +53,7 @@ def bias_initializer(value: Choice) -> Choice:
 def optimizer(value: Choice) -> Choice:
     """An optimizer says itself which of its settings do not go together."""
     try:
-        value.ingredient.function(**value.settings)
+        value.function()
     except ValueError as error:
         setting, _, sentence = str(error).partition(": ")
         raise misfit(sentence, at=setting) from None

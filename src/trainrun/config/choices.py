@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter
 from types import GenericAlias
 from typing import Any, ClassVar, get_args, get_origin
@@ -39,6 +39,16 @@ class Choice(Section):
         """The settings that differ from their defaults."""
         defaults = {key: setting.default for key, setting in self.ingredient.settings.items()}
         return {key: value for key, value in self.settings.items() if value != defaults[key]}
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The ingredient's function with these settings."""
+        return partial(self.ingredient.function, **self.settings)
+
+    @property
+    def derivative(self) -> Callable[..., Any]:
+        """The ingredient's derivative with these settings."""
+        return partial(self.ingredient.derivative_function, **self.settings)
 
 
 @cache

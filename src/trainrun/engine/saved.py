@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from trainrun.engine.feed import Feed
 from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
 from trainrun.engine.tally import Tally
-from trainrun.plan import Objective
+from trainrun.objective import Objective
 
 _CPU = torch.device("cpu")
 
@@ -50,9 +49,7 @@ class SavedNet:
             [N, outputs] float32: logits, or targets in the trained scale.
         """
         layout, flat_KD = self._flat()
-        ingredient, settings = self._activation.ingredient, self._activation.settings
-        activation = partial(ingredient.function, **settings)
-        network = Network(layout, activation, partial(ingredient.derivative_function, **settings))
+        network = Network(layout, self._activation.function, self._activation.derivative)
         feed, layers = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32), layout.layers(flat_KD)
         return torch.cat(
             [network.evaluate(layers, batch.x_KBI)[0, : batch.rows] for batch in feed.pieces(1)]

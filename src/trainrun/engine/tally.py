@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainrun.data import Dataset, Preprocessing
-from trainrun.plan import Objective
+from trainrun.objective import Objective
 
 
 class Tally:

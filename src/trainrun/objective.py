@@ -1,0 +1,91 @@
+"""The objective: which loss and metrics a config means for a kind of target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainrun.config import Config
+from trainrun.config.choices import choice_model
+from trainrun.data import Dataset, Preprocessing
+from trainrun.errors import ConfigError
+from trainrun.ingredients import losses, metrics
+
+_DEFAULT_METRICS = {"classification": ("accuracy",), "regression": ("rmse", "mae", "r2")}
+_DEFAULT_LOSS = {"classification": "cross_entropy", "regression": "mse"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as the engine computes it.
+
+    Attributes:
+        name: its plain name.
+        reads: `class`, `score` or `value`: which answer of the net it looks at.
+        function: of (answer [K, N], truth, classes) -> [K].
+    """
+
+    name: str
+    reads: str
+    function: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is trained on and what is reported.
+
+    Attributes:
+        rows, derivative: the training loss of each row and its derivative by the net's output.
+        report: the plain loss of each row, for validation and test.
+        metrics: what is reported beside the loss.
+    """
+
+    rows: Callable[..., Any]
+    derivative: Callable[..., Any]
+    report: Callable[..., Any]
+    metrics: tuple[Metric, ...]
+
+
+def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective:
+    """What a config trains on and reports, for a kind of target.
+
+    Raises:
+        ConfigError: the loss or a metric is for another kind.
+    """
+    default = losses[_DEFAULT_LOSS[target.task]]
+    loss = config.loss or choice_model(default)(name=default.name)
+    traits = loss.ingredient.traits
+    if traits["task"] != target.task:
+        raise misfit(config, "loss", f"{loss.name} is for {traits['task']}", target)
+    names = _DEFAULT_METRICS[target.task] if config.metrics is None else config.metrics
+    return Objective(
+        rows=loss.function,
+        derivative=loss.derivative,
+        report=loss.model_copy(update=traits.get("plain", {})).function,
+        metrics=tuple(_metric(name, config, target) for name in names),
+    )
+
+
+def misfit(config: Config, key: str, what: str, target: Dataset | Preprocessing) -> ConfigError:
+    """The error about a setting that does not go with the data's task.
+
+    Args:
+        config: whose setting it is.
+        key: its dotted key.
+        what: what the setting is for.
+        target: the data's kind of target.
+    """
+    having = f"{len(target.labels)} classes" if target.task == "classification" else "numbers to predict"
+    return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])
+
+
+def _metric(name: str, config: Config, target: Dataset | Preprocessing) -> Metric:
+    ingredient = metrics[name]
+    if ingredient.traits["task"] != target.task:
+        raise misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", target)
+    if ingredient.traits["reads"] == "score" and len(target.labels) != 2:
+        raise misfit(config, "metrics", f"{name} is for two classes", target)
+    return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)
