@@ -43,6 +43,11 @@ class Penalties:
         """Whether some member has an activity penalty."""
         return self._activity_l1 is not None or self._activity_l2 is not None
 
+    @property
+    def any_proximal(self) -> bool:
+        """Whether some member has an L1 penalty that is taken as a proximal step."""
+        return self._l1_proximal is not None
+
     def add_to_gradient(self, gradient_KD: Tensor, parameters_KD: Tensor) -> None:
         """Add the weight penalties' gradients, then clip each member's whole gradient, in place."""
         gradient, weights = gradient_KD[:, : self._end], parameters_KD[:, : self._end]
@@ -60,9 +65,8 @@ class Penalties:
             parameters_KD[:, : self._end].mul_(1 - rate_K1 * self._decay)
 
     def shrink(self, parameters_KD: Tensor, rate_K1: Tensor, curvature_KD: Tensor | None) -> None:
-        """The proximal step of L1, in the optimizer's metric, in place."""
-        if self._l1_proximal is None:
-            return
+        """The proximal step of L1, in the optimizer's metric, in place; only where `any_proximal`."""
+        assert self._l1_proximal is not None
         weights, threshold = parameters_KD[:, : self._end], rate_K1 * self._l1_proximal
         if curvature_KD is not None:
             threshold = threshold / curvature_KD[:, : self._end]

@@ -72,7 +72,7 @@ class Steps:
         members, size = len(self._seeds), self._plan.batch_size
         order_KN = self._feed.order(self._seeds, epoch)
         rates_TK1 = torch.from_numpy(rates_TK).to(self._stack.parameters_KD).unsqueeze(-1)
-        tally = Tally(self._objective, self._loss, self._plan.dataset)
+        tally = Tally(self._objective, self._loss, self._plan.dataset.target)
         trouble, activity = Trouble(members), list[Tensor]()
         for steps, masks in self._blocks(epoch, len(rates_TK)):
             outputs, probes = [], []
@@ -117,12 +117,12 @@ class Steps:
         self._network.backward(stack.layers, stack.gradients, trace, delta_KBC, by_hidden)
         penalties.add_to_gradient(stack.gradient_KD, stack.parameters_KD)
         stack.steps += 1
-        direction_KD, curvature_KD = self._plan.optimizer.direction(
-            stack.gradient_KD, stack.state, stack.steps
-        )
+        optimizer = self._plan.optimizer
+        direction_KD = optimizer.direction(stack.gradient_KD, stack.state, stack.steps)
         penalties.decay(stack.parameters_KD, rate_K1)
         stack.parameters_KD.addcmul_(direction_KD, rate_K1, value=-1)
-        penalties.shrink(stack.parameters_KD, rate_K1, curvature_KD)
+        if penalties.any_proximal:
+            penalties.shrink(stack.parameters_KD, rate_K1, optimizer.curvature(stack.state, stack.steps))
         return trace.output_KBC[:, : batch.rows]
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:

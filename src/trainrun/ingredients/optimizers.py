@@ -1,9 +1,8 @@
 """Optimizers: each a small class with named state and one update, for all members of a stack at once.
 
 An optimizer turns gradients into a direction; the engine then takes `weight -= learning_rate * direction`,
-with a learning rate per member. Beside the direction it tells its curvature, the metric in which an adaptive
-optimizer measures a step (None where that is the plain one): proximal L1 shrinks weights in that metric.
-Formulas and defaults are those of `torch.optim`.
+with a learning rate per member. An adaptive one also tells its curvature, by which it divides a step: proximal
+L1 shrinks weights in that metric. Formulas and defaults are those of `torch.optim`.
 """
 
 import math
@@ -30,14 +29,17 @@ class Optimizer(Protocol):
 
     state: dict[str, float]
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        """Update `state` in place and return (direction, curvature).
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+        """Update `state` in place and return where to go.
 
         Args:
             gradient: [K, D], not changed.
             state: the buffers, each [K, D].
             t: the number of this step, from 1.
         """
+
+    def curvature(self, state: "State", t: int) -> "Tensor | None":
+        """What the step just taken was divided by, [K, D]; None where steps are plain."""
 
 
 @optimizers.register()
@@ -55,11 +57,14 @@ class SGD:
         self.momentum, self.nesterov = momentum, nesterov
         self.state = {"momentum": 0.0} if momentum else {}
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
         if not self.momentum:
-            return gradient, None
+            return gradient
         velocity = state["momentum"].mul_(self.momentum).add_(gradient)
-        return (gradient + velocity * self.momentum if self.nesterov else velocity), None
+        return gradient + velocity * self.momentum if self.nesterov else velocity
+
+    def curvature(self, state: "State", t: int) -> None:
+        return None
 
 
 class _Moments:
@@ -69,21 +74,36 @@ class _Moments:
         self._betas, self._eps = betas, eps
         self.state = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def update(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor"]:
-        """The running mean, and the root of the corrected mean square plus eps."""
-        beta1, beta2 = self._betas
-        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        return mean, square.sqrt().div_(math.sqrt(1 - beta2**t)).add_(self._eps)
+    def curvature(self, state: "State", t: int) -> "Tensor":
+        return state["exp_avg_sq"].sqrt().div_(math.sqrt(1 - self._betas[1] ** t)).add_(self._eps)
 
 
 class _Adam(_Moments):
     def __init__(self, *, betas: tuple[Rate, Rate] = (0.9, 0.999), eps: Positive = 1e-8) -> None:
         super().__init__(betas, eps)
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        mean, curvature = self.update(gradient, state, t)
-        return (mean / curvature).div_(1 - self._betas[0] ** t), curvature
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+        import torch
+
+        # The fused kernel goes over memory once. It takes one learning rate, and members have their own: from
+        # zero and with a rate of -1 it leaves the direction.
+        direction = torch.zeros_like(gradient)
+        torch._fused_adam_(
+            [direction],
+            [gradient],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [torch.full((), float(t), device=gradient.device)],
+            lr=-1.0,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            weight_decay=0.0,
+            eps=self._eps,
+            amsgrad=False,
+            maximize=False,
+        )
+        return direction
 
 
 @optimizers.register()
@@ -126,11 +146,13 @@ class NAdam(_Moments):
         self._decay = momentum_decay
         self._products = [1.0]  # of the momenta of steps 1 .. t, at index t
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        mean, curvature = self.update(gradient, state, t)
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+        beta1, beta2 = self._betas
+        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
+        state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         mu, following, product = self._momentum(t), self._momentum(t + 1), self._product(t)
         ahead = gradient * ((1 - mu) / (1 - product)) + mean * (following / (1 - product * following))
-        return ahead.div_(curvature), curvature
+        return ahead.div_(self.curvature(state, t))
 
     def _momentum(self, t: int) -> float:
         return self._betas[0] * (1 - 0.5 * 0.96 ** (t * self._decay))
@@ -161,16 +183,18 @@ class RMSprop:
         if momentum:
             self.state["momentum"] = 0.0
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        square = state["square_avg"].mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+        state["square_avg"].mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
         if self.centered:
-            mean = state["grad_avg"].lerp_(gradient, 1 - self.alpha)
-            square = square.addcmul(mean, mean, value=-1)
-        curvature = square.sqrt().add_(self.eps)
-        direction = gradient / curvature
-        if self.momentum:
-            direction = state["momentum"].mul_(self.momentum).add_(direction)
-        return direction, curvature
+            state["grad_avg"].lerp_(gradient, 1 - self.alpha)
+        direction = gradient / self.curvature(state, t)
+        return state["momentum"].mul_(self.momentum).add_(direction) if self.momentum else direction
+
+    def curvature(self, state: "State", t: int) -> "Tensor":
+        square = state["square_avg"]
+        if self.centered:
+            square = square.addcmul(state["grad_avg"], state["grad_avg"], value=-1)
+        return square.sqrt().add_(self.eps)
 
 
 @optimizers.register()
@@ -192,7 +216,9 @@ class Adagrad:
         self.lr_decay, self.eps = lr_decay, eps
         self.state = {"sum": initial_accumulator_value}
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> tuple["Tensor", "Tensor | None"]:
-        decay = 1 + (t - 1) * self.lr_decay
-        curvature = state["sum"].addcmul_(gradient, gradient).sqrt().add_(self.eps).mul_(decay)
-        return gradient / curvature, curvature
+    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+        state["sum"].addcmul_(gradient, gradient)
+        return gradient / self.curvature(state, t)
+
+    def curvature(self, state: "State", t: int) -> "Tensor":
+        return state["sum"].sqrt().add_(self.eps).mul_(1 + (t - 1) * self.lr_decay)
