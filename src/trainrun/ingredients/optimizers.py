@@ -1,8 +1,8 @@
 """Optimizers: each a small class with named state and one update, for all members of a stack at once.
 
 An optimizer turns gradients into a direction; the engine then takes `weight -= learning_rate * direction`,
-with a learning rate per member. An adaptive one also tells its curvature, by which it divides a step: proximal
-L1 shrinks weights in that metric. Formulas and defaults are those of `torch.optim`.
+with a learning rate per member. An adaptive one also tells its curvature, by which it divides a step:
+proximal L1 shrinks weights in that metric. Formulas and defaults are those of `torch.optim`.
 """
 
 import math
