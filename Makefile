@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DEV := .venv/.ready-dev
+CODE := src tests benchmarks
 TESTS ?=
 
 .PHONY: help setup demo test check lint types format clean bench
@@ -12,10 +14,15 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "trainrun needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up .venv (once; a minute or two) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
 
-setup: $(READY)  ## .venv with trainrun and all that tests need
+$(DEV): $(READY)
+	@echo "Adding what the tests need ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(DEV)  ## .venv with trainrun and all that tests need
 
 demo: $(READY)  ## train configs/digits.yaml and say how to go on
 	@$(BIN)/trainrun fit configs/digits.yaml
@@ -25,19 +32,19 @@ demo: $(READY)  ## train configs/digits.yaml and say how to go on
 	@echo "  trainrun show last               the run you just made"
 	@echo "  trainrun init your.csv           a config for a table of your own"
 
-test: $(READY)  ## every test that needs no special machine
+test: $(DEV)  ## every test that needs no special machine
 	@$(BIN)/pytest -n 2 $(TESTS)
 
-lint: $(READY)
-	@$(BIN)/ruff check src tests
-	@$(BIN)/ruff format --check src tests
+lint: $(DEV)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
 
-types: $(READY)
+types: $(DEV)
 	@$(BIN)/mypy
 
-format: $(READY)  ## lay the code out and mend what the linter can
-	@$(BIN)/ruff check --fix src tests
-	@$(BIN)/ruff format src tests
+format: $(DEV)  ## lay the code out and mend what the linter can
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
 
 benchmarks/.venv/.ready: pyproject.toml constraints.txt
 	@echo "Setting up benchmarks/.venv with the peers (once; some minutes, 2 GB) ..."
@@ -50,5 +57,5 @@ bench: benchmarks/.venv/.ready  ## time trainrun beside its peers: benchmarks/RE
 
 check: lint types test  ## what CI runs
 
-clean:  ## remove the environment and caches (never runs/)
-	rm -rf .venv build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the environments and caches (never runs/)
+	rm -rf .venv benchmarks/.venv build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
