@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from trainrun.config import Config, load_config
-from trainrun.data import Dataset, Part
+from trainrun.data import Dataset, Part, Preprocessing, Target
+from trainrun.data.vocabulary import Vocabulary
 from trainrun.engine.training import train
 from trainrun.events import EpochEnded, Event, FitEnded
 from trainrun.plan import Cell, Plan, make_plan
@@ -32,15 +33,8 @@ def blobs(rows: int = 60, features: int = 5, classes: int = 3, seed: int = 0) ->
     y = np.arange(rows) % classes
     x = (rng.normal(size=(classes, features))[y] + rng.normal(size=(rows, features))).astype(np.float32)
     parts = _parts(x, y.astype(np.int64))
-    return Dataset(
-        **parts,
-        task="classification",
-        labels=tuple(str(c) for c in range(classes)),
-        target_center=0.0,
-        target_scale=1.0,
-        preprocessing=None,
-        notes=(),
-    )
+    labels = Vocabulary("text", tuple(str(c) for c in range(classes)))
+    return _dataset(parts, Target("y", "classification", labels))
 
 
 def line(rows: int = 60, features: int = 5, seed: int = 0) -> Dataset:
@@ -48,15 +42,7 @@ def line(rows: int = 60, features: int = 5, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(rows, features)).astype(np.float32)
     y = (x.sum(axis=1) / features**0.5 + 0.1 * rng.normal(size=rows)).astype(np.float32)
-    return Dataset(
-        **_parts(x, y),
-        task="regression",
-        labels=(),
-        target_center=10.0,
-        target_scale=3.0,
-        preprocessing=None,
-        notes=(),
-    )
+    return _dataset(_parts(x, y), Target("y", "regression", center=10.0, scale=3.0))
 
 
 def plan(dataset: Dataset, configs: list[Config]) -> Plan:
@@ -94,3 +80,10 @@ def _parts(x: np.ndarray, y: np.ndarray) -> dict[str, Part]:
     fifth = len(y) // 5
     cuts = {"test": slice(0, fifth), "valid": slice(fifth, 2 * fifth), "train": slice(2 * fifth, None)}
     return {name: Part(np.ascontiguousarray(x[cut]), y[cut]) for name, cut in cuts.items()}
+
+
+def _dataset(parts: dict[str, Part], target: Target) -> Dataset:
+    """Parts with no more preprocessing than the engine asks for: what is predicted."""
+    nothing = {"header": (), "headed": True, "features": (), "na": (), "categories": (), "numbers": None}
+    preprocessing = Preprocessing(**nothing, delimiter="auto", missing="auto", target=target)
+    return Dataset(**parts, preprocessing=preprocessing, notes=())

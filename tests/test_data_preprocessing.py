@@ -187,15 +187,15 @@ def test_regression_targets_are_standardised(tmp_path, target):
     y = [1.5, 2.5, 10.0, -3.0]
     dataset = whole(table(tmp_path / "t.csv", {"a": [1, 2, 3, 4], "y": y}), target="y", scale_target=target)
     center, scale = (0, 1) if target == "none" else (np.mean(y), np.std(y))
-    assert (dataset.task, dataset.labels) == ("regression", ())
-    assert (dataset.target_center, dataset.target_scale) == (pytest.approx(center), pytest.approx(scale))
+    assert (dataset.target.task, dataset.target.classes) == ("regression", ())
+    assert (dataset.target.center, dataset.target.scale) == (pytest.approx(center), pytest.approx(scale))
     assert dataset.train.y.dtype == np.float32
     np.testing.assert_allclose(dataset.train.y, (np.array(y) - center) / scale, rtol=1e-6)
 
 
 def test_a_constant_target_keeps_its_scale(tmp_path):
     dataset = whole(table(tmp_path / "t.csv", {"a": [1, 2], "y": [0.1, 0.1]}), target="y", task="regression")
-    assert (dataset.target_scale, dataset.train.y.tolist()) == (1, [0, 0])
+    assert (dataset.target.scale, dataset.train.y.tolist()) == (1, [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_constant_target_keeps_its_scale(tmp_path):
 )
 def test_the_task_is_found(tmp_path, cells, task):
     path = table(tmp_path / "t.csv", {"a": range(len(cells)), "y": cells})
-    assert whole(path, target="y").task == task
+    assert whole(path, target="y").target.task == task
 
 
 MIXED = {
@@ -235,7 +235,7 @@ def test_what_was_saved_transforms_to_the_same_bits(mixed, tmp_path):
     new = read_table(tmp_path / "t.csv", loaded)
     assert loaded.transform(new).tobytes() == mixed.train.x.tobytes()
     assert loaded.targets(new).tobytes() == mixed.train.y.tobytes()
-    assert (loaded.task, loaded.labels) == ("classification", ("high", "low"))
+    assert (loaded.target.task, loaded.target.classes) == ("classification", ("high", "low"))
 
 
 def _frame():

@@ -30,11 +30,11 @@ def test_bundled_sets_equal_scikit_learns(source):
     dataset = load_data(DataConfig(source=source, scale="none", split=NO_SPLIT), 0)
     np.testing.assert_allclose(dataset.train.x, reference.data, rtol=1e-7)
     if source == "diabetes":
-        units = dataset.train.y.astype(float) * dataset.target_scale + dataset.target_center
+        units = dataset.train.y.astype(float) * dataset.target.scale + dataset.target.center
         np.testing.assert_allclose(units, reference.target, rtol=1e-6)
     else:
         names = np.array([str(name) for name in reference.target_names])
-        assert (np.array(dataset.labels)[dataset.train.y] == names[reference.target]).all()
+        assert (np.array(dataset.target.classes)[dataset.train.y] == names[reference.target]).all()
 
 
 def test_digits_need_no_heavy_import():
@@ -86,7 +86,7 @@ def test_every_kind_of_table_gives_the_same_rows(tmp_path, kind):
     assert dataset.train.x.dtype == np.float32
     assert dataset.train.y.tolist() == [0, 1, 0, 1]
     assert dataset.train.y.dtype == np.int64
-    assert dataset.labels == ("no", "yes")
+    assert dataset.target.classes == ("no", "yes")
     assert (dataset.valid, dataset.test) == (None, None)
     assert dataset.preprocessing.feature_names == ("a", "color=blue", "color=green", "color=red")
 
@@ -100,7 +100,7 @@ def test_delimiters_line_ends_and_marks_are_found(tmp_path, delimiter, end, bom)
     text = bom + end.join(delimiter.join(line) for line in lines) + end
     dataset = whole(write(tmp_path / "t.csv", text), target="y", scale="none")
     assert dataset.preprocessing.feature_names == ("b", "a=p", "a=x;,|\t x")
-    assert dataset.labels == ("u", "v")
+    assert dataset.target.classes == ("u", "v")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_text_is_a_number_where_arrow_reads_one(text):
 )
 def test_labels_are_sorted_by_value_or_code_point(tmp_path, texts, labels):
     path = table(tmp_path / "t.csv", {"a": [1, 2, 3], "y": texts})
-    assert whole(path, target="y").labels == labels
+    assert whole(path, target="y").target.classes == labels
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "i4", "f4", "f8"])
@@ -175,7 +175,7 @@ def test_idx_of_every_type(tmp_path, dtype, suffix):
     target = write(tmp_path / f"labels-idx1-ubyte{suffix}", idx(labels))
     dataset = whole(data, target=target, scale="none")
     np.testing.assert_array_equal(dataset.train.x, images.reshape(6, 6).astype(np.float32))
-    assert dataset.labels == ("1", "2", "3")
+    assert dataset.target.classes == ("1", "2", "3")
     assert dataset.train.y.tolist() == [2, 0, 1, 2, 0, 1]
 
 
@@ -187,7 +187,7 @@ def test_npz(tmp_path, save, name):
     save(tmp_path / "t.npz", **{name: x, "y": np.array(["b", "a", "b", "a"])}, **others)
     dataset = whole(tmp_path / "t.npz", target="y", scale="none")
     np.testing.assert_array_equal(dataset.train.x, x.reshape(4, 6))
-    assert dataset.labels == ("a", "b")
+    assert dataset.target.classes == ("a", "b")
     assert dataset.train.y.tolist() == [1, 0, 1, 0]
 
 
@@ -203,7 +203,7 @@ def test_parquet_types(tmp_path):
     )
     frame.to_parquet(tmp_path / "t.parquet")
     dataset = whole(tmp_path / "t.parquet", target="y", scale="none")
-    assert dataset.task == "regression"
+    assert dataset.target.task == "regression"
     expected = {
         "whole": [1, 3, 3, 4],
         "half": [0.5, 1.5, 1.5, 2.5],

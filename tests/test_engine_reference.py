@@ -63,13 +63,13 @@ def reference(
         [{"params": weights}, {"params": biases, "weight_decay": 0.0}], c.learning_rate
     )
     x, y = torch.from_numpy(dataset.train.x).double(), torch.from_numpy(dataset.train.y)
-    y = y if dataset.task == "classification" else y.double()
+    y = y if dataset.target.task == "classification" else y.double()
     for epoch in range(1, c.epochs + 1):
         order = torch.from_numpy(stream(c.seed, Purpose.ORDER, epoch).permutation(len(y)))
         for rows in order.split(c.batch_size):
             optimizer.zero_grad()
             output = net(x[rows])
-            value = loss(output if dataset.task == "classification" else output.squeeze(-1), y[rows])
+            value = loss(output if dataset.target.task == "classification" else output.squeeze(-1), y[rows])
             (value if penalty is None else value + penalty(net)).backward()
             if c.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(net.parameters(), c.gradient_clip)

@@ -111,7 +111,7 @@ def predict(
     trained = TrainedRun(_one_run(run, runs))
     columns = {"prediction": trained.predict(file)}
     if probabilities:
-        names = [f"p_{label}" for label in trained.preprocessing.labels]
+        names = [f"p_{label}" for label in trained.preprocessing.target.classes]
         columns |= zip(names, trained.probabilities(file).T, strict=True)
     text = columns_csv(columns)
     if out:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainrun.config import Config
 from trainrun.config.choices import choice_model
-from trainrun.data import Dataset, Preprocessing
+from trainrun.data import Target
 from trainrun.errors import ConfigError
 from trainrun.ingredients import losses, metrics
 
@@ -49,7 +49,7 @@ class Objective:
     metrics: tuple[Metric, ...]
 
 
-def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective:
+def make_objective(config: Config, target: Target) -> Objective:
     """What a config trains on and reports, for a kind of target.
 
     Raises:
@@ -69,7 +69,7 @@ def make_objective(config: Config, target: Dataset | Preprocessing) -> Objective
     )
 
 
-def misfit(config: Config, key: str, what: str, target: Dataset | Preprocessing) -> ConfigError:
+def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
     """The error about a setting that does not go with the data's task.
 
     Args:
@@ -78,14 +78,14 @@ def misfit(config: Config, key: str, what: str, target: Dataset | Preprocessing)
         what: what the setting is for.
         target: the data's kind of target.
     """
-    having = f"{len(target.labels)} classes" if target.task == "classification" else "numbers to predict"
+    having = f"{len(target.classes)} classes" if target.task == "classification" else "numbers to predict"
     return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])
 
 
-def _metric(name: str, config: Config, target: Dataset | Preprocessing) -> Metric:
+def _metric(name: str, config: Config, target: Target) -> Metric:
     ingredient = metrics[name]
     if ingredient.traits["task"] != target.task:
         raise misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", target)
-    if ingredient.traits["reads"] == "score" and len(target.labels) != 2:
+    if ingredient.traits["reads"] == "score" and len(target.classes) != 2:
         raise misfit(config, "metrics", f"{name} is for two classes", target)
     return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)

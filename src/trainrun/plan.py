@@ -146,9 +146,9 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     """
     config, dataset = cells[0].config, cells[0].dataset
     batch_size = min(config.batch_size, len(dataset.train.y))
-    outputs = len(dataset.labels) if dataset.task == "classification" else 1
+    outputs = len(dataset.target.classes) or 1
     configs = [cell.config for cell in cells]
-    objective = make_objective(config, dataset)
+    objective = make_objective(config, dataset.target)
     return Plan(
         cells=tuple(cells),
         dataset=dataset,
@@ -217,24 +217,24 @@ def _strengths(configs: Sequence[Config]) -> Strengths:
 def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
     if config.class_weight is None:
         return None
-    if dataset.task != "classification":
-        raise misfit(config, "class_weight", "it is for classification", dataset)
+    if dataset.target.task != "classification":
+        raise misfit(config, "class_weight", "it is for classification", dataset.target)
     if config.class_weight == "balanced":
-        counts = np.bincount(dataset.train.y, minlength=len(dataset.labels))
+        counts = np.bincount(dataset.train.y, minlength=len(dataset.target.classes))
         return len(dataset.train.y) / (len(counts) * counts)
-    unknown = sorted(set(config.class_weight) - set(dataset.labels))
+    unknown = sorted(set(config.class_weight) - set(dataset.target.classes))
     if unknown:
-        raise misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset)
-    return np.array([config.class_weight.get(label, 1.0) for label in dataset.labels])
+        raise misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset.target)
+    return np.array([config.class_weight.get(label, 1.0) for label in dataset.target.classes])
 
 
 def _monitor(config: Config, dataset: Dataset, objective: Objective) -> str:
     monitor = config.early_stopping.monitor
     name = monitor.removeprefix("val_")
     if name not in {"loss", *(metric.name for metric in objective.metrics)}:
-        raise misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset)
+        raise misfit(config, "early_stopping.monitor", f"{name} is not among the metrics", dataset.target)
     if monitor.startswith("val_") and dataset.valid is None:
-        raise misfit(config, "early_stopping.monitor", f"{monitor} needs a validation part", dataset)
+        raise misfit(config, "early_stopping.monitor", f"{monitor} needs a validation part", dataset.target)
     return monitor
 
 

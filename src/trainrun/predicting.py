@@ -65,18 +65,17 @@ class TrainedRun:
             DataError: the rows cannot be used.
         """
         outputs = self._outputs(self._table(rows))
-        if self.preprocessing.task == "classification":
-            return np.array(self.preprocessing.labels)[outputs.argmax(axis=1)]
-        prediction: np.ndarray = outputs[:, 0].astype(np.float64)
-        return prediction * self.preprocessing.target_scale + self.preprocessing.target_center
+        if self.preprocessing.target.task == "classification":
+            return np.array(self.preprocessing.target.classes)[outputs.argmax(axis=1)]
+        return self.preprocessing.target.in_own_units(outputs[:, 0])
 
     def probabilities(self, rows: Any) -> np.ndarray:
-        """The probability of each label [N, labels], in the order of `preprocessing.labels`.
+        """The probability of each label [N, labels], in the order of `preprocessing.target.classes`.
 
         Raises:
             UsageError: the run predicts numbers.
         """
-        if self.preprocessing.task != "classification":
+        if self.preprocessing.target.task != "classification":
             raise UsageError(f"{self.run.label}: predicts a number, which has no probabilities")
         logits = self._outputs(self._table(rows)).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -85,9 +84,9 @@ class TrainedRun:
 
     def evaluate(self, rows: Any) -> dict[str, float]:
         """The loss and the run's metrics on labelled rows."""
-        table = self._table(rows)
+        table, target = self._table(rows), self.preprocessing.target
         x, y = self.preprocessing.transform(table), self.preprocessing.targets(table)
-        return self._net.evaluate(x, y, make_objective(self.config, self.preprocessing), self.preprocessing)
+        return self._net.evaluate(x, y, make_objective(self.config, target), target)
 
     def model(self) -> nn.Sequential:
         """The net over preprocessed rows, in the trained scale, with its best weights."""

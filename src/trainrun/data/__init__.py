@@ -12,8 +12,19 @@ from trainrun.data.loading import load_data
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.sources import read_file, read_idx_pair, table_from_rows
 from trainrun.data.table import Table
+from trainrun.data.targets import Target
 
-__all__ = ["Dataset", "Part", "Preprocessing", "Table", "as_table", "digests", "load_data", "read_table"]
+__all__ = [
+    "Dataset",
+    "Part",
+    "Preprocessing",
+    "Table",
+    "Target",
+    "as_table",
+    "digests",
+    "load_data",
+    "read_table",
+]
 
 
 def read_table(path: Path, like: Preprocessing, labels: Path | None = None) -> Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.targets import Target
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,6 @@ class Dataset:
         train: what is trained on.
         valid: what decides the best epoch; None where there is none.
         test: what nothing was chosen by; None where there is none.
-        task: `classification` or `regression`.
-        labels: the classes as text, in the order of their indices; none for regression.
-        target_center: what was subtracted from a regression's target.
-        target_scale: what it was then divided by.
         preprocessing: what was fitted on the training rows.
         notes: sentences to say once, about values that were filled or rows that were left out.
     """
@@ -41,9 +38,10 @@ class Dataset:
     train: Part
     valid: Part | None
     test: Part | None
-    task: str
-    labels: tuple[str, ...]
-    target_center: float
-    target_scale: float
     preprocessing: Preprocessing
     notes: tuple[str, ...]
+
+    @property
+    def target(self) -> Target:
+        """What is predicted."""
+        return self.preprocessing.target

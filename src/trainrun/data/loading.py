@@ -47,10 +47,6 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         train=_part(table, train, preprocessing),
         valid=parts["valid"],
         test=parts["test"],
-        task=target.task,
-        labels=preprocessing.labels,
-        target_center=target.center,
-        target_scale=target.scale,
         preprocessing=preprocessing,
         notes=notes,
     )

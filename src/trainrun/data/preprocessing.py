@@ -50,26 +50,6 @@ class Preprocessing:
     categories: tuple[Category, ...]
     target: Target
 
-    @property
-    def task(self) -> str:
-        """`classification` or `regression`."""
-        return self.target.task
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes as text, in the order of the net's outputs; none for regression."""
-        return self.target.labels.words if self.target.labels else ()
-
-    @property
-    def target_center(self) -> float:
-        """What was subtracted from a regression's target."""
-        return self.target.center
-
-    @property
-    def target_scale(self) -> float:
-        """What a regression's target was then divided by."""
-        return self.target.scale
-
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of what `transform` yields: number columns, then `column=category`."""

@@ -37,6 +37,16 @@ class Target:
     center: float = 0.0
     scale: float = 1.0
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes as text, in the order of their indices; none for regression."""
+        return self.labels.words if self.labels else ()
+
+    def in_own_units(self, numbers: np.ndarray) -> np.ndarray:
+        """Standardised numbers as they were, float64."""
+        values: np.ndarray = numbers.astype(np.float64) * self.scale + self.center
+        return values
+
     @classmethod
     def of(cls, table: Table, name: str, task: str, rows: Rows) -> Target:
         """Decide what the target is, from all rows of the training file.
@@ -124,7 +134,7 @@ class Target:
         return {
             "target": self.name,
             "task": self.task,
-            "labels": list(self.labels.words) if self.labels else [],
+            "labels": list(self.classes),
             "labels_kind": self.labels.kind if self.labels else None,
             "target_center": self.center,
             "target_scale": self.scale,

@@ -34,14 +34,14 @@ class Evaluator:
 
     def confusion(self, part: str, layers: Sequence[Layer]) -> list[np.ndarray] | None:
         """Each member's confusion matrix on a part; None for regression or a part that does not exist."""
-        feed, dataset = self._feeds.get(part), self._plan.dataset
-        if feed is None or dataset.task != "classification":
+        feed, target = self._feeds.get(part), self._plan.dataset.target
+        if feed is None or target.task != "classification":
             return None
         answers_KN = self._tally(feed, layers, "class").answer("class")
-        return [confusion(answer_N, feed.truth(), len(dataset.labels)) for answer_N in answers_KN]
+        return [confusion(answer_N, feed.truth(), len(target.classes)) for answer_N in answers_KN]
 
     def _tally(self, feed: Feed, layers: Sequence[Layer], *answers: str) -> Tally:
-        tally = Tally(self._plan.objective, self._plan.objective.report, self._plan.dataset, *answers)
+        tally = Tally(self._plan.objective, self._plan.objective.report, self._plan.dataset.target, *answers)
         for batch in feed.pieces(len(layers[0].weight_KIO)):
             output_KBC = self._network.evaluate(layers, batch.x_KBI)
             tally.add(output_KBC[:, : batch.rows], batch.target_KB[:, : batch.rows])

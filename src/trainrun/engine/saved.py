@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainrun.config import Choice
-from trainrun.data import Part, Preprocessing
+from trainrun.data import Part, Target
 from trainrun.engine.feed import Feed
 from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
@@ -56,7 +56,7 @@ class SavedNet:
         ).numpy()
 
     def evaluate(
-        self, x: np.ndarray, y: np.ndarray, objective: Objective, target: Preprocessing
+        self, x: np.ndarray, y: np.ndarray, objective: Objective, target: Target
     ) -> dict[str, float]:
         """Loss and metrics of preprocessed rows.
 

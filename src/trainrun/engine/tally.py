@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.data import Dataset, Preprocessing
+from trainrun.data import Target
 from trainrun.objective import Objective
 
 
@@ -22,7 +22,7 @@ class Tally:
     Args:
         objective: whose metrics are wanted.
         loss: the loss of each row, of (output [K, B, C], target [K, B]).
-        target: its task, labels and scale.
+        target: its task, classes and scale.
         answers: further answers to keep (`class` for a confusion matrix).
     """
 
@@ -30,7 +30,7 @@ class Tally:
         self,
         objective: Objective,
         loss: Callable[[Tensor, Tensor], Tensor],
-        target: Dataset | Preprocessing,
+        target: Target,
         *answers: str,
     ) -> None:
         self._metrics, self._loss, self._target = objective.metrics, loss, target
@@ -56,7 +56,7 @@ class Tally:
         columns = {"loss": _joined(self._losses).mean(axis=1, dtype=np.float64)}
         answers = {name: self.answer(name) for name in self._answers}
         for metric in self._metrics:
-            columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.labels))
+            columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.classes))
         members = range(len(columns["loss"]))
         return [{name: float(column[k]) for name, column in columns.items()} for k in members]
 
@@ -68,7 +68,7 @@ class Tally:
     def _in_own_units(self, values: np.ndarray) -> np.ndarray:
         if self._target.task == "classification":
             return values
-        return values.astype(np.float64) * self._target.target_scale + self._target.target_center
+        return self._target.in_own_units(values)
 
 
 _READINGS: dict[str, Callable[[Tensor], Tensor]] = {
