@@ -89,11 +89,11 @@ def start(dataset: Dataset, c: Config) -> nn.Sequential:
 
 def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: float = 1e-9) -> None:
     from trainrun.engine.layout import Layout
-    from trainrun.engine.training import _Fit
+    from trainrun.engine.training import Fit
 
     with torch.inference_mode():
-        fit = _Fit(plan(dataset, [c]), torch.device("cpu"), torch.float64)
-        stack = fit._stack
+        fit = Fit(plan(dataset, [c]), torch.device("cpu"), torch.float64)
+        stack = fit.stack
         for _ in fit.run():
             pass
     found = Layout(plan(dataset, [c]).widths).real_layers(stack.parameters_KD)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trainrun.errors import UsageError, exit_code, printable
+from trainrun.errors import DIVERGED, UsageError, exit_code, printable
 
 if TYPE_CHECKING:
     from trainrun.fitting import Outcome
@@ -24,7 +24,6 @@ app = typer.Typer(
 )
 
 _HERE = Path("runs")
-_DIVERGED = 3
 
 RunsFolder = Annotated[
     Path, typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.")
@@ -104,11 +103,11 @@ def predict(
 
     Labels are by name, numbers in the target's units; a row of the file gives a row.
     """
-    from trainrun.predicting import TrainedRun
+    from trainrun.predicting import load_run
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
-    trained = TrainedRun(_one_run(run, runs))
+    trained = load_run(run, runs)
     columns = {"prediction": trained.predict(file)}
     if probabilities:
         names = [f"p_{label}" for label in trained.preprocessing.target.classes]
@@ -123,11 +122,11 @@ def predict(
 @app.command()
 def evaluate(run: RunName, file: RowsFile, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
     """Loss and metrics on labelled rows."""
-    from trainrun.predicting import TrainedRun
+    from trainrun.predicting import load_run
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
-    values = TrainedRun(_one_run(run, runs)).evaluate(file)
+    values = load_run(run, runs).evaluate(file)
     table = [[name, cell(value)] for name, value in values.items()]
     _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
 
@@ -217,7 +216,7 @@ def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> N
         from trainrun.report.outcomes import outcomes_json
 
         _print(outcomes_json(outcomes))
-    allowed = {_DIVERGED} if allow_diverged else set()
+    allowed = {DIVERGED} if allow_diverged else set()
     raise typer.Exit(exit_code({outcome.exit_code for outcome in outcomes} - allowed))
 
 
@@ -225,17 +224,6 @@ def _named(text: str, runs: Path) -> list[Run]:
     from trainrun.runs.naming import resolve
 
     return resolve(text, runs, _identify)
-
-
-def _one_run(text: str, runs: Path) -> Run:
-    found = [run for run in _named(text, runs) if run.result]
-    if len(found) != 1:
-        seeds = ", ".join(run.paths.directory.name for run in found)
-        problem = (
-            f"names {len(found)} finished runs ({seeds}); add one of them" if found else "is not finished"
-        )
-        raise UsageError(f"{printable(text)}: {problem}")
-    return found[0]
 
 
 def _identify(config_file: Path) -> str:

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
 
 
+#: The code of a command in which a run diverged; that is a result, and no error.
+DIVERGED = 3
+
+
 class TrainrunError(Exception):
     """A failure that is explained in a sentence or two, without a traceback."""
 

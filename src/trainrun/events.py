@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+PARTS = ("train", "valid", "test")  # of the data
 Values = Mapping[str, float]  # a loss and metrics by their plain names: loss, accuracy, rmse, ...
 
 

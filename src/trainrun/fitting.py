@@ -6,7 +6,6 @@ they can share. Each is carried as far as it goes: what fails for one is its out
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
 from trainrun.data import Dataset, digests, load_data
-from trainrun.errors import ResourceError, TrainrunError
+from trainrun.errors import DIVERGED, ResourceError, TrainrunError
 from trainrun.events import Event, FitEnded
 from trainrun.plan import Cell, Plan, make_plan, stacks
 from trainrun.runs.cleaning import remove
 from trainrun.runs.matching import difference_note, require_same
-from trainrun.runs.paths import RunPaths, run_directory
+from trainrun.runs.paths import RunPaths, default_runs, run_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import torch
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
-_DIVERGED = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Outcome:
         """As of DESIGN section 8, for this run alone."""
         if self.error:
             return self.error.exit_code
-        return _DIVERGED if self.status == "diverged" else 0
+        return DIVERGED if self.status == "diverged" else 0
 
 
 class Observer:
@@ -120,11 +118,6 @@ def fit(
         if outcome.error:
             raise outcome.error
     return [Run(outcome.directory) for outcome in outcomes if outcome.directory]
-
-
-def default_runs() -> Path:
-    """The folder of runs where none is named."""
-    return Path(os.environ.get("TRAINRUN_RUNS") or "runs")
 
 
 def carry_out(request: Request, observer: Observer) -> list[Outcome]:

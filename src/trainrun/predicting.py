@@ -13,10 +13,10 @@ from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
 from trainrun.data import Preprocessing, Table, as_table, digests, read_table
 from trainrun.errors import StorageError, UsageError, printable
-from trainrun.fitting import default_runs
 from trainrun.objective import make_objective
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
+from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
 
 if TYPE_CHECKING:
@@ -114,17 +114,24 @@ class TrainedRun:
         return as_table(rows, self.preprocessing)
 
 
-def load_run(run: str | Path) -> TrainedRun:
+def load_run(run: str | Path, runs: Path | None = None) -> TrainedRun:
     """A finished run, by its directory or any name that the commands take.
 
+    Args:
+        run: what names it.
+        runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
+
     Raises:
-        UsageError: nothing is named so, or several runs are.
+        UsageError: nothing finished is named so, or several runs are.
     """
-    found = resolve(str(run), default_runs(), identify_file)
-    if len(found) > 1:
-        seeds = ", ".join(one.paths.directory.name for one in found)
-        raise UsageError(f"{printable(str(run))}: has several seeds ({seeds}); add one of them")
-    return TrainedRun(found[0])
+    named = resolve(str(run), default_runs() if runs is None else runs, identify_file)
+    finished = [one for one in named if one.result]
+    if len(finished) > 1:
+        seeds = ", ".join(one.paths.directory.name for one in finished)
+        raise UsageError(
+            f"{printable(str(run))}: names {len(finished)} finished runs ({seeds}); add one of them"
+        )
+    return TrainedRun(finished[0] if finished else named[0])
 
 
 def load_model(run: str | Path) -> nn.Sequential:

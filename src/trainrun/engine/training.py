@@ -1,6 +1,6 @@
 """The training loop: a plan in, events out.
 
-Early stopping, the best weights and the schedule are explicit lines of `_Fit.run`; nothing that reads the
+Early stopping, the best weights and the schedule are explicit lines of `Fit.run`; nothing that reads the
 events can change them. It reads top-down: here the epochs, in `steps` an epoch and a step, in `network` the
 passes through the net.
 """
@@ -20,10 +20,8 @@ from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import EpochResult, Steps
 from trainrun.engine.trouble import Trouble
-from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.events import PARTS, Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.plan import Plan
-
-PARTS = ("train", "valid", "test")
 
 
 @torch.inference_mode()
@@ -42,35 +40,45 @@ def train(
         Each member's events in order: FitStarted, EpochEnded ..., (Diverged,) FitEnded.
     """
     torch.set_num_threads(threads)
-    yield from _Fit(plan, device, dtype).run()
+    yield from Fit(plan, device, dtype).run()
 
 
-class _Fit:
-    """The state of a fit: who still trains, and the policies' state for them."""
+class Fit:
+    """The state of a fit: who still trains, and the policies' state for them.
+
+    Args:
+        plan: one stack.
+        device: where everything lives.
+        dtype: of the parameters.
+
+    Attributes:
+        stack: the members that still train.
+    """
 
     def __init__(self, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:
         self._plan = plan
         self._layout = Layout(plan.widths)
         self._network = Network(self._layout, plan.activation, plan.activation_derivative)
-        parts = {"train": plan.dataset.train, "valid": plan.dataset.valid, "test": plan.dataset.test}
+        parts = {name: getattr(plan.dataset, name) for name in PARTS}
         self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
         self._evaluator = Evaluator(plan, self._network, self._feeds)
         self._stopping, self._plateau = copy(plan.early_stopping), copy(plan.plateau)
         self._train_on(Stack.start(plan, self._layout, device, dtype))
 
     def run(self) -> Iterator[Event]:
+        """Train until nobody is left."""
         yield from self._started()
         yield from self._leave(self._plan.epochs == 0, 0, "epochs")
         epoch = 0
-        while len(self._stack.members):
+        while len(self.stack.members):
             epoch += 1
-            rates_TK = self._plateau.apply(self._plan.learning_rates(epoch, self._stack.members))
+            rates_TK = self._plateau.apply(self._plan.learning_rates(epoch, self.stack.members))
             trained = self._steps.train_epoch(epoch, rates_TK)
             if trained.trouble.has_K.any():
                 sound = np.flatnonzero(~trained.trouble.has_K)
                 yield from self._leave_diverged(epoch, rates_TK, trained.trouble)
                 trained, rates_TK = trained.select(sound), rates_TK[:, sound]
-            if len(self._stack.members):
+            if len(self.stack.members):
                 yield from self._end_epoch(epoch, rates_TK[-1], trained)
 
     def _started(self) -> Iterator[Event]:
@@ -80,7 +88,7 @@ class _Fit:
 
     def _end_epoch(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
         """What follows an epoch's last step: validation, the best weights, and who stops."""
-        stack = self._stack
+        stack = self.stack
         valid = self._evaluator.values("valid", stack.layers)
         monitored_K = self._monitored(trained.values, valid)
         decision = self._stopping.observe(epoch, monitored_K)
@@ -103,14 +111,14 @@ class _Fit:
                 wait=int(self._stopping.wait[k]),
             )
         yield from self._leave(decision.stop_K, epoch, "early_stopping")
-        yield from self._leave(self._plan.epochs[self._stack.members] == epoch, epoch, "epochs")
+        yield from self._leave(self._plan.epochs[self.stack.members] == epoch, epoch, "epochs")
 
     def _leave_diverged(self, epoch: int, rates_TK: np.ndarray, trouble: Trouble) -> Iterator[Event]:
         """End the members that met a value that is not finite, with the best they had."""
         steps_K = (epoch - 1) * self._plan.steps_per_epoch + trouble.step_K + 1
         for k in np.flatnonzero(trouble.has_K):
             rate = float(rates_TK[trouble.step_K[k], k])
-            member, quantity = int(self._stack.members[k]), str(trouble.quantity_K[k])
+            member, quantity = int(self.stack.members[k]), str(trouble.quantity_K[k])
             yield Diverged(member, epoch, int(steps_K[k]), quantity, rate)
         yield from self._leave(trouble.has_K, epoch - 1, "non_finite", steps_K)
 
@@ -121,10 +129,10 @@ class _Fit:
         if not leaving_K.any():
             return
         rows, others = np.flatnonzero(leaving_K), np.flatnonzero(~leaving_K)
-        ended, best_epoch_K = self._stack.select(rows), self._stopping.best_epoch[rows]
+        ended, best_epoch_K = self.stack.select(rows), self._stopping.best_epoch[rows]
         ended_steps_K = np.full(len(rows), ended.steps) if steps_K is None else steps_K[rows]
         self._stopping, self._plateau = self._stopping.select(others), self._plateau.select(others)
-        self._train_on(self._stack.select(others))
+        self._train_on(self.stack.select(others))
         layers = self._layout.layers(ended.best_KD)
         parts = {part: self._evaluator.values(part, layers) for part in PARTS}
         confusions = {part: self._evaluator.confusion(part, layers) for part in PARTS[1:]}
@@ -146,13 +154,13 @@ class _Fit:
             )
 
     def _train_on(self, stack: Stack) -> None:
-        self._stack = stack
+        self.stack = stack
         self._steps = Steps(self._plan, stack, self._network, self._feeds["train"])
 
     def _monitored(self, train: list[dict[str, float]], valid: list[dict[str, float]] | None) -> np.ndarray:
         """The value that decides what is best, of each member."""
         values = []
-        for k, member in enumerate(self._stack.members):
+        for k, member in enumerate(self.stack.members):
             monitor = self._plan.monitors[member]
             name = monitor.removeprefix("val_")
             values.append(valid[k][name] if valid is not None and name != monitor else train[k][name])

@@ -11,9 +11,10 @@ from trainrun.config import Config, load_config
 from trainrun.config.identity import changes
 from trainrun.config.rendering import plain
 from trainrun.errors import TrainrunError, printable
+from trainrun.events import PARTS
 from trainrun.report.tables import cell, records_json, text_table
 from trainrun.runs.files import read_bytes, to_json, to_json_file
-from trainrun.runs.reading import PARTS, Run
+from trainrun.runs.reading import Run
 
 _LAST_EPOCHS = 5
 _SELDOM_READ = {"step", "penalty", "improved", "best", "wait"}

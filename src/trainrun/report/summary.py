@@ -7,9 +7,10 @@ from statistics import fmean
 
 from trainrun.config import Config
 from trainrun.errors import TrainrunError, printable
+from trainrun.events import PARTS
 from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.runs.lines import number
-from trainrun.runs.reading import PARTS, Run
+from trainrun.runs.reading import Run
 
 
 def run_summary(run: Run) -> list[str]:

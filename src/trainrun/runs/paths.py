@@ -6,6 +6,7 @@ config on one data set.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,6 +97,11 @@ class RunPaths:
     def label(self) -> str:
         """`<name>-<id8>/seed-<n>`."""
         return f"{self.directory.parent.name}/{self.directory.name}"
+
+
+def default_runs() -> Path:
+    """The folder of runs where none is named."""
+    return Path(os.environ.get("TRAINRUN_RUNS") or "runs")
 
 
 def group_directory(runs: Path, name: str, id8: str) -> Path:

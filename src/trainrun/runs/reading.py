@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainrun.errors import StorageError, printable
+from trainrun.events import PARTS
 from trainrun.runs.files import read_bytes
 from trainrun.runs.paths import RunPaths, groups, seed_of, seeds, split_group
 
 Status = Literal["complete", "diverged", "interrupted", "unreadable"]
-PARTS = ("train", "valid", "test")
 _COUNTS = ("best_epoch", "epochs", "steps", "parameters", "zero_weights")
 
 

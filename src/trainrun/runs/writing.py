@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.events import EpochEnded, Event, FitEnded, FitStarted
+from trainrun.events import PARTS, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.runs.files import append, make_directory, sync, to_json, to_json_file, write_files
 from trainrun.runs.journal import Journal, process_facts
 from trainrun.runs.lines import Narrator
@@ -132,7 +132,7 @@ def _metrics_row(event: EpochEnded) -> dict[str, Any]:
 
 def _result(event: FitEnded) -> dict[str, Any]:
     keys = ("status", "stopped_by", "best_epoch", "epochs", "steps", "parameters", "zero_weights")
-    result = {key: getattr(event, key) for key in (*keys, "train", "valid", "test")}
+    result = {key: getattr(event, key) for key in (*keys, *PARTS)}
     if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
         result["confusion"] = event.confusion
     return result
