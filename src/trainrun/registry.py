@@ -61,11 +61,6 @@ class Ingredient(Generic[Function]):
         return function
 
     @property
-    def has_derivative(self) -> bool:
-        """Whether a derivative was registered beside the function."""
-        return self._derivative is not None
-
-    @property
     def derivative_function(self) -> Callable[..., Any]:
         """The registered derivative.
 

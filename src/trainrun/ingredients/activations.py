@@ -6,6 +6,7 @@ The derivative may use the output h where that is cheaper than z. The trait `mod
 `torch.nn` that a saved model uses for it, with the same settings.
 """
 
+# No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,9 @@ def relu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
 def leaky_relu(z: "Tensor", *, negative_slope: NonNegative = 0.01) -> "Tensor":
     """z where positive, negative_slope * z elsewhere.
 
+    Settings:
+        negative_slope: the slope below 0.
+
     Source: Maas et al. 2013, "Rectifier nonlinearities improve neural network acoustic models".
     """
     return z.where(z > 0, z * negative_slope)
@@ -53,7 +57,10 @@ def leaky_relu_derivative(z: "Tensor", h: "Tensor", *, negative_slope: float = 0
 def elu(z: "Tensor", *, alpha: Positive = 1.0) -> "Tensor":
     """z where positive, alpha (exp(z) - 1) elsewhere.
 
-    Source: Clevert et al. 2016, arXiv:1511.07289, eq. 14.
+    Settings:
+        alpha: minus the limit far below 0.
+
+    Source: Clevert et al. 2016, arXiv:1511.07289, section 3.
     """
     return z.where(z > 0, z.clamp_max(0).expm1() * alpha)
 
@@ -67,7 +74,7 @@ def elu_derivative(z: "Tensor", h: "Tensor", *, alpha: float = 1.0) -> "Tensor":
 def selu(z: "Tensor") -> "Tensor":
     """The elu that keeps mean 0 and variance 1, with lecun_normal weights.
 
-    Source: Klambauer et al. 2017, arXiv:1706.02515, eq. 2.
+    Source: Klambauer et al. 2017, arXiv:1706.02515, equation 2.
     """
     return z.where(z > 0, z.clamp_max(0).expm1() * _SELU_ALPHA) * _SELU_SCALE
 
@@ -81,7 +88,7 @@ def selu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
 def gelu(z: "Tensor") -> "Tensor":
     """z times the standard normal distribution function of z (the exact form).
 
-    Source: Hendrycks & Gimpel 2016, arXiv:1606.08415, eq. 2.
+    Source: Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
     """
     return z * _normal_cdf(z)
 
@@ -110,7 +117,7 @@ def silu_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
 def mish(z: "Tensor") -> "Tensor":
     """z times tanh(softplus(z)).
 
-    Source: Misra 2019, arXiv:1908.08681, eq. 1.
+    Source: Misra 2019, arXiv:1908.08681, equation 1.
     """
     return z * _softplus(z).tanh()
 
@@ -137,7 +144,10 @@ def softplus_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
 
 @activations.register(module="Sigmoid")
 def sigmoid(z: "Tensor") -> "Tensor":
-    """1 / (1 + exp(-z)), between 0 and 1."""
+    """1 / (1 + exp(-z)), between 0 and 1.
+
+    Source: Rumelhart et al. 1986, "Learning representations by back-propagating errors", equation 2.
+    """
     return _sigmoid(z)
 
 
@@ -148,7 +158,10 @@ def sigmoid_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
 
 @activations.register(module="Tanh")
 def tanh(z: "Tensor") -> "Tensor":
-    """The hyperbolic tangent, between -1 and 1."""
+    """The hyperbolic tangent, between -1 and 1.
+
+    Source: LeCun et al. 1998, "Efficient BackProp", section 4.4.
+    """
     return z.tanh()
 
 

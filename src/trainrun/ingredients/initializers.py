@@ -215,6 +215,8 @@ def variance_scaling(
         scale: the variance times the fan.
         mode: the fan: fan_in, fan_out, or their mean, fan_avg.
         distribution: the shape of the distribution, centred at 0.
+
+    Source: Keras' VarianceScaling.
     """
     std = _std(fans, mode, scale=scale)
     if distribution == "uniform":
@@ -252,13 +254,18 @@ def identity(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, ga
 
     Settings:
         gain: a factor, or the nonlinearity whose usual factor is meant.
+
+    Source: Le et al. 2015, arXiv:1504.00941.
     """
     return _factor(gain) * np.eye(shape[0], shape[1])
 
 
 @initializers.register()
 def torch_default(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
-    """U(+-1/sqrt(fan_in)) for weight and bias: what `torch.nn.Linear` does; neither xavier nor he."""
+    """U(+-1/sqrt(fan_in)) for weight and bias: what `torch.nn.Linear` does; neither xavier nor he.
+
+    Source: PyTorch's Linear.reset_parameters.
+    """
     return _std(fans, "fan_in", scale=1 / 3) * _standard_uniform(rng, shape)
 
 

@@ -5,6 +5,7 @@ rows and divides by their number; a loss knows nothing of batches. The trait `pl
 which validation and test report the loss: without label smoothing, so that values stay comparable.
 """
 
+# No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 from typing import TYPE_CHECKING, Any
 
 from trainrun.quantities import Positive, Rate
@@ -23,7 +24,9 @@ def cross_entropy(logits: "Tensor", target: "Tensor", *, label_smoothing: Rate =
     Args:
         logits: [..., C].
         target: [...] class indices.
-        label_smoothing: the share of each label spread evenly over all classes, in [0, 1).
+
+    Settings:
+        label_smoothing: the share of each label that is spread evenly over all classes.
 
     Returns:
         [...] the loss of each row.
@@ -84,6 +87,9 @@ def mae_derivative(prediction: "Tensor", target: "Tensor") -> "Tensor":
 @losses.register(task="regression")
 def huber(prediction: "Tensor", target: "Tensor", *, delta: Positive = 1.0) -> "Tensor":
     """Half the squared error up to delta, beyond it linear with slope delta.
+
+    Settings:
+        delta: the error up to which the loss is a square.
 
     Source: Huber 1964, "Robust estimation of a location parameter", as PyTorch's HuberLoss.
     """

@@ -6,7 +6,6 @@ by one, so that a member's bits do not depend on its neighbours. Over no rows ev
 nothing raises.
 """
 
-# No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 import math
 from collections.abc import Callable
 
@@ -45,6 +44,8 @@ def balanced_accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) ->
 
     Returns:
         [K], 0 to 1.
+
+    Source: Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
     """
 
     def mean_recall(answer: np.ndarray, truth: np.ndarray) -> float:
@@ -67,6 +68,8 @@ def f1_macro(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarr
 
     Returns:
         [K], 0 to 1.
+
+    Source: Opitz & Burst 2019, arXiv:1911.03347: the mean of F1, not F1 of the means.
     """
 
     def mean_f1(answer: np.ndarray, truth: np.ndarray) -> float:
@@ -91,6 +94,9 @@ def auc(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
 
     Returns:
         [K], 0 to 1, or nan.
+
+    Source: Hanley & McNeil 1982, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve".
     """
     return _by_member(_area, answer_KN, truth)
 

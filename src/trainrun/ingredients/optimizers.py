@@ -5,6 +5,7 @@ with a learning rate per member. An adaptive one also tells its curvature, by wh
 proximal L1 shrinks weights in that metric. Formulas and defaults are those of `torch.optim`.
 """
 
+# No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,6 +46,10 @@ class Optimizer(Protocol):
 @optimizers.register()
 class SGD:
     """Stochastic gradient descent, with momentum and Nesterov's variant of it.
+
+    Settings:
+        momentum: how much of the direction before is kept.
+        nesterov: whether the gradient is added to the direction once more.
 
     Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
     """
@@ -110,6 +115,10 @@ class _Adam(_Moments):
 class Adam(_Adam):
     """Adaptive moment estimation.
 
+    Settings:
+        betas: how much of the running mean, and of the running mean square, is kept in a step.
+        eps: added to the root of the mean square.
+
     Source: Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
     """
 
@@ -120,6 +129,10 @@ class Adam(_Adam):
 class AdamW(_Adam):
     """Adam with decoupled weight decay, 0.01 unless `regularization.weight_decay` says otherwise.
 
+    Settings:
+        betas: as of adam.
+        eps: as of adam.
+
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2.
     """
 
@@ -129,6 +142,11 @@ class AdamW(_Adam):
 @optimizers.register()
 class NAdam(_Moments):
     """Adam with Nesterov momentum.
+
+    Settings:
+        betas: as of adam.
+        eps: as of adam.
+        momentum_decay: how fast the momentum rises to its full value.
 
     Source: Dozat 2016, "Incorporating Nesterov momentum into Adam", as PyTorch has it.
     """
@@ -167,8 +185,14 @@ class NAdam(_Moments):
 class RMSprop:
     """Gradients divided by the root of their running mean square.
 
+    Settings:
+        alpha: how much of the running mean square is kept in a step.
+        eps: added to its root.
+        momentum: how much of the direction before is kept.
+        centered: whether the running mean is taken out, so that the root is a standard deviation.
+
     Source: Hinton 2012, "Neural networks for machine learning", lecture 6e; centered: Graves 2013,
-    arXiv:1308.0850, eq. 38-45.
+    arXiv:1308.0850, equations 38 to 45.
     """
 
     config_name = "rmsprop"
@@ -200,6 +224,11 @@ class RMSprop:
 @optimizers.register()
 class Adagrad:
     """Gradients divided by the root of the sum of all their squares so far.
+
+    Settings:
+        lr_decay: what the divisor of the learning rate grows by in each step.
+        initial_accumulator_value: what the sum starts with.
+        eps: added to its root.
 
     Source: Duchi et al. 2011, "Adaptive subgradient methods for online learning".
     """

@@ -29,7 +29,10 @@ def l1_derivative(w: "Tensor") -> "Tensor":
 
 @regularizers.register()
 def l2(w: "Tensor") -> "Tensor":
-    """w^2, without a half: pulls every weight towards 0 in proportion to it (Keras' kernel_regularizer)."""
+    """w^2, without a half: pulls every weight towards 0 in proportion to it, as Keras' kernel_regularizer.
+
+    Source: Hoerl & Kennard 1970, "Ridge regression: biased estimation for nonorthogonal problems".
+    """
     return w * w
 
 

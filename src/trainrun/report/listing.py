@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.errors import UsageError, printable
+from trainrun.quantities import Duration
 from trainrun.report.tables import Format, cell, render
 from trainrun.runs.cleaning import size
 from trainrun.runs.files import to_json
@@ -88,7 +89,9 @@ def _run_record(run: Run) -> dict[str, Any]:
 def _default(default: Any) -> Any:
     if default is inspect.Parameter.empty:
         return "(required)"
-    return default if default is None or isinstance(default, bool | int | float) else str(default)
+    if isinstance(default, tuple):
+        return list(default)
+    return str(default) if isinstance(default, Duration) else default
 
 
 def _settings(settings: dict[str, Any]) -> str:
