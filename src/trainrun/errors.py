@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+_LONGEST = 60  # characters of a user's text in a message
+
 #: The code of a command that did several runs: the first of these that occurred.
 EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
 
@@ -102,6 +104,12 @@ def printable(text: str) -> str:
     'a\\x1b[31mb'
     """
     return "".join(c if _is_plain(c) else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def short(text: str) -> str:
+    """A user's text made safe to print and cut to a length that fits a message."""
+    safe = printable(text[: _LONGEST + 1])
+    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 3]}..."
 
 
 def _is_plain(character: str) -> bool:

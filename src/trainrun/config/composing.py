@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from trainrun.config.nodes import Entry, Items, Mark, Node, Scalar, Source, Table
-from trainrun.config.problems import Problem, UnreadableError, short
+from trainrun.config.problems import Problem, UnreadableError
 from trainrun.config.scalars import Value, resolve
+from trainrun.errors import short
 
 DEEPEST = 50
 MOST_NODES = 10_000  # with each alias counted as what it stands for

@@ -13,9 +13,10 @@ from trainrun.config.expectations import describe, fields_at, number, type_at, w
 from trainrun.config.misplaced import elsewhere
 from trainrun.config.model import Config
 from trainrun.config.nodes import Items, Node, Path, Scalar, Table, locate, plain
-from trainrun.config.problems import Problem, short
+from trainrun.config.problems import Problem
 from trainrun.config.scalars import resolve
 from trainrun.config.vocabulary import nearest, unknown_key
+from trainrun.errors import short
 
 _BOUNDS = {
     "greater_than": ("must be above", "gt"),

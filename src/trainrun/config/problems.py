@@ -9,7 +9,6 @@ from trainrun.config.nodes import Mark
 from trainrun.errors import ConfigError, printable
 
 _MOST = 50  # more lines than this help nobody
-_LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,3 @@ def config_error(problems: Iterable[Problem]) -> ConfigError:
     lines = list(dict.fromkeys(str(problem) for problem in ordered))
     more = ["... and more: mend these first"] if len(lines) > _MOST else []
     return ConfigError([*lines[:_MOST], *more])
-
-
-def short(text: str) -> str:
-    """A user's text made safe to print and cut to a length that fits a message."""
-    safe = printable(text[: _LONGEST + 1])
-    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 3]}..."

@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trainrun.config.problems import short
 from trainrun.config.synonyms import KEYS, NAMES, REMARKS, bare
+from trainrun.errors import short
 
 if TYPE_CHECKING:
     from trainrun.registry import Registry

@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from trainrun.errors import DataError, DataMissingError, StorageError, printable
-
-_LONGEST = 60  # characters of a user's text in a message
+from trainrun.errors import DataError, DataMissingError, StorageError, printable, short
 
 
 def quoted(text: object) -> str:
     """`text` from a user's file, in quotes, cut and escaped so that it is safe to print."""
-    shown = printable(str(text))
-    return f"'{shown[:_LONGEST]}...'" if len(shown) > _LONGEST else f"'{shown}'"
+    return f"'{short(str(text))}'"
 
 
 def listed(names: Iterable[object], most: int = 8) -> str:
