@@ -1,4 +1,4 @@
-"""What can go wrong for a user, each with the exit code a batch script sees (DESIGN section 8)."""
+"""What can go wrong for a user, each with the exit code a batch script sees (docs/exit-codes.md)."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """As of DESIGN section 8, for this run alone."""
+        """As in docs/exit-codes.md, for this run alone."""
         if self.error:
             return self.error.exit_code
         return DIVERGED if self.status == "diverged" else 0
