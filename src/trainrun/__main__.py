@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(arguments, prog_name="trainrun")
     except TrainrunError as error:
         _leave(str(error), error.exit_code)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # Typer's own texts, such as the help
+            sys.exit(_CODES[errno.EPIPE])
+        raise
     except KeyboardInterrupt:
         _leave("Interrupted", 130)
     except MemoryError:
@@ -43,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _leave(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+    from trainrun.report.sink import Sink
+
+    Sink(sys.stderr).lines([message])  # the code is the answer, whether or not anyone can read the message
     sys.exit(code)
 
 

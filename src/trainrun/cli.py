@@ -210,8 +210,10 @@ def init(
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:
     """Say what went wrong, print what scripts read, and leave with the command's code."""
-    for message in dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error):
-        print(message, file=sys.stderr)
+    from trainrun.report.sink import Sink
+
+    messages = dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error)
+    Sink(sys.stderr).lines(list(messages))
     if form == "json":
         from trainrun.report.outcomes import outcomes_json
 

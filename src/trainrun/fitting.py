@@ -244,7 +244,7 @@ def _train(jobs: list[_Job], fresh: bool, observer: Observer) -> None:
 
 
 def _begin(job: _Job, fresh: bool, device: str, threads: int) -> None:
-    if fresh and job.directory.exists():
+    if fresh and job.directory.is_dir():
         remove(Run(job.directory))
     require_same(RunPaths(job.directory), job.config)
     job.writer = RunWriter(RunPaths(job.directory), job.config, job.notes)

@@ -114,16 +114,18 @@ class TrainedRun:
         return as_table(rows, self.preprocessing)
 
 
-def load_run(run: str | Path, runs: Path | None = None) -> TrainedRun:
-    """A finished run, by its directory or any name that the commands take.
+def load_run(run: str | Path | Run, runs: Path | None = None) -> TrainedRun:
+    """A finished run, by its directory or any name that the commands take, or as `fit` gave it.
 
     Args:
-        run: what names it.
+        run: the run, or what names it.
         runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
 
     Raises:
         UsageError: nothing finished is named so, or several runs are.
     """
+    if isinstance(run, Run):
+        return TrainedRun(run)
     named = resolve(str(run), default_runs() if runs is None else runs, identify_file)
     finished = [one for one in named if one.result]
     if len(finished) > 1:
@@ -134,7 +136,7 @@ def load_run(run: str | Path, runs: Path | None = None) -> TrainedRun:
     return TrainedRun(finished[0] if finished else named[0])
 
 
-def load_model(run: str | Path) -> nn.Sequential:
+def load_model(run: str | Path | Run) -> nn.Sequential:
     """A finished run's net as a `torch.nn.Sequential` over preprocessed rows, with its best weights."""
     return load_run(run).model()
 

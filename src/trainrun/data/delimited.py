@@ -173,6 +173,8 @@ def _ends_inside_quotes(column: Any) -> bool:
 
 def _columns(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, Column]:
     wanted = [name for name in header if layout.wants(name)]
+    if not wanted:
+        return {}  # asked for no column at all, pyarrow reads every one
     return {
         name: text_column(column, layout.na, numbers=layout.is_number(name, typed=False))
         for name, column in zip(wanted, cells.columns, strict=True)

@@ -54,13 +54,17 @@ def require_removable(run: Run) -> None:
 
     Raises:
         UsageError: it is a symbolic link, not a run, or holds something of someone else's.
+        StorageError: it may not be read.
     """
     shown = printable(str(run.directory))
     if run.directory.is_symlink() or run.directory.parent.is_symlink():
         raise UsageError(f"{shown}: is a symbolic link; remove what it points to by its own name")
     if run.seed is None or not run.id8:
         raise UsageError(f"{shown}: is not named like a run (<name>-<id8>/seed-<n>); remove it by hand")
-    foreign = [entry.name for entry in run.directory.iterdir() if not _is_ours(entry)]
+    try:
+        foreign = [entry.name for entry in run.directory.iterdir() if not _is_ours(entry)]
+    except OSError as error:
+        raise StorageError(f"{shown}: cannot be looked into: {error.strerror}") from error
     if foreign:
         raise UsageError(f"{shown}: holds {printable(foreign[0])}, which no run writes; remove it by hand")
 

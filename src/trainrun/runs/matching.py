@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences
-from trainrun.errors import DifferentRunError, TrainrunError, printable
+from trainrun.errors import DifferentRunError, StorageError, TrainrunError, printable
 from trainrun.runs.naming import newest
 from trainrun.runs.paths import RunPaths, groups, seeds, split_group
 from trainrun.runs.reading import Run
@@ -23,7 +23,7 @@ def require_same(paths: RunPaths, config: Config) -> None:
         if not place.exists():
             continue
         try:
-            found = differences(load_config(place), config)
+            found = differences(_saved_config(place), config)
         except TrainrunError as error:
             raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
         if found:
@@ -57,10 +57,16 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     if before is None:
         return None
     try:
-        found = differences(load_config(before.paths.config), config)
+        found = differences(_saved_config(before.paths.config), config)
     except TrainrunError:
         return None  # a directory nobody can read is no reason not to train
     return f"Differs from {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+
+
+def _saved_config(place: Path) -> Config:
+    if not place.is_file():  # opening a pipe would wait for its writer
+        raise StorageError(f"{printable(str(place))}: is not a regular file")
+    return load_config(place)
 
 
 def _changes(found: list[tuple[str, object, object]]) -> str:

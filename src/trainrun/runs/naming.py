@@ -31,7 +31,9 @@ def resolve(text: str, runs: Path, identify: Identify) -> list[Run]:
     if not found:
         word, slash, last = text.rstrip("/").rpartition("/")
         seed = seed_of(last) if slash else None
-        found = _of_group(text if seed is None else word, seed, runs)
+        word = text if seed is None else word
+        every = _of_config(Path(word), runs, identify) if Path(word).is_file() else _of_word(word, seed, runs)
+        found = every if seed is None else [run for run in every if run.seed == seed]
     if not found:
         raise UsageError(_unknown(text, runs))
     return found
@@ -61,7 +63,7 @@ def _of_config(path: Path, runs: Path, identify: Identify) -> list[Run]:
     return found
 
 
-def _of_group(word: str, seed: int | None, runs: Path) -> list[Run]:
+def _of_word(word: str, seed: int | None, runs: Path) -> list[Run]:
     if word == "last":
         last = newest(find_runs(runs))
         if last is None or seed is None:
@@ -69,8 +71,7 @@ def _of_group(word: str, seed: int | None, runs: Path) -> list[Run]:
         group: Path | None = last.directory.parent
     else:
         group = _group(word, runs)
-    found = [Run(place) for place in seeds(group)] if group else []
-    return found if seed is None else [run for run in found if run.seed == seed]
+    return [Run(place) for place in seeds(group)] if group else []
 
 
 def _group(word: str, runs: Path) -> Path | None:

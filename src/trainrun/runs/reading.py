@@ -47,7 +47,7 @@ class Run:
     @property
     def seed(self) -> int | None:
         """The run's seed; None where the directory was renamed."""
-        return seed_of(self.directory.name)
+        return seed_of(self.paths.directory.name)
 
     @property
     def label(self) -> str:
