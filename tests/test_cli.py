@@ -13,9 +13,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import trainrun
+from tables import idx, write
 from trainrun.__main__ import main
 from trainrun.ingredients import REGISTRIES
 
@@ -97,6 +99,23 @@ def test_divergence_has_a_code_of_its_own(tmp_path, options, code):
     done = trainrun_("fit", "hot.yaml", "--format", "json", *options, cwd=tmp_path, code=code)
     assert json.loads(done.stdout)[0]["status"] == "diverged"
     assert "diverged at step" in done.stderr
+    again = trainrun_("fit", "hot.yaml", *options, cwd=tmp_path, code=code)
+    assert again.stdout.startswith("Diverged before: ")
+
+
+def test_evaluate_takes_the_labels_of_idx_images_from_their_own_file(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(60, dtype="u1") % 3
+    write(
+        tmp_path / "x-idx3-ubyte", idx((y[:, None, None] * 80 + rng.integers(0, 20, (60, 2, 2))).astype("u1"))
+    )
+    write(tmp_path / "y-idx1-ubyte", idx(y))
+    (tmp_path / "net.yaml").write_text("data: {path: x-idx3-ubyte, target: y-idx1-ubyte}\nepochs: 3\n")
+    trainrun_("fit", "net.yaml", cwd=tmp_path)
+    done = trainrun_(
+        "evaluate", "last", "x-idx3-ubyte", "--labels", "y-idx1-ubyte", "--format", "json", cwd=tmp_path
+    )
+    assert set(json.loads(done.stdout)) == {"loss", "accuracy"}
 
 
 @pytest.mark.parametrize(

@@ -120,13 +120,21 @@ def predict(
 
 
 @app.command()
-def evaluate(run: RunName, file: RowsFile, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
+def evaluate(
+    run: RunName,
+    file: RowsFile,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The labels' file of IDX images.")
+    ] = None,
+    runs: RunsFolder = _HERE,
+    form: TextOrJson = "text",
+) -> None:
     """Loss and metrics on labelled rows."""
     from trainrun.predicting import load_run
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
-    values = load_run(run, runs).evaluate(file)
+    values = load_run(run, runs).evaluate(file, labels)
     table = [[name, cell(value)] for name, value in values.items()]
     _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
 

@@ -82,9 +82,14 @@ class TrainedRun:
         shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
-    def evaluate(self, rows: Any) -> dict[str, float]:
-        """The loss and the run's metrics on labelled rows."""
-        table, target = self._table(rows), self.preprocessing.target
+    def evaluate(self, rows: Any, labels: Path | None = None) -> dict[str, float]:
+        """The loss and the run's metrics on labelled rows.
+
+        Args:
+            rows: with the target; IDX images have it in a file of their own.
+            labels: that file.
+        """
+        table, target = self._table(rows, labels), self.preprocessing.target
         x, y = self.preprocessing.transform(table), self.preprocessing.targets(table)
         return self._net.evaluate(x, y, make_objective(self.config, target), target)
 
@@ -108,9 +113,9 @@ class TrainedRun:
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))
 
-    def _table(self, rows: Any) -> Table:
+    def _table(self, rows: Any, labels: Path | None = None) -> Table:
         if isinstance(rows, str | Path):
-            return read_table(Path(rows), self.preprocessing)
+            return read_table(Path(rows), self.preprocessing, labels)
         return as_table(rows, self.preprocessing)
 
 

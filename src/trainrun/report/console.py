@@ -52,7 +52,8 @@ class Console(Observer):
     def already(self, run: Run) -> None:
         """Say that a run was finished before."""
         summary = run_summary(run) if self._runs <= _MOST_SINGLE else []
-        self._print([f"Already complete: {printable(str(run.paths.directory))}", *summary[:-1]], run.label)
+        how = "Diverged before" if run.status == "diverged" else "Already complete"
+        self._print([f"{how}: {printable(str(run.paths.directory))}", *summary[:-1]], run.label)
 
     def begin(self, writers: Sequence[RunWriter]) -> None:
         """Say where the members of a stack write, and each thing to note once.
