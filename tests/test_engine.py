@@ -166,7 +166,7 @@ def test_paired_configs_start_from_the_same_draws():
 
 
 def test_parameters_are_counted_without_padding():
-    assert Layout((1, 1, 1)).parameters == 4
+    assert Layout((1, 1, 1), members=3).parameters == 4
     assert ended(run(line(features=1), config(**BASE | {"hidden": [1]}))[0]).parameters == 4
 
 

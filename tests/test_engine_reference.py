@@ -88,7 +88,6 @@ def start(dataset: Dataset, c: Config) -> nn.Sequential:
 
 
 def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: float = 1e-9) -> None:
-    from trainrun.engine.layout import Layout
     from trainrun.engine.training import Fit
 
     with torch.inference_mode():
@@ -96,7 +95,7 @@ def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: floa
         stack = fit.stack
         for _ in fit.run():
             pass
-    found = Layout(plan(dataset, [c]).widths).real_layers(stack.parameters_KD)
+    found = stack.layout.real_layers(stack.parameters_D)
     linears = [module for module in net if isinstance(module, nn.Linear)]
     for layer, linear in zip(found, linears, strict=True):
         torch.testing.assert_close(layer.weight_KIO[0].T, linear.weight.data, rtol=0, atol=tolerance)

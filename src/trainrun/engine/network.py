@@ -40,7 +40,7 @@ class Network:
     """Layers of `layout` with an activation between them.
 
     Args:
-        layout: the widths and where the parameters lie.
+        layout: the widths, as they are and as carried.
         activation: the function of z.
         derivative: its derivative, of (z, h).
     """
@@ -51,7 +51,6 @@ class Network:
         activation: Callable[[Tensor], Tensor],
         derivative: Callable[[Tensor, Tensor], Tensor],
     ) -> None:
-        self.layout = layout
         self._activation = activation
         self._derivative = derivative
         self._hidden_widths = list(zip(layout.widths[1:-1], layout.padded[1:-1], strict=True))

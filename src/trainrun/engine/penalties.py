@@ -6,11 +6,13 @@ if the term were not there, so members with and without may share a stack.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.layout import member_sum
+from trainrun.engine.layout import Layout, member_sum
 from trainrun.ingredients.regularizers import l1, l1_derivative, l2, l2_derivative, soft_threshold
 from trainrun.plan import Strengths
 
@@ -20,15 +22,15 @@ class Penalties:
 
     Args:
         strengths: of the members, arrays [K].
-        weights_end: the flat buffer's weights end here; biases are never regularized.
+        layout: where the weights lie; biases are never regularized.
         like: a tensor of the stack's device and dtype.
     """
 
-    def __init__(self, strengths: Strengths, weights_end: int, like: Tensor) -> None:
+    def __init__(self, strengths: Strengths, layout: Layout, like: Tensor) -> None:
         def column(values: np.ndarray) -> Tensor | None:
             return _column(values, like) if values.any() else None
 
-        self._end = weights_end
+        self._layout = layout
         self._l1 = column(strengths.l1)
         self._l1_in_gradient = column(np.where(strengths.proximal, 0.0, strengths.l1))
         self._l1_proximal = column(np.where(strengths.proximal, strengths.l1, 0.0))
@@ -48,38 +50,47 @@ class Penalties:
         """Whether some member has an L1 penalty that is taken as a proximal step."""
         return self._l1_proximal is not None
 
-    def add_to_gradient(self, gradient_KD: Tensor, parameters_KD: Tensor) -> None:
+    def add_to_gradient(self, gradient_D: Tensor, parameters_D: Tensor) -> None:
         """Add the weight penalties' gradients, then clip each member's whole gradient, in place."""
-        gradient, weights = gradient_KD[:, : self._end], parameters_KD[:, : self._end]
-        if self._l1_in_gradient is not None:
-            gradient.addcmul_(l1_derivative(weights), self._l1_in_gradient)
-        if self._l2 is not None:
-            gradient.addcmul_(l2_derivative(weights), self._l2)
+        terms = ((self._l1_in_gradient, l1_derivative), (self._l2, l2_derivative))
+        for strength, derivative in terms:
+            if strength is not None:
+                for gradient, weights in self._pairs(gradient_D, parameters_D):
+                    gradient.addcmul_(derivative(weights), strength)
         if self._clip is not None:
-            norm = member_sum(gradient_KD * gradient_KD).sqrt().unsqueeze(1)
-            gradient_KD.mul_((self._clip / (norm + 1e-6)).clamp_max(1.0))
+            blocks = self._layout.blocks(gradient_D)
+            norm_K1 = torch.stack([member_sum(block * block) for block in blocks]).sum(0).sqrt().unsqueeze(1)
+            for block in blocks:
+                block.mul_((self._clip / (norm_K1 + 1e-6)).clamp_max(1.0))
 
-    def decay(self, parameters_KD: Tensor, rate_K1: Tensor) -> None:
+    def decay(self, parameters_D: Tensor, rate: Tensor) -> None:
         """Decoupled weight decay by the learning rate times its strength, in place."""
         if self._decay is not None:
-            parameters_KD[:, : self._end].mul_(1 - rate_K1 * self._decay)
+            for weights in self._layout.weights(parameters_D):
+                weights.mul_(1 - rate * self._decay)
 
-    def shrink(self, parameters_KD: Tensor, rate_K1: Tensor, curvature_KD: Tensor | None) -> None:
+    def shrink(self, parameters_D: Tensor, rate: Tensor, curvature_D: Tensor | None) -> None:
         """The proximal step of L1, in the optimizer's metric, in place; only where `any_proximal`."""
         assert self._l1_proximal is not None
-        weights, threshold = parameters_KD[:, : self._end], rate_K1 * self._l1_proximal
-        if curvature_KD is not None:
-            threshold = threshold / curvature_KD[:, : self._end]
-        weights.copy_(soft_threshold(weights, threshold))
+        threshold = rate * self._l1_proximal
+        if curvature_D is None:
+            for weights in self._layout.weights(parameters_D):
+                weights.copy_(soft_threshold(weights, threshold))
+        else:
+            for weights, curvature in self._pairs(parameters_D, curvature_D):
+                weights.copy_(soft_threshold(weights, threshold / curvature))
 
-    def of_weights(self, parameters_KD: Tensor) -> np.ndarray:
+    def of_weights(self, parameters_D: Tensor) -> np.ndarray:
         """The L1 and L2 penalty of each member's weights, [K] float64."""
-        weights = parameters_KD[:, : self._end]
-        total = torch.zeros_like(weights[:, 0])
+        total = parameters_D.new_zeros(self._layout.members)
         for strength, penalty in ((self._l1, l1), (self._l2, l2)):
             if strength is not None:
-                total = total + member_sum(penalty(weights)) * strength[:, 0]
+                for weights in self._layout.weights(parameters_D):
+                    total = total + member_sum(penalty(weights)) * strength[:, 0]
         return total.double().cpu().numpy()
+
+    def _pairs(self, one_D: Tensor, other_D: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(self._layout.weights(one_D), self._layout.weights(other_D), strict=True)
 
     def activity_gradient(self, hidden_KBO: Tensor, rows: int) -> Tensor:
         """The activity penalty's derivative by a hidden output; only the first `rows` rows are real."""

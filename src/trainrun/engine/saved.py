@@ -48,9 +48,9 @@ class SavedNet:
         Returns:
             [N, outputs] float32: logits, or targets in the trained scale.
         """
-        layout, flat_KD = self._flat()
+        layout, flat_D = self._flat()
         network = Network(layout, self._activation.function, self._activation.derivative)
-        feed, layers = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32), layout.layers(flat_KD)
+        feed, layers = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32), layout.layers(flat_D)
         return torch.cat(
             [network.evaluate(layers, batch.x_KBI)[0, : batch.rows] for batch in feed.pieces(1)]
         ).numpy()
@@ -73,9 +73,9 @@ class SavedNet:
     def _flat(self) -> tuple[Layout, Tensor]:
         indices = range(0, len(self._weights), 2)
         layers = [(self._weights[f"{index}.weight"], self._weights[f"{index}.bias"]) for index in indices]
-        layout = Layout((layers[0][0].shape[1], *(len(bias) for _, bias in layers)))
-        flat_KD = torch.zeros(1, layout.size)
-        for view, (weight, bias) in zip(layout.real_layers(flat_KD), layers, strict=True):
+        layout = Layout((layers[0][0].shape[1], *(len(bias) for _, bias in layers)), members=1)
+        flat_D = torch.zeros(layout.size)
+        for view, (weight, bias) in zip(layout.real_layers(flat_D), layers, strict=True):
             view.weight_KIO.copy_(torch.from_numpy(weight.T.copy()))
             view.bias_K1O.copy_(torch.from_numpy(bias.copy()))
-        return layout, flat_KD
+        return layout, flat_D

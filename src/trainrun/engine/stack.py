@@ -1,6 +1,6 @@
-"""The stack: all tensors of the members that train, a row for each member.
+"""The stack: all tensors of the members that train.
 
-Members are independent slices, so leaving a stack is selecting rows: nobody notices.
+Members are independent slices, so leaving a stack is selecting slices: nobody notices.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Stack:
     """Parameters, gradients, optimizer state and best weights of some members of a plan.
 
     Args:
-        layout: where the parameters lie in a member's row.
+        layout: where the parameters lie.
         members: [K] places in the plan.
-        parameters_KD: the weights and biases.
-        best_KD: those of each member's best epoch.
-        state: the optimizer's buffers, each [K, D].
+        parameters_D: the weights and biases.
+        best_D: those of each member's best epoch.
+        state: the optimizer's buffers, each [D].
         steps: optimizer steps done, the same for all.
     """
 
@@ -31,51 +31,73 @@ class Stack:
         self,
         layout: Layout,
         members: np.ndarray,
-        parameters_KD: Tensor,
-        best_KD: Tensor,
+        parameters_D: Tensor,
+        best_D: Tensor,
         state: Mapping[str, Tensor],
         steps: int,
     ) -> None:
         self.layout, self.members, self.steps = layout, members, steps
-        self.parameters_KD, self.best_KD, self.state = parameters_KD, best_KD, state
-        self.gradient_KD = torch.zeros_like(parameters_KD)
-        self.layers = layout.layers(parameters_KD)
-        self.gradients = layout.layers(self.gradient_KD)
+        self.parameters_D, self.best_D, self.state = parameters_D, best_D, state
+        self.gradient_D = torch.zeros_like(parameters_D)
+        self.blocks, self.layers = layout.blocks(parameters_D), layout.layers(parameters_D)
+        self.gradients = layout.layers(self.gradient_D)
 
     @classmethod
-    def start(cls, plan: Plan, layout: Layout, device: torch.device, dtype: torch.dtype) -> Stack:
+    def start(cls, plan: Plan, device: torch.device, dtype: torch.dtype) -> Stack:
         """All members of a plan, at their start weights."""
-        parameters = torch.zeros(len(plan.cells), layout.size, dtype=dtype)
+        layout = Layout(plan.widths, len(plan.cells))
+        parameters = torch.zeros(layout.size, dtype=dtype)
+        views = layout.real_layers(parameters)
         for member in range(len(plan.cells)):
-            views = layout.real_layers(parameters[member : member + 1])
             for (weight, bias), (weight_IO, bias_O) in zip(views, plan.start_weights(member), strict=True):
-                weight.copy_(torch.from_numpy(weight_IO))
-                bias.copy_(torch.from_numpy(bias_O))
+                weight[member] = torch.from_numpy(weight_IO)
+                bias[member, 0] = torch.from_numpy(bias_O)
         parameters = parameters.to(device)
         state = {name: torch.full_like(parameters, value) for name, value in plan.optimizer.state.items()}
         return cls(layout, np.arange(len(plan.cells)), parameters, parameters.clone(), state, 0)
 
     def select(self, rows: np.ndarray) -> Stack:
-        """The stack of some of its rows."""
-        index = torch.from_numpy(rows).to(self.parameters_KD.device)
-        state = {name: buffer[index] for name, buffer in self.state.items()}
-        members, parameters, best = self.members[rows], self.parameters_KD[index], self.best_KD[index]
-        return Stack(self.layout, members, parameters, best, state, self.steps)
+        """The stack of some of its members."""
+        layout, index = self.layout.of(len(rows)), torch.from_numpy(rows).to(self.parameters_D.device)
+
+        def chosen(flat_D: Tensor) -> Tensor:
+            found = flat_D.new_zeros(layout.size)
+            for to, of in zip(layout.blocks(found), self.layout.blocks(flat_D), strict=True):
+                to.copy_(of[index])
+            return found
+
+        state = {name: chosen(buffer) for name, buffer in self.state.items()}
+        parameters, best = chosen(self.parameters_D), chosen(self.best_D)
+        return Stack(layout, self.members[rows], parameters, best, state, self.steps)
+
+    def move(self, direction_D: Tensor, rate: Tensor) -> None:
+        """Take a step: parameters -= rate * direction.
+
+        Args:
+            direction_D: of the optimizer.
+            rate: the learning rates, [K, 1], or one for all members, [].
+        """
+        if rate.dim() == 0:
+            self.parameters_D.addcmul_(direction_D, rate, value=-1)
+            return
+        for block, direction in zip(self.blocks, self.layout.blocks(direction_D), strict=True):
+            block.addcmul_(direction, rate, value=-1)
 
     def keep_best(self, improved_K: np.ndarray) -> None:
         """Take the present weights as the best ones of the members that improved."""
         if improved_K.all():
-            self.best_KD.copy_(self.parameters_KD)
+            self.best_D.copy_(self.parameters_D)
         elif improved_K.any():
-            rows = torch.from_numpy(np.flatnonzero(improved_K)).to(self.best_KD.device)
-            self.best_KD[rows] = self.parameters_KD[rows]
+            rows = torch.from_numpy(np.flatnonzero(improved_K)).to(self.best_D.device)
+            for best, now in zip(self.layout.blocks(self.best_D), self.blocks, strict=True):
+                best[rows] = now[rows]
 
     def best_weights(self, row: int) -> dict[str, np.ndarray]:
         """A member's best weights, keyed and shaped as `torch.nn.Sequential` has them (float32)."""
         weights = {}
-        for index, (weight, bias) in enumerate(self.layout.real_layers(self.best_KD[row : row + 1])):
-            weights[f"{2 * index}.weight"] = _array(weight[0].T)
-            weights[f"{2 * index}.bias"] = _array(bias[0, 0])
+        for index, (weight, bias) in enumerate(self.layout.real_layers(self.best_D)):
+            weights[f"{2 * index}.weight"] = _array(weight[row].T)
+            weights[f"{2 * index}.bias"] = _array(bias[row, 0])
         return weights
 
 

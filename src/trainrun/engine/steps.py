@@ -54,11 +54,9 @@ class Steps:
     def __init__(self, plan: Plan, stack: Stack, network: Network, feed: Feed) -> None:
         self._plan, self._stack, self._network, self._feed = plan, stack, network, feed
         self._objective = plan.objective
-        self.penalties = Penalties(
-            plan.strengths.select(stack.members), stack.layout.weights_end, stack.parameters_KD
-        )
+        self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, stack.parameters_D)
         weight_C = plan.class_weight
-        self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(stack.parameters_KD)
+        self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(stack.parameters_D)
         self._seeds = [plan.seeds[member] for member in stack.members]
         self._dropout = plan.dropout[stack.members]
 
@@ -71,19 +69,20 @@ class Steps:
         """
         members, size = len(self._seeds), self._plan.batch_size
         order_KN = self._feed.order(self._seeds, epoch)
-        rates_TK1 = torch.from_numpy(rates_TK).to(self._stack.parameters_KD).unsqueeze(-1)
+        rates = self._rates(rates_TK)
         tally = Tally(self._objective, self._loss, self._plan.dataset.target)
         trouble, activity = Trouble(members), list[Tensor]()
         for steps, masks in self._blocks(epoch, len(rates_TK)):
-            outputs, probes = [], []
+            outputs, probes_TPK = [], self._probes(len(steps))
             for place, step in enumerate(steps):
                 batch = self._feed.batch(order_KN, step * size, (step + 1) * size)
                 used = [None if mask is None else mask[:, place, : batch.x_KBI.shape[1]] for mask in masks]
-                outputs.append(self._step(batch, used, rates_TK1[step], activity))
-                probes.append(self._stack.parameters_KD.sum(1))
+                outputs.append(self._step(batch, used, rates[step], activity))
+                for block, probe_K in zip(self._stack.blocks, probes_TPK[place], strict=True):
+                    torch.sum(block, 1, out=probe_K)
             seen_KN = order_KN[:, steps.start * size : steps.stop * size]
             loss_KB = tally.add(torch.cat(outputs, dim=1), self._feed.target_N[seen_KN])
-            trouble.look(loss_KB, torch.stack(probes), size)
+            trouble.look(loss_KB, probes_TPK, size)
             if trouble.has_K.all():
                 break
         truth_KN = self._feed.truth()[order_KN[:, : steps.stop * size].cpu().numpy()]
@@ -101,10 +100,10 @@ class Steps:
         length = max(1, _BLOCK_NUMBERS // (len(self._seeds) * rows * max(widths)))
         for start in range(0, steps, length):
             block = range(start, min(start + length, steps))
-            yield block, [s.draw(len(block), self._stack.parameters_KD) if s else None for s in streams]
+            yield block, [s.draw(len(block), self._stack.parameters_D) if s else None for s in streams]
 
     def _step(
-        self, batch: Batch, masks: Sequence[Tensor | None], rate_K1: Tensor, activity: list[Tensor]
+        self, batch: Batch, masks: Sequence[Tensor | None], rate: Tensor, activity: list[Tensor]
     ) -> Tensor:
         """One optimizer step of all members; returns the outputs of the real rows, [K, B, C]."""
         stack, penalties = self._stack, self.penalties
@@ -115,15 +114,24 @@ class Steps:
             by_hidden = partial(penalties.activity_gradient, rows=batch.rows)
             activity.append(penalties.of_activity(trace.hidden, batch.rows))
         self._network.backward(stack.layers, stack.gradients, trace, delta_KBC, by_hidden)
-        penalties.add_to_gradient(stack.gradient_KD, stack.parameters_KD)
+        penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)
         stack.steps += 1
         optimizer = self._plan.optimizer
-        direction_KD = optimizer.direction(stack.gradient_KD, stack.state, stack.steps)
-        penalties.decay(stack.parameters_KD, rate_K1)
-        stack.parameters_KD.addcmul_(direction_KD, rate_K1, value=-1)
+        direction_D = optimizer.direction(stack.gradient_D, stack.state, stack.steps)
+        penalties.decay(stack.parameters_D, rate)
+        stack.move(direction_D, rate)
         if penalties.any_proximal:
-            penalties.shrink(stack.parameters_KD, rate_K1, optimizer.curvature(stack.state, stack.steps))
+            penalties.shrink(stack.parameters_D, rate, optimizer.curvature(stack.state, stack.steps))
         return trace.output_KBC[:, : batch.rows]
+
+    def _rates(self, rates_TK: np.ndarray) -> Tensor:
+        """The learning rates of each step: [T] where all members have the same, else [T, K, 1]."""
+        rates = torch.from_numpy(rates_TK).to(self._stack.parameters_D)
+        return rates[:, 0] if (rates_TK == rates_TK[:, :1]).all() else rates.unsqueeze(-1)
+
+    def _probes(self, steps: int) -> Tensor:
+        """A place for a sum over each block of parameters after each step, [T, P, K]."""
+        return self._stack.parameters_D.new_empty(steps, len(self._stack.blocks), len(self._seeds))
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:
         """The derivative of the batch's mean loss by the net's output."""

@@ -15,7 +15,6 @@ import torch
 
 from trainrun.engine.evaluation import Evaluator, of_member
 from trainrun.engine.feed import Feed
-from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import EpochResult, Steps
@@ -57,13 +56,14 @@ class Fit:
 
     def __init__(self, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:
         self._plan = plan
-        self._layout = Layout(plan.widths)
-        self._network = Network(self._layout, plan.activation, plan.activation_derivative)
+        start = Stack.start(plan, device, dtype)
+        self._parameters = start.layout.parameters
+        self._network = Network(start.layout, plan.activation, plan.activation_derivative)
         parts = {name: getattr(plan.dataset, name) for name in PARTS}
         self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
         self._evaluator = Evaluator(plan, self._network, self._feeds)
         self._stopping, self._plateau = copy(plan.early_stopping), copy(plan.plateau)
-        self._train_on(Stack.start(plan, self._layout, device, dtype))
+        self._train_on(start)
 
     def run(self) -> Iterator[Event]:
         """Train until nobody is left."""
@@ -84,7 +84,7 @@ class Fit:
     def _started(self) -> Iterator[Event]:
         for member, (cell, monitor) in enumerate(zip(self._plan.cells, self._plan.monitors, strict=True)):
             larger = cell.config.early_stopping.mode == "max"
-            yield FitStarted(member, cell.config.epochs, self._layout.parameters, monitor, larger)
+            yield FitStarted(member, cell.config.epochs, self._parameters, monitor, larger)
 
     def _end_epoch(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
         """What follows an epoch's last step: validation, the best weights, and who stops."""
@@ -94,7 +94,7 @@ class Fit:
         decision = self._stopping.observe(epoch, monitored_K)
         self._plateau.observe(monitored_K)
         stack.keep_best(decision.improved_K)
-        penalty_K = trained.activity_K + self._steps.penalties.of_weights(stack.parameters_KD)
+        penalty_K = trained.activity_K + self._steps.penalties.of_weights(stack.parameters_D)
         for k, member in enumerate(stack.members):
             yield EpochEnded(
                 member=int(member),
@@ -133,7 +133,7 @@ class Fit:
         ended_steps_K = np.full(len(rows), ended.steps) if steps_K is None else steps_K[rows]
         self._stopping, self._plateau = self._stopping.select(others), self._plateau.select(others)
         self._train_on(self.stack.select(others))
-        layers = self._layout.layers(ended.best_KD)
+        layers = ended.layout.layers(ended.best_D)
         parts = {part: self._evaluator.values(part, layers) for part in PARTS}
         confusions = {part: self._evaluator.confusion(part, layers) for part in PARTS[1:]}
         for k, member in enumerate(ended.members):
@@ -146,7 +146,7 @@ class Fit:
                 best_epoch=int(best_epoch_K[k]) if best_epoch_K[k] or untrained else None,
                 epochs=epochs,
                 steps=int(ended_steps_K[k]),
-                parameters=self._layout.parameters,
+                parameters=self._parameters,
                 zero_weights=sum(int((w == 0).sum()) for key, w in weights.items() if key.endswith("weight")),
                 **{part: of_member(values, k) for part, values in parts.items()},
                 confusion={part: of_all[k] for part, of_all in confusions.items() if of_all is not None},

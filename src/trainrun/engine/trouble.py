@@ -27,18 +27,19 @@ class Trouble:
         """Which members are in trouble."""
         return self.step_K >= 0
 
-    def look(self, loss_KB: Tensor, probe_TK: Tensor, batch_size: int) -> None:
+    def look(self, loss_KB: Tensor, probes_TPK: Tensor, batch_size: int) -> None:
         """Look at a block of steps.
 
         Args:
             loss_KB: losses of the block's rows, batch after batch.
-            probe_TK: for each step a number of each member that is not finite if one of its weights is not.
+            probes_TPK: after each step, numbers of each member of which one is not finite if one of its
+                weights is not.
             batch_size: rows of a full batch.
         """
-        steps = len(probe_TK)
-        if not (torch.isfinite(loss_KB).all() & torch.isfinite(probe_TK).all()):
+        steps = len(probes_TPK)
+        if not (torch.isfinite(loss_KB).all() & torch.isfinite(probes_TPK).all()):
             bad_loss_KT = _by_step(~torch.isfinite(loss_KB), steps, batch_size)
-            bad_weight_KT = (~torch.isfinite(probe_TK)).T.cpu().numpy()
+            bad_weight_KT = (~torch.isfinite(probes_TPK)).any(1).T.cpu().numpy()
             self._note(bad_loss_KT, bad_weight_KT)
         self._seen += steps
 
