@@ -13,6 +13,7 @@ import pytest
 from story import ended, epoch, make_config, story
 from trainrun.events import Event
 from trainrun.report.console import Console
+from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import run_summary, spread
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
@@ -219,3 +220,13 @@ def test_of_many_finished_runs_each_is_a_line(tmp_path):
 
 def test_a_spread_of_one():
     assert spread([0.5], 5) == "mean 0.50000 (0.50000 to 0.50000)"
+
+
+def test_a_stacks_line_counts_as_of_its_epoch_where_parts_are_not_equally_far(tmp_path):
+    ahead, behind = list(story(0, [0.9, 0.8])), list(story(1, [0.7]))
+    lines = StackLines()
+    said = [line for event in [ahead[0], behind[0], *ahead[1:], *behind[1:]] for line in lines.lines(event)]
+    assert [line.split(" - ")[:2] for line in said] == [
+        ["Epoch 1/9", "2 training"],
+        ["Epoch 2/9", "1 training, 1 stopped"],
+    ]

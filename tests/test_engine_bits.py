@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from builders import blobs, config, ended, epochs, fingerprint, line, run
+from builders import CPU, blobs, config, ended, epochs, fingerprint, line, run
+from trainrun.engine.parts import train_parts
 from trainrun.ingredients import activations, optimizers
+from trainrun.plan import Cell, part_plans
 
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 2, "early_stopping": False, "dropout": 0.3}
 THREADS = (1, 2)
@@ -104,3 +107,31 @@ def test_members_that_stop_leave_the_others_alone():
 
 def test_products_are_set_to_be_reproducible():
     assert os.environ["MKL_CBWR"]
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5])
+def test_parts_of_a_stack_side_by_side(parts):
+    members, dataset = seeds(5, epochs=3), blobs()
+    plans = part_plans([Cell(member, dataset) for member in members], parts)
+    events: list[list[object]] = [[] for _ in members]
+    for event in train_parts(plans, device=CPU, threads=1):
+        events[event.member].append(event)
+    assert [fingerprint(told) for told in events] == [fingerprint(told) for told in run(dataset, *members)]
+
+
+def test_what_breaks_a_part_is_raised_where_the_events_are_read():
+    dataset = blobs()
+    plans = part_plans([Cell(member, dataset) for member in seeds(4)], 2)
+    broken = replace(plans[1], objective=replace(plans[1].objective, report=None))
+    with pytest.raises(TypeError, match="not callable"):
+        list(train_parts([plans[0], broken], device=CPU, threads=1))
+
+
+def test_a_reader_may_leave_while_parts_train():
+    dataset = blobs()
+    events = train_parts(
+        part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6)], 2), device=CPU, threads=1
+    )
+    assert [next(events).member for _ in range(4)] == [0, 1, 2, 3]
+    next(events)
+    events.close()

@@ -9,10 +9,10 @@ from benchmarks.contenders import Trained
 from benchmarks.works import Work, config_file
 from trainrun.config import load_config
 from trainrun.data import load_data
-from trainrun.engine.device import choose_device, choose_threads
-from trainrun.engine.training import train
+from trainrun.engine.device import choose_device, choose_processors
+from trainrun.engine.parts import train_parts
 from trainrun.events import EpochEnded
-from trainrun.plan import Cell, make_plan
+from trainrun.plan import Cell, make_plan, part_plans
 
 
 def load(work: Work, folder: Path) -> Cell:
@@ -24,10 +24,11 @@ def load(work: Work, folder: Path) -> Cell:
 
 def train_together(work: Work, first: Cell, seeds: Sequence[int]) -> Trained:
     """Train one run for each seed, as one stack."""
-    plan = make_plan([Cell(first.config.with_seed(seed), first.dataset) for seed in seeds])
-    threads = choose_threads(first.config.threads, plan)
+    cells = [Cell(first.config.with_seed(seed), first.dataset) for seed in seeds]
+    device = choose_device(work.device)
+    processors = choose_processors(first.config.threads, make_plan(cells[:1]), len(cells), device)
     accuracies = [0.0] * len(seeds)
-    for event in train(plan, device=choose_device(work.device), threads=threads):
+    for event in train_parts(part_plans(cells, processors.parts), device=device, threads=processors.threads):
         if isinstance(event, EpochEnded):
             accuracies[event.member] = event.valid["accuracy"]
     return Trained(accuracies)

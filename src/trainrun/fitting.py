@@ -17,7 +17,7 @@ from trainrun.config.identity import identify
 from trainrun.data import Dataset, digests, load_data
 from trainrun.errors import DIVERGED, ResourceError, TrainrunError
 from trainrun.events import Event, FitEnded
-from trainrun.plan import Cell, Plan, make_plan, stacks
+from trainrun.plan import Cell, Plan, make_plan, part_plans, stacks
 from trainrun.runs.cleaning import remove
 from trainrun.runs.matching import difference_note, require_same
 from trainrun.runs.paths import RunPaths, default_runs, run_directory
@@ -26,6 +26,8 @@ from trainrun.runs.writing import RunWriter
 
 if TYPE_CHECKING:
     import torch
+
+    from trainrun.engine.device import Processors
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
 
@@ -226,7 +228,7 @@ def _stacks(jobs: list[_Job]) -> Iterator[list[_Job]]:
 
 def _train(jobs: list[_Job], fresh: bool, observer: Observer) -> None:
     """Train the runs of one stack."""
-    from trainrun.engine.device import choose_device, choose_threads
+    from trainrun.engine.device import choose_device, choose_processors
 
     try:
         device = choose_device(jobs[0].config.device)
@@ -234,30 +236,33 @@ def _train(jobs: list[_Job], fresh: bool, observer: Observer) -> None:
         for job in jobs:
             job.end("failed", error)
         return
-    threads = choose_threads(jobs[0].config.threads, jobs[0].plan)
+    first = jobs[0]
+    processors = choose_processors(first.config.threads, first.plan, len(jobs), device)
     for job in jobs:
         with job.carrying():
-            _begin(job, fresh, str(device), threads)
+            _begin(job, fresh, str(device), processors)
     begun = [job for job in jobs if not job.outcome]
     if begun:
-        _follow(begun, observer, device, threads)
+        _follow(begun, observer, device, processors)
 
 
-def _begin(job: _Job, fresh: bool, device: str, threads: int) -> None:
+def _begin(job: _Job, fresh: bool, device: str, processors: Processors) -> None:
     if fresh and job.directory.is_dir():
         remove(Run(job.directory))
     require_same(RunPaths(job.directory), job.config)
     job.writer = RunWriter(RunPaths(job.directory), job.config, job.notes)
-    job.writer.begin(job.cell.dataset.preprocessing.to_json(), device=device, threads=threads)
+    preprocessing = job.cell.dataset.preprocessing.to_json()
+    job.writer.begin(preprocessing, device=device, threads=processors.threads, parts=processors.parts)
 
 
-def _follow(jobs: list[_Job], observer: Observer, device: torch.device, threads: int) -> None:
+def _follow(jobs: list[_Job], observer: Observer, device: torch.device, processors: Processors) -> None:
     """Train, and hand every event to its run's writer and to the observer."""
-    from trainrun.engine.training import train
+    from trainrun.engine.parts import train_parts
 
     observer.begin([job.writer for job in jobs])
+    parts = part_plans([job.cell for job in jobs], processors.parts)
     try:
-        for event in train(make_plan([job.cell for job in jobs]), device=device, threads=threads):
+        for event in train_parts(parts, device=device, threads=processors.threads):
             job = jobs[event.member]
             if not job.outcome:
                 with job.carrying():

@@ -138,6 +138,12 @@ def stacks(cells: Sequence[Cell]) -> list[list[int]]:
     return list(groups.values())
 
 
+def part_plans(cells: Sequence[Cell], parts: int) -> list[Plan]:
+    """The plans of a stack that trains in parts of about equal size; the members keep their order."""
+    size = -(-len(cells) // parts)
+    return [make_plan(cells[start : start + size]) for start in range(0, len(cells), size)]
+
+
 def make_plan(cells: Sequence[Cell]) -> Plan:
     """Lay out the training of runs that `stacks` put together.
 

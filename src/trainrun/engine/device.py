@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from trainrun.errors import DeviceError
 from trainrun.plan import Plan
 
-#: Multiplications of a layer's product, on average, from which more threads pay even on a busy machine.
-_WORTH_A_THREAD = 2**25
+#: Multiplications of a step from which another processor pays (measured): of a layer's product on average for
+#: threads that share it, of a part's whole step for a part of the stack in a thread of its own.
+_WORTH_SHARING = 2**22
+_WORTH_A_PART = 2**22
+
+
+_LOAD = Path("/proc/loadavg")  # its fourth word: how many threads run at this moment / exist
+_LOOKS = 5
+
+
+class Processors(NamedTuple):
+    """How a stack uses the processors.
+
+    Attributes:
+        parts: so many parts of the stack train side by side.
+        threads: that share each product of a part.
+    """
+
+    parts: int
+    threads: int
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -37,21 +58,38 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def choose_threads(wanted: int | str, plan: Plan) -> int:
-    """The number of threads for a plan's operations.
+def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch.device) -> Processors:
+    """How many parts and threads a stack trains with. No bit of a result depends on it.
 
-    `auto` looks at one member's products alone, never at the size of the stack or the load. On small
-    products a second thread costs more than it brings, many times more where something else runs: threads
-    wait for each other at every product.
+    `auto` takes what is free at this moment, and one thread for small work: there a second one costs more
+    than it brings, many times more where something else runs. A number is the threads that share a product.
+
+    Args:
+        wanted: `threads` of the config.
+        plan: of one member.
+        members: of the stack.
+        device: where it trains.
     """
     if wanted != "auto":
-        return int(wanted)
+        return Processors(1, int(wanted))
     products = [plan.batch_size * i * o for i, o in pairwise(plan.widths)]
-    return _processors() if sum(products) / len(products) >= _WORTH_A_THREAD else 1
+    if device.type != "cpu" or sum(products) * members < _WORTH_SHARING:
+        return Processors(1, 1)
+    free = _free_processors()
+    parts = min(free, members, sum(products) * members // _WORTH_A_PART)
+    if parts > 1:
+        return Processors(parts, 1)
+    shared = members == 1 and sum(products) / len(products) >= _WORTH_SHARING
+    return Processors(1, free if shared else 1)
 
 
-def _processors() -> int:
+def _free_processors() -> int:
+    """Those that this process may use, less those that others keep busy right now; at least 1."""
     try:
-        return len(os.sched_getaffinity(0))
+        usable = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+        usable = os.cpu_count() or 1
+    with suppress(OSError, ValueError, IndexError):  # only Linux tells
+        busy = [int(_LOAD.read_text().split()[3].partition("/")[0]) - 1 for _ in range(_LOOKS)]
+        return max(1, usable - min(busy))
+    return usable

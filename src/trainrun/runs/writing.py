@@ -38,13 +38,14 @@ class RunWriter:
         self._lines: list[str] = []
         self._begun = self._flushed = time.monotonic()
 
-    def begin(self, preprocessing: Mapping[str, Any], *, device: str, threads: int) -> None:
+    def begin(self, preprocessing: Mapping[str, Any], *, device: str, threads: int, parts: int = 1) -> None:
         """Make the directory and write what is known before training; a run that had begun starts over.
 
         Args:
             preprocessing: what was fitted on the training rows.
             device: the device chosen, such as `cpu`.
-            threads: the number of threads chosen.
+            threads: the number of threads that share an operation.
+            parts: so many parts of the stack train side by side.
 
         Raises:
             RunDirectoryError: the directory cannot be created or written to.
@@ -61,7 +62,7 @@ class RunWriter:
             contents[self.paths.group_config] = self.config.with_seed(0).to_yaml().encode()
         write_files(contents)
         self._begun = self._flushed = time.monotonic()
-        self._journal.record("start", **process_facts(), **self._facts(device, threads))
+        self._journal.record("start", **process_facts(), **self._facts(device, threads, parts))
 
     def handle(self, event: Event) -> None:
         """Take an event in. Once `FitEnded` was handled, the run is complete on disk.
@@ -107,7 +108,7 @@ class RunWriter:
                 pending.clear()
         self._flushed = time.monotonic()
 
-    def _facts(self, device: str, threads: int) -> dict[str, Any]:
+    def _facts(self, device: str, threads: int, parts: int) -> dict[str, Any]:
         data = self.config.data
         files = {"path": data.path, "valid": data.valid, "test": data.test}
         return {
@@ -115,6 +116,7 @@ class RunWriter:
             "data": data.source or {role: place for role, place in files.items() if place},
             "device": device,
             "threads": threads,
+            "parts": parts,
             "notes": self.notes,
         }
 
