@@ -183,7 +183,7 @@ def test_what_is_refused_is_refused_in_one_line_with_its_place(text, message):
     started = time.process_time()
     with pytest.raises(UnreadableError, match=f"^{message}") as caught:
         read(content)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 3  # half a second here; what this would miss is no blow-up
     assert str(caught.value) == printable(str(caught.value))
 
 
@@ -202,10 +202,10 @@ SLOWEST = {
 
 
 @pytest.mark.parametrize("text", SLOWEST.values(), ids=SLOWEST)
-def test_the_slowest_texts_within_the_limits_take_less_than_a_second(text):
+def test_the_slowest_texts_within_the_limits_are_answered_soon(text):
     started = time.process_time()
     read(text)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 3  # half a second here; what this would miss is no blow-up
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path):
