@@ -47,12 +47,6 @@ class DifferentRunError(TrainrunError):
     exit_code = 4
 
 
-class RunBusyError(TrainrunError):
-    """Another process is training this run."""
-
-    exit_code = 5
-
-
 class DataError(TrainrunError):
     """The data cannot be used as it is."""
 

@@ -15,8 +15,7 @@ from trainrun.plan import Plan
 
 #: Multiplications of a step from which another processor pays (measured): of a layer's product on average for
 #: threads that share it, of a part's whole step for a part of the stack in a thread of its own.
-_WORTH_SHARING = 2**22
-_WORTH_A_PART = 2**22
+_WORTH_A_PROCESSOR = 2**22
 
 
 _LOAD = Path("/proc/loadavg")  # its fourth word: how many threads run at this moment / exist
@@ -73,13 +72,13 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
     if wanted != "auto":
         return Processors(1, int(wanted))
     products = [plan.batch_size * i * o for i, o in pairwise(plan.widths)]
-    if device.type != "cpu" or sum(products) * members < _WORTH_SHARING:
+    if device.type != "cpu" or sum(products) * members < _WORTH_A_PROCESSOR:
         return Processors(1, 1)
     free = _free_processors()
-    parts = min(free, members, sum(products) * members // _WORTH_A_PART)
+    parts = min(free, members, sum(products) * members // _WORTH_A_PROCESSOR)
     if parts > 1:
         return Processors(parts, 1)
-    shared = members == 1 and sum(products) / len(products) >= _WORTH_SHARING
+    shared = members == 1 and sum(products) / len(products) >= _WORTH_A_PROCESSOR
     return Processors(1, free if shared else 1)
 
 

@@ -34,13 +34,13 @@ class Optimizer(Protocol):
         """Update `state` in place and return where to go.
 
         Args:
-            gradient: [K, D], not changed.
-            state: the buffers, each [K, D].
+            gradient: of all members, any shape; not changed.
+            state: the buffers, each of its shape.
             t: the number of this step, from 1.
         """
 
     def curvature(self, state: "State", t: int) -> "Tensor | None":
-        """What the step just taken was divided by, [K, D]; None where steps are plain."""
+        """What the step just taken was divided by, of the gradient's shape; None where steps are plain."""
 
 
 @optimizers.register()
