@@ -143,7 +143,9 @@ def test_what_auto_resolves_to_is_no_difference(tmp_path):
             "optimizer={name: sgd, momentum: 0.5}",
             [("optimizer", "adam", {"name": "sgd", "momentum": 0.5})],
         ),
-        ("dropout=0.1", [("dropout.hidden", [0.0, 0.0], [0.1, 0.1])]),
+        ("hidden=8", [("hidden", [64, 64], [8])]),
+        ("dropout=0.1", [("dropout.hidden", 0.0, 0.1)]),
+        ("dropout=0.1,0.2", [("dropout.hidden", 0.0, [0.1, 0.2])]),
         ("warmup=5 epochs", [("warmup", "0 steps", "5 epochs")]),
         ("loss=mse", [("loss", "auto", "mse")]),
         ("early_stopping=false", [("early_stopping.patience", 10, None)]),
@@ -161,6 +163,13 @@ def test_other_paths_are_no_difference(tmp_path):
     old = config_of(tmp_path, "data: {path: a.idx, target: l, valid: [c, d]}\n")
     new = config_of(tmp_path, "data: {path: b.idx, target: m}\n")
     assert differences(old, new) == []
+
+
+def test_a_config_knows_what_was_written(tmp_path):
+    config = config_of(tmp_path, "data: digits\noptimizer: {name: adam}\n", "early_stopping.patience=3")
+    written = ("data", "optimizer", "optimizer.name", "early_stopping.patience")
+    assert all(config.is_written(key) for key in written)
+    assert not any(config.is_written(key) for key in ("seed", "optimizer.eps", "early_stopping.mode"))
 
 
 def test_with_seed_changes_the_seed_alone(tmp_path):

@@ -37,17 +37,17 @@ class Request:
     """What a command asks to be fitted.
 
     Attributes:
-        configs: config files.
-        overrides: `key=value` texts that override keys of every config.
-        seeds: how many seeds of each config, from its own on; None for that one alone.
+        configs: config files, or configs that were loaded before.
+        overrides: `key=value` texts that override keys of every config file.
+        seeds: how many seeds of each config, from its own on, or which; None for its own alone.
         runs: the folder of runs.
         fresh: start over, whatever is there.
         shard: (I, N), I from 1: only the runs that fall to part I of N in turn.
     """
 
-    configs: Sequence[str | Path]
+    configs: Sequence[str | Path | Config]
     overrides: Sequence[str] = ()
-    seeds: int | None = None
+    seeds: int | Sequence[int] | None = None
     runs: Path = Path("runs")
     fresh: bool = False
     shard: tuple[int, int] | None = None
@@ -179,17 +179,23 @@ def _requested(request: Request) -> tuple[list[_Job], list[Outcome]]:
     """All runs of the command, each once, and the configs that cannot be read."""
     jobs: dict[tuple[str, int], _Job] = {}
     unreadable = []
-    for path in request.configs:
+    for given in request.configs:
         try:
-            config = load_config(path, request.overrides)
+            config = given if isinstance(given, Config) else load_config(given, request.overrides)
             id8 = identify(config, digests(config.data))
         except TrainrunError as error:
             unreadable.append(Outcome(None, "failed", error))
             continue
-        for seed in range(config.seed, config.seed + (request.seeds or 1)):
+        for seed in _seeds(config, request.seeds):
             directory = run_directory(request.runs, config.name, id8, seed)
             jobs.setdefault((id8, seed), _Job(config.with_seed(seed), id8, directory))
     return list(jobs.values()), unreadable
+
+
+def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:
+    if wanted is None or isinstance(wanted, int):
+        return range(config.seed, config.seed + (wanted or 1))
+    return wanted
 
 
 def _prepare(job: _Job, request: Request, observer: Observer, datasets: dict[str, Dataset]) -> None:

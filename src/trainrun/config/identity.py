@@ -75,14 +75,18 @@ def _compare(key: str, old: Any, new: Any) -> Iterator[tuple[str, object, object
     if isinstance(new, Section) and type(old) is type(new):
         for field in type(new).model_fields:
             yield from _compare(_join(key, field), getattr(old, field), getattr(new, field))
-    elif old != new and key not in _APART and not isinstance(old, Path) and not isinstance(new, Path):
-        yield key, _shown(key, old), _shown(key, new)
+    elif key not in _APART and not isinstance(old, Path) and not isinstance(new, Path):
+        before, after = _shown(key, old), _shown(key, new)
+        if before != after:
+            yield key, before, after
 
 
 def _shown(key: str, value: Any) -> object:
     if isinstance(value, Choice):
         changed = plain(value.changed)
         return {"name": value.name, **changed} if changed else value.name
+    if key == "dropout.hidden" and len(set(value)) == 1:  # of layers, of which the other may have more
+        return value[0]
     return "auto" if value is None and key in AUTO else plain(value)
 
 

@@ -130,6 +130,10 @@ class Config(Section):
             (self._places[found] for found in around if found in self._places), self._places.get("", "config")
         )
 
+    def is_written(self, key: str) -> bool:
+        """Whether a dotted key is given a value, in a file or on the command line, rather than left out."""
+        return key in self._places
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is allowed and yet hardly meant, in sentences to say once."""
