@@ -27,7 +27,8 @@ def machine(tmp_path, monkeypatch):
     ("keys", "members", "running", "expected"),
     [
         ({}, 1, 0, Processors(1, 1)),  # small work never takes a second one
-        ({}, 40, 0, Processors(1, 1)),
+        ({}, 8, 0, Processors(1, 1)),
+        ({}, 400, 0, Processors(4, 1)),
         (WIDE, 1, 0, Processors(1, 4)),
         (WIDE, 1, 3, Processors(1, 1)),
         (WIDE, 1, 9, Processors(1, 1)),

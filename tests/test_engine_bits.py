@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from multiprocessing import active_children
 
 import pytest
 
 from builders import CPU, blobs, config, ended, epochs, fingerprint, line, run
 from trainrun.engine.parts import train_parts
+from trainrun.errors import ResourceError
 from trainrun.ingredients import activations, optimizers
 from trainrun.plan import Cell, part_plans
 
@@ -135,3 +137,14 @@ def test_a_reader_may_leave_while_parts_train():
     assert [next(events).member for _ in range(4)] == [0, 1, 2, 3]
     next(events)
     events.close()
+
+
+def test_a_part_that_the_system_ends_is_said_to_be_so():
+    dataset = blobs()
+    plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6)], 2)
+    events = train_parts(plans, device=CPU, threads=1)
+    next(events)
+    active_children()[0].kill()
+    with pytest.raises(ResourceError, match=r"a process that trained 2 runs was ended by the system"):
+        list(events)
+    assert not active_children()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +14,10 @@ import torch
 from trainrun.errors import DeviceError
 from trainrun.plan import Plan
 
-#: Multiplications of a step from which another processor pays (measured): of a layer's product on average for
-#: threads that share it, of a part's whole step for a part of the stack in a thread of its own.
-_WORTH_A_PROCESSOR = 2**22
-
+# Multiplications from which another processor pays (measured): in a layer's product, on average, for a thread
+# that shares it; in a step of a part of the stack for a process of its own.
+_WORTH_A_THREAD = 2**22
+_WORTH_A_PROCESS = 2**21
 
 _LOAD = Path("/proc/loadavg")  # its fourth word: how many threads run at this moment / exist
 _LOOKS = 5
@@ -26,7 +27,8 @@ class Processors(NamedTuple):
     """How a stack uses the processors.
 
     Attributes:
-        parts: so many parts of the stack train side by side.
+        parts: so many parts of the stack train side by side, each in a process; 1 where no process is forked
+            safely (macOS).
         threads: that share each product of a part.
     """
 
@@ -72,14 +74,12 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
     if wanted != "auto":
         return Processors(1, int(wanted))
     products = [plan.batch_size * i * o for i, o in pairwise(plan.widths)]
-    if device.type != "cpu" or sum(products) * members < _WORTH_A_PROCESSOR:
+    worth_parts = min(members, sum(products) * members // _WORTH_A_PROCESS) if sys.platform == "linux" else 1
+    worth_threads = members == 1 and sum(products) / len(products) >= _WORTH_A_THREAD
+    if device.type != "cpu" or not (worth_parts > 1 or worth_threads):
         return Processors(1, 1)
     free = _free_processors()
-    parts = min(free, members, sum(products) * members // _WORTH_A_PROCESSOR)
-    if parts > 1:
-        return Processors(parts, 1)
-    shared = members == 1 and sum(products) / len(products) >= _WORTH_A_PROCESSOR
-    return Processors(1, free if shared else 1)
+    return Processors(1, free) if worth_threads else Processors(min(free, worth_parts), 1)
 
 
 def _free_processors() -> int:
