@@ -13,7 +13,7 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"errors", "events", "registry", "quantities", "streams"},
+    {"errors", "events", "lazy", "registry", "quantities", "streams"},
     {"ingredients"},
     {"config"},
     {"data", "stopping"},

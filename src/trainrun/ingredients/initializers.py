@@ -10,12 +10,15 @@ Those with the trait `matrix` fill weights only. What a config may set is under 
 # No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
+from trainrun.lazy import numpy as np
 from trainrun.quantities import NonNegative, Positive
 from trainrun.registry import Registry
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from numpy.random import Generator
 
 
 class Fans(NamedTuple):
@@ -30,7 +33,7 @@ class Fans(NamedTuple):
     fan_out: int
 
 
-Initializer = Callable[..., np.ndarray]
+Initializer = Callable[..., "ndarray"]
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Gain = Positive | Literal["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
 
@@ -49,19 +52,19 @@ _TRUNCATED_STD = 0.87962566103423978
 
 
 @initializers.register()
-def zeros(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
+def zeros(rng: "Generator", shape: tuple[int, ...], fans: Fans) -> "ndarray":
     """All 0; for a weight every unit of a layer stays the same unit."""
     return np.zeros(shape)
 
 
 @initializers.register()
-def ones(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
+def ones(rng: "Generator", shape: tuple[int, ...], fans: Fans) -> "ndarray":
     """All 1."""
     return np.ones(shape)
 
 
 @initializers.register()
-def constant(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, value: float) -> np.ndarray:
+def constant(rng: "Generator", shape: tuple[int, ...], fans: Fans, *, value: float) -> "ndarray":
     """All `value`.
 
     Settings:
@@ -72,13 +75,13 @@ def constant(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, va
 
 @initializers.register()
 def normal(
-    rng: np.random.Generator,
+    rng: "Generator",
     shape: tuple[int, ...],
     fans: Fans,
     *,
     mean: float = 0.0,
     std: NonNegative = 0.05,
-) -> np.ndarray:
+) -> "ndarray":
     """N(mean, std^2), whatever the layer's size.
 
     Settings:
@@ -90,8 +93,8 @@ def normal(
 
 @initializers.register()
 def uniform(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, low: float = -0.05, high: float = 0.05
-) -> np.ndarray:
+    rng: "Generator", shape: tuple[int, ...], fans: Fans, *, low: float = -0.05, high: float = 0.05
+) -> "ndarray":
     """U(low, high), whatever the layer's size.
 
     Settings:
@@ -103,13 +106,13 @@ def uniform(
 
 @initializers.register()
 def truncated_normal(
-    rng: np.random.Generator,
+    rng: "Generator",
     shape: tuple[int, ...],
     fans: Fans,
     *,
     mean: float = 0.0,
     std: NonNegative = 0.05,
-) -> np.ndarray:
+) -> "ndarray":
     """N(mean, std^2) cut at two standard deviations; what is left has 0.8796 std, as in Keras.
 
     Settings:
@@ -121,8 +124,8 @@ def truncated_normal(
 
 @initializers.register("glorot_normal")
 def xavier_normal(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0, mode: Mode = "fan_avg"
-) -> np.ndarray:
+    rng: "Generator", shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0, mode: Mode = "fan_avg"
+) -> "ndarray":
     """N(0, 2/(fan_in + fan_out)), for sigmoid, tanh and softsign; not truncated, as in PyTorch.
 
     Many textbooks call a standard deviation of sqrt(1/fan_in) "Xavier": `mode: fan_in` gives exactly that.
@@ -138,8 +141,8 @@ def xavier_normal(
 
 @initializers.register("glorot_uniform")
 def xavier_uniform(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0, mode: Mode = "fan_avg"
-) -> np.ndarray:
+    rng: "Generator", shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0, mode: Mode = "fan_avg"
+) -> "ndarray":
     """U(+-sqrt(6/(fan_in + fan_out))), for sigmoid, tanh and softsign.
 
     Settings:
@@ -152,7 +155,7 @@ def xavier_uniform(
 
 
 @initializers.register()
-def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
+def lecun_normal(rng: "Generator", shape: tuple[int, ...], fans: Fans) -> "ndarray":
     """N(0, 1/fan_in), for selu and for layers without a nonlinearity; not truncated.
 
     Source: LeCun et al. 1998, "Efficient BackProp", equation 16.
@@ -161,7 +164,7 @@ def lecun_normal(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -
 
 
 @initializers.register()
-def lecun_uniform(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
+def lecun_uniform(rng: "Generator", shape: tuple[int, ...], fans: Fans) -> "ndarray":
     """U(+-sqrt(3/fan_in)), for selu and for layers without a nonlinearity.
 
     Source: LeCun et al. 1998, "Efficient BackProp", equation 16.
@@ -170,9 +173,7 @@ def lecun_uniform(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) 
 
 
 @initializers.register("kaiming_normal")
-def he_normal(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, mode: Mode = "fan_in"
-) -> np.ndarray:
+def he_normal(rng: "Generator", shape: tuple[int, ...], fans: Fans, *, mode: Mode = "fan_in") -> "ndarray":
     """N(0, 2/fan_in), for relu and its relatives; not truncated, as in PyTorch.
 
     Settings:
@@ -184,9 +185,7 @@ def he_normal(
 
 
 @initializers.register("kaiming_uniform")
-def he_uniform(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, mode: Mode = "fan_in"
-) -> np.ndarray:
+def he_uniform(rng: "Generator", shape: tuple[int, ...], fans: Fans, *, mode: Mode = "fan_in") -> "ndarray":
     """U(+-sqrt(6/fan_in)), for relu and its relatives.
 
     Settings:
@@ -199,14 +198,14 @@ def he_uniform(
 
 @initializers.register()
 def variance_scaling(
-    rng: np.random.Generator,
+    rng: "Generator",
     shape: tuple[int, ...],
     fans: Fans,
     *,
     scale: Positive = 1.0,
     mode: Mode = "fan_in",
     distribution: Literal["normal", "truncated_normal", "uniform"] = "truncated_normal",
-) -> np.ndarray:
+) -> "ndarray":
     """Variance scale/fan: the general form of the xavier, lecun and he families.
 
     The truncated normal is widened so that its variance is scale/fan after the cut, as in Keras.
@@ -227,9 +226,7 @@ def variance_scaling(
 
 
 @initializers.register(matrix=True)
-def orthogonal(
-    rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0
-) -> np.ndarray:
+def orthogonal(rng: "Generator", shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0) -> "ndarray":
     """A random orthogonal matrix times `gain`: lengths are kept (of what fits, where it is not square).
 
     Settings:
@@ -249,7 +246,7 @@ def orthogonal(
 
 
 @initializers.register(matrix=True)
-def identity(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0) -> np.ndarray:
+def identity(rng: "Generator", shape: tuple[int, ...], fans: Fans, *, gain: Gain = 1.0) -> "ndarray":
     """`gain` on the diagonal, 0 elsewhere: each unit passes one input on.
 
     Settings:
@@ -261,7 +258,7 @@ def identity(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans, *, ga
 
 
 @initializers.register()
-def torch_default(rng: np.random.Generator, shape: tuple[int, ...], fans: Fans) -> np.ndarray:
+def torch_default(rng: "Generator", shape: tuple[int, ...], fans: Fans) -> "ndarray":
     """U(+-1/sqrt(fan_in)) for weight and bias: what `torch.nn.Linear` does; neither xavier nor he.
 
     Source: PyTorch's Linear.reset_parameters.
@@ -278,16 +275,16 @@ def _factor(gain: Gain) -> float:
     return _GAINS[gain] if isinstance(gain, str) else gain
 
 
-def _standard_uniform(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _standard_uniform(rng: "Generator", shape: tuple[int, ...]) -> "ndarray":
     # Mean 0 and variance 1.
     return math.sqrt(3) * rng.uniform(-1.0, 1.0, shape)
 
 
-def _standard_truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _standard_truncated(rng: "Generator", shape: tuple[int, ...]) -> "ndarray":
     # By the inverse of the distribution function: one draw a number, none rejected.
     from scipy.special import ndtr, ndtri
 
     tail = ndtr(-2.0)
     drawn = ndtri(tail + (1 - 2 * tail) * rng.random(shape))
-    inside: np.ndarray = np.clip(drawn, -2.0, 2.0)  # rounding may step over the cut by a hair
+    inside: ndarray = np.clip(drawn, -2.0, 2.0)  # rounding may step over the cut by a hair
     return inside

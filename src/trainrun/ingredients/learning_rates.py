@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from trainrun.ingredients.lengths import Training
 from trainrun.ingredients.schedules import schedules
+from trainrun.lazy import numpy as np
 from trainrun.quantities import Duration
 
 

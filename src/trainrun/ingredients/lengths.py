@@ -7,8 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
+from trainrun.lazy import numpy as np
 from trainrun.quantities import Duration
 
 

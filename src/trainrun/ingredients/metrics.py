@@ -8,18 +8,21 @@ nothing raises.
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from trainrun.lazy import numpy as np
 from trainrun.registry import Registry
 
-Metric = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+Metric = Callable[["ndarray", "ndarray", int], "ndarray"]
 
 metrics: Registry[Metric] = Registry("metric")
 
 
 @metrics.register(task="classification", larger_is_better=True, reads="class")
-def accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def accuracy(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The share of rows whose class is right.
 
     Args:
@@ -34,7 +37,7 @@ def accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarr
 
 
 @metrics.register(task="classification", larger_is_better=True, reads="class")
-def balanced_accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def balanced_accuracy(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The mean over classes of the share of a class's rows that are right.
 
     Args:
@@ -48,7 +51,7 @@ def balanced_accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) ->
     Source: Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
     """
 
-    def mean_recall(answer: np.ndarray, truth: np.ndarray) -> float:
+    def mean_recall(answer: "ndarray", truth: "ndarray") -> float:
         table = confusion(answer, truth, classes)
         rows = table.sum(axis=1)
         occurs = rows > 0
@@ -58,7 +61,7 @@ def balanced_accuracy(answer_KN: np.ndarray, truth: np.ndarray, classes: int) ->
 
 
 @metrics.register(task="classification", larger_is_better=True, reads="class")
-def f1_macro(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def f1_macro(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The mean over classes of F1, the harmonic mean of precision and recall.
 
     Args:
@@ -72,7 +75,7 @@ def f1_macro(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarr
     Source: Opitz & Burst 2019, arXiv:1911.03347: the mean of F1, not F1 of the means.
     """
 
-    def mean_f1(answer: np.ndarray, truth: np.ndarray) -> float:
+    def mean_f1(answer: "ndarray", truth: "ndarray") -> float:
         table = confusion(answer, truth, classes)
         mentions = table.sum(axis=0) + table.sum(axis=1)
         occurs = mentions > 0
@@ -82,7 +85,7 @@ def f1_macro(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarr
 
 
 @metrics.register(task="classification", larger_is_better=True, reads="score")
-def auc(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def auc(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The chance that a row of the second class scores above one of the first; a tie counts half.
 
     The area under the receiver operating characteristic, for two classes; nan where only one occurs.
@@ -102,7 +105,7 @@ def auc(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
 
 
 @metrics.register(task="regression", larger_is_better=False, reads="value")
-def rmse(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def rmse(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The root of the mean squared error, in the target's units.
 
     Args:
@@ -117,7 +120,7 @@ def rmse(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
 
 
 @metrics.register(task="regression", larger_is_better=False, reads="value")
-def mae(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def mae(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The mean absolute error, in the target's units.
 
     Args:
@@ -132,7 +135,7 @@ def mae(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
 
 
 @metrics.register(task="regression", larger_is_better=True, reads="value")
-def r2(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+def r2(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
     """The share of the target's variance that is explained: 1 is perfect, 0 is its mean's.
 
     Args:
@@ -144,7 +147,7 @@ def r2(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
         [K], up to 1; nan where the true values are all equal.
     """
 
-    def explained(answer: np.ndarray, truth: np.ndarray) -> float:
+    def explained(answer: "ndarray", truth: "ndarray") -> float:
         if truth.min() == truth.max():  # its sum of squares may be a rounding error instead of 0
             return math.nan
         return 1 - float(np.sum((truth - answer) ** 2) / np.sum((truth - np.mean(truth)) ** 2))
@@ -152,7 +155,7 @@ def r2(answer_KN: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
     return _by_member(explained, answer_KN, truth)
 
 
-def confusion(answer_N: np.ndarray, truth_N: np.ndarray, classes: int) -> np.ndarray:
+def confusion(answer_N: "ndarray", truth_N: "ndarray", classes: int) -> "ndarray":
     """How often each class was taken for each.
 
     Args:
@@ -168,8 +171,8 @@ def confusion(answer_N: np.ndarray, truth_N: np.ndarray, classes: int) -> np.nda
 
 
 def _by_member(
-    value: Callable[[np.ndarray, np.ndarray], float], answer_KN: np.ndarray, truth: np.ndarray
-) -> np.ndarray:
+    value: Callable[["ndarray", "ndarray"], float], answer_KN: "ndarray", truth: "ndarray"
+) -> "ndarray":
     # Contiguous rows are summed in one order, however the members lie in memory.
     truth_KN = np.broadcast_to(truth, answer_KN.shape)
     members = zip(answer_KN, truth_KN, strict=True)
@@ -181,7 +184,7 @@ def _by_member(
     return np.array(values, dtype=np.float64)
 
 
-def _area(score: np.ndarray, truth: np.ndarray) -> float:
+def _area(score: "ndarray", truth: "ndarray") -> float:
     second = truth == 1
     ahead, behind = int(second.sum()), int((~second).sum())
     if not ahead or not behind or np.isnan(score).any():

@@ -9,38 +9,39 @@ long the training is; one that `rises_itself` takes no warm-up.
 
 # No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
-from numpy.typing import NDArray
 
 from trainrun.ingredients.lengths import Training, cycles
+from trainrun.lazy import numpy as np
 from trainrun.quantities import Count, Duration, Fraction, NonNegative, Positive
 from trainrun.registry import Registry
 
-Schedule = Callable[..., np.ndarray]
-Steps = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+Schedule = Callable[..., "ndarray"]
 
 schedules: Registry[Schedule] = Registry("schedule")
 
 
 @schedules.register()
-def constant(t: Steps, learning_rate: float, training: Training) -> np.ndarray:
+def constant(t: "ndarray", learning_rate: float, training: Training) -> "ndarray":
     """The learning rate as it is."""
     return np.full(t.shape, learning_rate, dtype=np.float64)
 
 
 @schedules.register()
 def exponential(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     decay_rate: Positive,
     decay_over: Duration | None = None,
     staircase: bool = False,
-) -> np.ndarray:
+) -> "ndarray":
     """L r^(t/D): multiplied by `decay_rate` every `decay_over`, smoothly or in a staircase.
 
     Settings:
@@ -55,14 +56,14 @@ def exponential(
 
 @schedules.register()
 def inverse_time(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     decay_rate: Positive,
     decay_over: Duration | None = None,
     staircase: bool = False,
-) -> np.ndarray:
+) -> "ndarray":
     """L/(1 + r t/D): divided by a number that grows by `decay_rate` every `decay_over`.
 
     Settings:
@@ -77,7 +78,7 @@ def inverse_time(
 
 @schedules.register()
 def polynomial(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
@@ -85,7 +86,7 @@ def polynomial(
     end: NonNegative = 0.0,
     power: Positive = 1.0,
     cycle: bool = False,
-) -> np.ndarray:
+) -> "ndarray":
     """(L - E)(1 - min(t, D)/D)^p + E: down to `end` over `decay_over`, and then E or, with `cycle`, up again.
 
     Settings:
@@ -100,12 +101,14 @@ def polynomial(
     if cycle:
         # Whole numbers: a rounded quotient would start a cycle too early or too late.
         length *= np.maximum(1, -(-t // length))
-    rates: np.ndarray = (learning_rate - end) * (1 - np.minimum(t, length) / length) ** power + end
+    rates: ndarray = (learning_rate - end) * (1 - np.minimum(t, length) / length) ** power + end
     return rates
 
 
 @schedules.register(spans_training=True)
-def linear(t: Steps, learning_rate: float, training: Training, *, end_factor: Fraction = 0.0) -> np.ndarray:
+def linear(
+    t: "ndarray", learning_rate: float, training: Training, *, end_factor: Fraction = 0.0
+) -> "ndarray":
     """A straight line from L to `end_factor` L over the whole training.
 
     Settings:
@@ -118,13 +121,13 @@ def linear(t: Steps, learning_rate: float, training: Training, *, end_factor: Fr
 
 @schedules.register()
 def piecewise(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     boundaries: list[Duration],
     values: list[NonNegative],
-) -> np.ndarray:
+) -> "ndarray":
     """One value up to each boundary and one after the last; a boundary step still has the old value.
 
     Settings:
@@ -143,8 +146,8 @@ def piecewise(
 
 @schedules.register()
 def step(
-    t: Steps, learning_rate: float, training: Training, *, every: Duration, gamma: Positive = 0.1
-) -> np.ndarray:
+    t: "ndarray", learning_rate: float, training: Training, *, every: Duration, gamma: Positive = 0.1
+) -> "ndarray":
     """Multiplied by `gamma` after every so many steps or epochs.
 
     Settings:
@@ -158,13 +161,13 @@ def step(
 
 @schedules.register()
 def multistep(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     milestones: list[Duration],
     gamma: Positive = 0.1,
-) -> np.ndarray:
+) -> "ndarray":
     """Multiplied by `gamma` at each milestone; a milestone's step already has the new value.
 
     Settings:
@@ -179,13 +182,13 @@ def multistep(
 
 @schedules.register()
 def cosine(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     decay_over: Duration | None = None,
     alpha: Fraction = 0.0,
-) -> np.ndarray:
+) -> "ndarray":
     """Half a cosine from L down to `alpha` L over `decay_over`, and `alpha` L afterwards.
 
     Settings:
@@ -200,7 +203,7 @@ def cosine(
 
 @schedules.register()
 def cosine_restarts(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
@@ -208,7 +211,7 @@ def cosine_restarts(
     t_mul: Annotated[float, Ge(1), Le(1e6)] = 2.0,
     m_mul: Positive = 1.0,
     alpha: Fraction = 0.0,
-) -> np.ndarray:
+) -> "ndarray":
     """Half a cosine down, again and again from the top, each cycle `t_mul` times longer.
 
     At f of cycle i it is L[(1-a) m^i (1 + cos(pi f))/2 + a]: the floor is not scaled by m. A boundary belongs
@@ -227,20 +230,20 @@ def cosine_restarts(
     cycle = np.searchsorted(laid.start, t, side="right") - 1
     progress = (t - laid.start[cycle] + laid.late[cycle]) / laid.length[cycle]
     height = (1 - alpha) * m_mul ** cycle.astype(np.float64)
-    rates: np.ndarray = learning_rate * (height * _half_cosine(progress) + alpha)
+    rates: ndarray = learning_rate * (height * _half_cosine(progress) + alpha)
     return rates
 
 
 @schedules.register(spans_training=True, rises_itself=True)
 def one_cycle(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
     rise: Duration = Duration.parse("30%"),
     start_divisor: Positive = 25.0,
     end_divisor: Positive = 1e4,
-) -> np.ndarray:
+) -> "ndarray":
     """A half cosine up from L/25 to L, then one down to almost nothing at the very last step.
 
     The momentum is left alone. `rise` counts the steps up to and with the peak.
@@ -264,8 +267,8 @@ def one_cycle(
 
 @schedules.register()
 def inverse_sqrt(
-    t: Steps, learning_rate: float, training: Training, *, shift: Duration = Duration.parse("1000 steps")
-) -> np.ndarray:
+    t: "ndarray", learning_rate: float, training: Training, *, shift: Duration = Duration.parse("1000 steps")
+) -> "ndarray":
     """L sqrt(S/(t + S)): slower and slower, without an end.
 
     Settings:
@@ -280,8 +283,8 @@ def inverse_sqrt(
 
 @schedules.register(spans_training=True)
 def wsd(
-    t: Steps, learning_rate: float, training: Training, *, decay_over: Duration = Duration.parse("20%")
-) -> np.ndarray:
+    t: "ndarray", learning_rate: float, training: Training, *, decay_over: Duration = Duration.parse("20%")
+) -> "ndarray":
     """Warm-up, stable, decay: L, then a straight line to 0 over the last `decay_over`.
 
     Settings:
@@ -295,7 +298,7 @@ def wsd(
 
 @schedules.register()
 def reduce_on_plateau(
-    t: Steps,
+    t: "ndarray",
     learning_rate: float,
     training: Training,
     *,
@@ -304,7 +307,7 @@ def reduce_on_plateau(
     min_delta: NonNegative = 1e-4,
     cooldown: Count = 0,
     min_lr: NonNegative = 0.0,
-) -> np.ndarray:
+) -> "ndarray":
     """L, multiplied by `factor` whenever the monitored value has stopped getting better.
 
     As a function of the step it is L: when to reduce depends on the training; `stopping.Plateau` decides it.
@@ -321,11 +324,11 @@ def reduce_on_plateau(
     return np.full(t.shape, learning_rate, dtype=np.float64)
 
 
-def _periods(t: Steps, length: int, whole: bool) -> np.ndarray:
+def _periods(t: "ndarray", length: int, whole: bool) -> "ndarray":
     return (t // length).astype(np.float64) if whole else t / length
 
 
-def _half_cosine(progress: np.ndarray) -> np.ndarray:
+def _half_cosine(progress: "ndarray") -> "ndarray":
     return (1 + np.cos(np.pi * progress)) / 2
 
 
