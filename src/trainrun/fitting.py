@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
-from trainrun.data import Dataset, digests, load_data
 from trainrun.errors import DIVERGED, ResourceError, TrainrunError
 from trainrun.events import Event, FitEnded
-from trainrun.plan import Cell, Plan, make_plan, part_plans, stacks
 from trainrun.runs.cleaning import remove
 from trainrun.runs.matching import difference_note, require_same
 from trainrun.runs.paths import RunPaths, default_runs, run_directory
@@ -27,7 +25,9 @@ from trainrun.runs.writing import RunWriter
 if TYPE_CHECKING:
     import torch
 
+    from trainrun.data import Dataset
     from trainrun.engine.device import Processors
+    from trainrun.plan import Cell, Plan
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
 
@@ -182,7 +182,7 @@ def _requested(request: Request) -> tuple[list[_Job], list[Outcome]]:
     for given in request.configs:
         try:
             config = given if isinstance(given, Config) else load_config(given, request.overrides)
-            id8 = identify(config, digests(config.data))
+            id8 = _identity(config)
         except TrainrunError as error:
             unreadable.append(Outcome(None, "failed", error))
             continue
@@ -190,6 +190,12 @@ def _requested(request: Request) -> tuple[list[_Job], list[Outcome]]:
             directory = run_directory(request.runs, config.name, id8, seed)
             jobs.setdefault((id8, seed), _Job(config.with_seed(seed), id8, directory))
     return list(jobs.values()), unreadable
+
+
+def _identity(config: Config) -> str:
+    from trainrun.data import digests  # NumPy comes with it: a config's mistakes are told without
+
+    return identify(config, digests(config.data))
 
 
 def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:
@@ -200,6 +206,8 @@ def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:
 
 def _prepare(job: _Job, request: Request, observer: Observer, datasets: dict[str, Dataset]) -> None:
     """Find out whether a run is to be trained; if so, give it its data."""
+    from trainrun.plan import Cell, make_plan
+
     if not request.fresh:
         require_same(RunPaths(job.directory), job.config)
         run = Run(job.directory)
@@ -216,6 +224,8 @@ def _prepare(job: _Job, request: Request, observer: Observer, datasets: dict[str
 
 def _dataset(config: Config, datasets: dict[str, Dataset]) -> Dataset:
     """The config's data, read once for all runs of the command that share it."""
+    from trainrun.data import load_data
+
     seed = config.seed if config.data.split.seed == "run" else None
     key = repr((config.data, seed))
     if key not in datasets:
@@ -224,6 +234,8 @@ def _dataset(config: Config, datasets: dict[str, Dataset]) -> Dataset:
 
 
 def _stacks(jobs: list[_Job]) -> Iterator[list[_Job]]:
+    from trainrun.plan import stacks
+
     waiting = [job for job in jobs if not job.outcome]
     for places in stacks([job.cell for job in waiting]):
         yield [waiting[place] for place in places]
@@ -264,6 +276,7 @@ def _begin(job: _Job, fresh: bool, device: str, processors: Processors) -> None:
 def _follow(jobs: list[_Job], observer: Observer, device: torch.device, processors: Processors) -> None:
     """Train, and hand every event to its run's writer and to the observer."""
     from trainrun.engine.parts import train_parts
+    from trainrun.plan import part_plans
 
     observer.begin([job.writer for job in jobs])
     parts = part_plans([job.cell for job in jobs], processors.parts)
