@@ -137,8 +137,9 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
     for job in jobs:
         with job.carrying():
             _prepare(job, request, observer, datasets)
-    for stack in _stacks(jobs):
-        _train(stack, request.fresh, observer)
+    if waiting := [job for job in jobs if not job.outcome]:
+        for stack in _stacks(waiting):
+            _train(stack, request.fresh, observer)
     return unreadable + [job.outcome for job in jobs if job.outcome]
 
 
@@ -236,9 +237,8 @@ def _dataset(config: Config, datasets: dict[str, Dataset]) -> Dataset:
 def _stacks(jobs: list[_Job]) -> Iterator[list[_Job]]:
     from trainrun.plan import stacks
 
-    waiting = [job for job in jobs if not job.outcome]
-    for places in stacks([job.cell for job in waiting]):
-        yield [waiting[place] for place in places]
+    for places in stacks([job.cell for job in jobs]):
+        yield [jobs[place] for place in places]
 
 
 # --- training -----------------------------------------------------------------------------------------------
