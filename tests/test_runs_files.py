@@ -15,6 +15,7 @@ from trainrun.runs.files import (
     append,
     make_directory,
     read_bytes,
+    remove_temporaries,
     sync,
     to_json,
     to_json_file,
@@ -44,6 +45,31 @@ def test_a_failed_write_keeps_every_old_file(tmp_path, largest_file):
     with pytest.raises(StorageError, match=r"b: cannot be written: File too large"):
         write_files({tmp_path / "a": b"new", tmp_path / "b": b"x" * 5000})
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
+
+
+def test_a_file_that_is_replaced_may_be_kept_under_another_name(tmp_path):
+    target, kept = tmp_path / "last", tmp_path / "prev"
+    for text in (b"one", b"two", b"three"):
+        write_files({target: text}, keep={target: kept})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"last": b"three", "prev": b"two"}
+
+
+def test_what_is_temporary_may_lie_in_another_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "shared" / "taken").mkdir(parents=True)
+    contents = {tmp_path / "shared" / "new": b"x", tmp_path / "shared" / "taken": b"y"}
+    with pytest.raises(StorageError, match=r"shared/taken: cannot be written: Is a directory"):
+        write_files(contents, staging=tmp_path / "mine")
+    assert not list((tmp_path / "mine").iterdir())
+    assert (tmp_path / "shared" / "new").read_bytes() == b"x"
+
+
+def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
+    stale, others = ".last.ckpt.0123456789ab.tmp", {".lock", "last.ckpt", "notes.tmp", ".a.0123456789AB.tmp"}
+    for name in {stale} | others:
+        (tmp_path / name).touch()
+    remove_temporaries(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == others
 
 
 def test_a_link_is_replaced_and_not_written_through(tmp_path):
@@ -99,6 +125,20 @@ def test_a_directory_that_cannot_be_made_is_said_so(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunDirectoryError, match=r"file/run: cannot be created: Not a directory"):
         make_directory(tmp_path / "file" / "run")
+
+
+def test_a_link_is_not_read(tmp_path):
+    (tmp_path / "precious").touch()
+    (tmp_path / "result.json").symlink_to(tmp_path / "precious")
+    with pytest.raises(OSError, match="symbolic links"):
+        read_bytes(tmp_path / "result.json")
+
+
+def test_a_file_beyond_the_limit_is_not_read(tmp_path):
+    (tmp_path / "result.json").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "result.json", 5) == b"12345"
+    with pytest.raises(OSError, match="sensible size"):
+        read_bytes(tmp_path / "result.json", 4)
 
 
 def test_a_pipe_is_not_read(tmp_path):

@@ -47,6 +47,18 @@ class DifferentRunError(TrainrunError):
     exit_code = 4
 
 
+class RunBusyError(TrainrunError):
+    """Another process is training this run."""
+
+    exit_code = 5
+
+
+class CheckpointError(TrainrunError):
+    """The run had begun, but no checkpoint of it is valid."""
+
+    exit_code = 6
+
+
 class DataError(TrainrunError):
     """The data cannot be used as it is."""
 

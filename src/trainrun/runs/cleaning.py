@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from trainrun.errors import StorageError, UsageError, printable
+from trainrun.runs.files import is_temporary
 from trainrun.runs.paths import FILE_NAMES, seeds
 from trainrun.runs.reading import Run
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FOLDERS = ("tensorboard",)
@@ -102,7 +102,7 @@ def _is_ours(entry: Path) -> bool:
         return False
     if entry.is_dir():
         return entry.name in _FOLDERS
-    return entry.name in FILE_NAMES.values() or bool(_TEMPORARY.fullmatch(entry.name))
+    return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
 
 
 def _inside(directory: Path) -> Iterator[Path]:

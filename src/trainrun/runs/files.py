@@ -6,17 +6,22 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from trainrun.errors import ResourceError, RunDirectoryError, StorageError, TrainrunError, printable
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _LARGEST_READ = 256 * 2**20
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+_NOTHING: Mapping[Path, Path] = MappingProxyType({})
 
 
 def make_directory(path: Path) -> None:
@@ -24,40 +29,71 @@ def make_directory(path: Path) -> None:
 
     Raises:
         RunDirectoryError: it cannot be created or is not ours to write.
+        StorageError: the disk is full or broken.
+        ResourceError: out of memory.
     """
-    try:
+    with explained(path, "be created", RunDirectoryError):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirectoryError(f"{_shown(path)}: cannot be created: {error.strerror}") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise RunDirectoryError(f"{_shown(path)}: not writable; choose another place with --runs")
 
 
-def write_files(contents: Mapping[Path, bytes]) -> None:
+def write_files(
+    contents: Mapping[Path, bytes], *, keep: Mapping[Path, Path] = _NOTHING, staging: Path | None = None
+) -> None:
     """Write files so that each is whole or untouched, and on disk when this returns.
 
-    They are written beside their targets, synced, then renamed; syncing in groups costs little more than one.
+    All are written beside their targets, then all synced, then all renamed: what the first sync has written
+    out, the others need not.
+
+    Args:
+        contents: the bytes of each file.
+        keep: by target, the name under which the file that it replaces stays.
+        staging: a folder of the same file system for what is temporary, where the targets' own is shared with
+            other processes, and so nobody could tell what a kill has left there.
 
     Raises:
         StorageError: writing failed; nothing temporary is left.
         ResourceError: out of file descriptors or memory.
     """
     temporary: dict[Path, Path] = {}
-    target = Path()
     try:
         for target, data in contents.items():
-            beside = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-            descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o666)
-            temporary[target] = beside
-            _write_and_sync(descriptor, data)
+            name = f".{target.name}.{secrets.token_hex(6)}.tmp"
+            temporary[target] = (staging or target.parent) / name
+            with explained(target):
+                _create(temporary[target], data)
         for target, beside in temporary.items():
-            beside.replace(target)
-        _sync_directories(target.parent for target in contents)
-    except OSError as error:
+            with explained(target):
+                _sync(beside)
+        for target, beside in temporary.items():
+            with explained(target):
+                if target in keep:
+                    _keep(target, keep[target])
+                beside.replace(target)
+    except BaseException:
         for beside in temporary.values():
             with suppress(OSError):
                 beside.unlink()
-        raise _failed_writing(target, error) from error
+        raise
+    sync(dict.fromkeys(target.parent for target in contents))
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that `write_files` had not renamed yet."""
+    return bool(_TEMPORARY.fullmatch(name))
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Remove what a kill in the middle of `write_files` has left; nobody else may be writing there.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    with explained(directory, "be tidied up"):
+        for entry in directory.iterdir():
+            if is_temporary(entry.name):
+                entry.unlink()
 
 
 def write_out(path: Path, text: str) -> None:
@@ -70,10 +106,8 @@ def write_out(path: Path, text: str) -> None:
     if path.is_file() or not path.exists():
         write_files({path.resolve(): text.encode()})
         return
-    try:
+    with explained(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _failed_writing(path, error) from error
 
 
 def append(path: Path, text: str) -> None:
@@ -86,47 +120,73 @@ def append(path: Path, text: str) -> None:
         ResourceError: out of file descriptors or memory.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        descriptor = os.open(path, flags, 0o666)
-        try:
-            size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            _write_all(descriptor, ("\n" * torn + text).encode())
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise _failed_writing(path, error) from error
+    with explained(path), opened(path, flags) as descriptor:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        _write_all(descriptor, ("\n" * torn + text).encode())
 
 
 def sync(paths: Iterable[Path]) -> None:
-    """See that what was appended to files is on disk.
+    """See that what was appended to files, or renamed in folders, is on disk.
 
     Raises:
         StorageError: it is not.
     """
     for path in paths:
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise _failed_writing(path, error) from error
+        with explained(path):
+            _sync(path)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a regular file that nobody vouches for: a pipe or an enormous file is refused.
+@contextmanager
+def explained(
+    path: Path, what: str = "be written", kind: type[TrainrunError] = StorageError
+) -> Iterator[None]:
+    """An error of the system inside becomes one for users: which file, what could not be done, and why.
+
+    Args:
+        path: the file.
+        what: could not be done.
+        kind: of the error, unless the cause is a disk that is full or broken or that something ran out.
+
+    Raises:
+        TrainrunError: of that kind; ResourceError; StorageError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _EXHAUSTED:
+            kind = ResourceError
+        elif error.errno in _DISK:
+            kind = StorageError
+        raise kind(f"{_shown(path)}: cannot {what}: {error.strerror}") from error
+
+
+@contextmanager
+def opened(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor that is closed at the end."""
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
+    """The content of a regular file that nobody vouches for: a link, a pipe or an enormous file is refused.
+
+    Args:
+        path: the file.
+        largest: bytes that are still read.
 
     Raises:
         OSError: it is not there, not readable, not a regular file or too large.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    with opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
         facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_READ:
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > largest:
             raise OSError(errno.EINVAL, "not a regular file of a sensible size")
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(facts.st_size)
 
 
 def to_json(value: Any) -> str:
@@ -156,12 +216,9 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _write_and_sync(descriptor: int, data: bytes) -> None:
-    try:
+def _create(path: Path, data: bytes) -> None:
+    with opened(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY) as descriptor:
         _write_all(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -170,18 +227,15 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _sync_directories(directories: Iterable[Path]) -> None:
-    for directory in dict.fromkeys(directories):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _sync(path: Path) -> None:
+    with opened(path, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
 
 
-def _failed_writing(path: Path, error: OSError) -> TrainrunError:
-    kind = ResourceError if error.errno in _EXHAUSTED else StorageError
-    return kind(f"{_shown(path)}: cannot be written: {error.strerror}")
+def _keep(old: Path, kept: Path) -> None:
+    if old.exists():
+        kept.unlink(missing_ok=True)
+        kept.hardlink_to(old)  # a rename would leave a moment without any file of the old name
 
 
 def _shown(path: Path) -> str:
