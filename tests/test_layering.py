@@ -1,9 +1,6 @@
-"""Imports go strictly downwards, and what must be light stays light."""
+"""Imports go strictly downwards, and only the engine imports torch."""
 
 import ast
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,38 +67,3 @@ def test_imports_go_downwards(path):
 def test_only_the_engine_imports_torch(path):
     found = {name.split(".")[0] for name in imports(at_import(ast.parse(path.read_text())))}
     assert part_of(path) == "engine" or "torch" not in found
-
-
-def run_python(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
-    command = [sys.executable, "-c", script]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], ["fit", "--help"], ["list"], ["list", "schedules"], ["show", "none"], ["schema"]],
-)
-def test_reports_load_nothing_heavy(arguments, tmp_path):
-    script = f"""
-import sys
-from trainrun.__main__ import main
-sys.argv = ["trainrun", *{arguments!r}]
-try:
-    main()
-finally:
-    heavy = {{"torch", "sklearn", "scipy", "pyarrow", "pandas"}} & sys.modules.keys()
-    print("heavy:", sorted(heavy), file=sys.stderr)
-"""
-    assert run_python(script, tmp_path).stderr.endswith("heavy: []\n")
-
-
-def test_listing_runs_is_light(tmp_path):
-    script = """
-import sys
-from pathlib import Path
-from trainrun.report.listing import list_runs
-list_runs(Path("runs"), "json")
-print(sorted({"numpy", "pydantic", "rich", "yaml"} & sys.modules.keys()))
-"""
-    assert run_python(script, tmp_path).stdout == "[]\n"
