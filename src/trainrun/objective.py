@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.config import Config
+from trainrun.config import Choice, Config
 from trainrun.config.choices import choice_model
 from trainrun.data import Target
 from trainrun.errors import ConfigError
@@ -55,18 +55,28 @@ def make_objective(config: Config, target: Target) -> Objective:
     Raises:
         ConfigError: the loss or a metric is for another kind.
     """
-    default = losses[_DEFAULT_LOSS[target.task]]
-    loss = config.loss or choice_model(default)(name=default.name)
-    traits = loss.ingredient.traits
-    if traits["task"] != target.task:
-        raise misfit(config, "loss", f"{loss.name} is for {traits['task']}", target)
+    loss = _loss(config, target.task)
+    for_task = loss.ingredient.traits["task"]
+    if for_task != target.task:
+        raise misfit(config, "loss", f"{loss.name} is for {for_task}", target)
     names = _DEFAULT_METRICS[target.task] if config.metrics is None else config.metrics
     return Objective(
         rows=loss.function,
         derivative=loss.derivative,
-        report=loss.model_copy(update=traits.get("plain", {})).function,
+        report=reported_loss(config, target.task).function,
         metrics=tuple(_metric(name, config, target) for name in names),
     )
+
+
+def reported_loss(config: Config, task: str) -> Choice:
+    """The loss that validation and test report: the one trained on, without label smoothing.
+
+    Args:
+        config: names it, or leaves it to the task.
+        task: of the data: `classification` or `regression`.
+    """
+    loss = _loss(config, task)
+    return loss.model_copy(update=loss.ingredient.traits.get("plain", {}))
 
 
 def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
@@ -80,6 +90,11 @@ def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
     """
     having = f"{len(target.classes)} classes" if target.task == "classification" else "numbers to predict"
     return ConfigError([f"{config.place(key)}: {key}: {what}, but this data has {having}"])
+
+
+def _loss(config: Config, task: str) -> Choice:
+    default = losses[_DEFAULT_LOSS[task]]
+    return config.loss or choice_model(default)(name=default.name)
 
 
 def _metric(name: str, config: Config, target: Target) -> Metric:

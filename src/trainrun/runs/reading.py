@@ -91,10 +91,7 @@ class Run:
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The lines of events.jsonl that can be read."""
-        try:
-            return [row for line in _whole_lines(self.paths.events) if (row := _row(line))]
-        except OSError:
-            return []
+        return readable_rows(self.paths.events)
 
     @property
     def begun(self) -> datetime | None:
@@ -110,6 +107,12 @@ class Run:
         """How long it trained."""
         seconds = self._last("end").get("seconds")
         return float(seconds) if isinstance(seconds, int | float) and abs(seconds) < math.inf else None
+
+    @property
+    def device(self) -> str | None:
+        """What it was last begun on, such as `cpu` or `cuda:0`."""
+        device = self._last("start").get("device")
+        return device if isinstance(device, str) else None
 
     @property
     def monitor(self) -> str | None:
@@ -133,6 +136,14 @@ class Run:
 def find_runs(runs: Path) -> list[Run]:
     """All runs in a folder of runs, by name and seed; none where the folder does not exist."""
     return [Run(directory) for group in sorted(groups(runs)) for directory in seeds(group)]
+
+
+def readable_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a JSON Lines file that hold a mapping; none where there is no such file."""
+    try:
+        return [row for line in _whole_lines(path) if (row := _row(line))]
+    except OSError:
+        return []
 
 
 def _whole_lines(path: Path) -> list[bytes]:
