@@ -1,0 +1,173 @@
+"""Checkpoints: all that a run needs to continue with the same bits, and how they are kept safe on disk.
+
+A file is a header of fixed size (magic, version, length, SHA-256), then a line of JSON, then the arrays as
+safetensors. Nothing is parsed before its digest is right, and nothing that is parsed can name code.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import struct
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainrun.errors import CheckpointError, printable
+from trainrun.runs.files import explained, read_bytes, write_files
+from trainrun.runs.paths import RunPaths
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MAGIC, _VERSION = b"trainrun", 1
+_START = struct.Struct("<8sIQ")  # magic, version, length of what follows the header
+_HEADER = _START.size + hashlib.sha256().digest_size
+_NOT_A_CHECKPOINT = {errno.EINVAL, errno.ELOOP, errno.EIO}  # no regular file, a link, a block that is gone
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment.
+
+    Attributes:
+        facts: what JSON can say, kept to the bit and in order; numbers that are not finite too.
+        arrays: by name; of any shape, and any type of numbers or booleans.
+    """
+
+    facts: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a run continues from.
+
+    Attributes:
+        snapshot: the newest that is whole.
+        warning: a sentence, where that was not the last one.
+    """
+
+    snapshot: Snapshot
+    warning: str | None = None
+
+
+class _DamagedError(Exception):
+    """What is wrong with a file that should be a checkpoint."""
+
+
+def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
+    """Save a snapshot of each run; on disk when this returns. The one before stays as its predecessor.
+
+    Raises:
+        StorageError: writing failed; what was saved before is still there.
+        ResourceError: out of file descriptors or memory.
+    """
+    write_files(
+        {paths.checkpoint: _to_bytes(snapshot) for paths, snapshot in contents.items()},
+        keep={paths.checkpoint: paths.previous_checkpoint for paths in contents},
+    )
+
+
+def load_checkpoint(paths: RunPaths) -> Loaded | None:
+    """The newest whole checkpoint of a run whose lock is held; None where it has none at all.
+
+    Raises:
+        CheckpointError: there are some, and none of them is whole.
+        StorageError: they may not be read, or the damaged one cannot be replaced.
+        ResourceError: out of file descriptors.
+    """
+    reasons = []
+    for path in (paths.checkpoint, paths.previous_checkpoint):
+        try:
+            snapshot = _read(path)
+        except FileNotFoundError:
+            continue
+        except _DamagedError as damage:
+            reasons.append(f"{path.name} {damage}")
+            continue
+        if path == paths.previous_checkpoint:
+            with explained(paths.checkpoint):
+                path.replace(paths.checkpoint)  # else the next one would take the damaged one's place
+        return Loaded(snapshot, f"{reasons[0]}: continuing from {path.name}" if reasons else None)
+    if reasons:
+        run = printable(str(paths.directory))
+        raise CheckpointError(f"{run}: no checkpoint is valid ({', '.join(reasons)}); --fresh starts over")
+    return None
+
+
+def discard_checkpoints(paths: RunPaths) -> None:
+    """Remove a run's checkpoints, which nobody needs once its result is there.
+
+    Raises:
+        StorageError: they cannot be removed.
+    """
+    for path in (paths.previous_checkpoint, paths.checkpoint):
+        with explained(path, "be removed"):
+            path.unlink(missing_ok=True)
+
+
+def _to_bytes(snapshot: Snapshot) -> bytes:
+    import numpy as np
+    from safetensors.numpy import save
+
+    facts = json.dumps(snapshot.facts).encode("ascii") + b"\n"
+    # Only the order of what lies in memory row by row is told to safetensors.
+    arrays = save({name: np.asarray(array, order="C") for name, array in snapshot.arrays.items()})
+    start = _START.pack(_MAGIC, _VERSION, len(facts) + len(arrays))
+    return b"".join((start, _digest(start, facts, arrays), facts, arrays))
+
+
+def _read(path: Path) -> Snapshot:
+    try:
+        content = read_bytes(path, largest=sys.maxsize)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.errno in _NOT_A_CHECKPOINT:
+            raise _DamagedError(f"cannot be read: {error.strerror}") from error
+        with explained(path, "be read"):
+            raise
+    return _from_bytes(content)
+
+
+def _from_bytes(content: bytes) -> Snapshot:
+    if len(content) < _HEADER:
+        raise _DamagedError("is cut short")
+    view = memoryview(content)
+    start, digest, payload = view[: _START.size], view[_START.size : _HEADER], view[_HEADER:]
+    magic, version, length = _START.unpack(start)
+    if magic != _MAGIC:
+        raise _DamagedError("is no checkpoint")
+    if version != _VERSION:
+        raise _DamagedError(f"has format {version}, which this trainrun cannot read")
+    if length != len(payload):
+        raise _DamagedError(f"has {len(payload)} bytes where {length} were written")
+    if digest != _digest(start, payload):
+        raise _DamagedError("is damaged: its SHA-256 is another")
+    return _parse(content)
+
+
+def _parse(content: bytes) -> Snapshot:
+    """The snapshot in a whole file; a digest says that it is whole, not that trainrun wrote it."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        end = content.index(b"\n", _HEADER)
+        facts = json.loads(content[_HEADER:end].decode("ascii"))
+        if not isinstance(facts, dict):
+            raise TypeError("facts are a mapping")
+        return Snapshot(facts, load(content[end + 1 :]))
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise _DamagedError("is none that trainrun writes") from error
+
+
+def _digest(*pieces: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
