@@ -42,6 +42,17 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path | Duration) else value
 
 
+def brief(value: object) -> str:
+    """A plain value in a line of text, as YAML would write it but without quotes."""
+    if isinstance(value, bool) or value is None:
+        return str(value).lower().replace("none", "null")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(brief, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {brief(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
 

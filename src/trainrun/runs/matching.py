@@ -6,6 +6,7 @@ from pathlib import Path
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences
+from trainrun.config.rendering import brief
 from trainrun.errors import DifferentRunError, StorageError, TrainrunError, printable
 from trainrun.runs.naming import newest
 from trainrun.runs.paths import RunPaths, groups, seeds, split_group
@@ -70,14 +71,4 @@ def _saved_config(place: Path) -> Config:
 
 
 def _changes(found: list[tuple[str, object, object]]) -> str:
-    return printable(", ".join(f"{key}: {_shown(old)} -> {_shown(new)}" for key, old, new in found))
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool) or value is None:
-        return str(value).lower().replace("none", "null")
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_shown, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
-    return str(value)
+    return printable(", ".join(f"{key}: {brief(old)} -> {brief(new)}" for key, old, new in found))
