@@ -5,8 +5,8 @@ are exact (the standard library's `statistics`), so that values that are all equ
 Distributions come from scipy.special, imported where they are needed: importing scipy.stats, which has them
 too, takes longer than a whole comparison of finished runs may.
 
-Sources: Bouthillier et al. 2021, arXiv:2103.03098 (pairing, P(better)); Nadeau & Bengio 2003, Machine Learning
-52, section 5 (overlapping splits); Demsar 2006, JMLR 7, section 3.2 (several configs and one baseline).
+Sources: Bouthillier et al. 2021, arXiv:2103.03098 (P(better)); Nadeau & Bengio 2003, Machine Learning
+52, section 5 (overlapping splits); Demsar 2006, JMLR 7, section 3.2 (many configs, one baseline).
 """
 
 from __future__ import annotations
