@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from trainrun.engine.feed import Feed
+from trainrun.engine.feed import ROWS_AT_ONCE, Feed
 from trainrun.engine.layout import Layer
 from trainrun.engine.network import Network
 from trainrun.engine.tally import Tally
-from trainrun.events import Values
 from trainrun.ingredients.metrics import confusion
 from trainrun.plan import Plan
+
+_NUMBERS_AT_ONCE = 2**21  # of one layer's outputs, of all members that are evaluated together
+
+
+class Evaluation(NamedTuple):
+    """A member on a part of the data: its loss and metrics, and its confusion matrix (None for numbers)."""
+
+    values: dict[str, float]
+    confusion: np.ndarray | None
 
 
 class Evaluator:
@@ -30,24 +39,31 @@ class Evaluator:
     def values(self, part: str, layers: Sequence[Layer]) -> list[dict[str, float]] | None:
         """Each member's loss and metrics on a part; None where the part does not exist."""
         feed = self._feeds.get(part)
-        return None if feed is None else self._tally(feed, layers).values(feed.truth())
-
-    def confusion(self, part: str, layers: Sequence[Layer]) -> list[np.ndarray] | None:
-        """Each member's confusion matrix on a part; None for regression or a part that does not exist."""
-        feed, target = self._feeds.get(part), self._plan.dataset.target
-        if feed is None or target.task != "classification":
+        if feed is None:
             return None
-        answers_KN = self._tally(feed, layers, "class").answer("class")
-        return [confusion(answer_N, feed.truth(), len(target.classes)) for answer_N in answers_KN]
+        return [values for tally in self._tallies(feed, layers) for values in tally.values(feed.truth())]
 
-    def _tally(self, feed: Feed, layers: Sequence[Layer], *answers: str) -> Tally:
-        tally = Tally(self._plan.objective, self._plan.objective.report, self._plan.dataset.target, *answers)
-        for batch in feed.pieces(len(layers[0].weight_KIO)):
-            output_KBC = self._network.evaluate(layers, batch.x_KBI)
-            tally.add(output_KBC[:, : batch.rows], batch.target_KB[:, : batch.rows])
-        return tally
+    def in_full(self, part: str, layers: Sequence[Layer]) -> list[Evaluation] | None:
+        """The same, with each member's confusion matrix where there are classes."""
+        feed, classes = self._feeds.get(part), len(self._plan.dataset.target.classes)
+        if feed is None or not classes:
+            values = self.values(part, layers)
+            return None if values is None else [Evaluation(of_one, None) for of_one in values]
+        return [
+            Evaluation(values, confusion(answer_N, feed.truth(), classes))
+            for tally in self._tallies(feed, layers, "class")
+            for values, answer_N in zip(tally.values(feed.truth()), tally.answer("class"), strict=True)
+        ]
 
-
-def of_member(values: Sequence[Values] | None, row: int) -> Values | None:
-    """One member's values of a part that may not exist."""
-    return None if values is None else values[row]
+    def _tallies(self, feed: Feed, layers: Sequence[Layer], *answers: str) -> Iterator[Tally]:
+        """A tally of all rows for some members after the others: what passes through the net stays small."""
+        objective, target = self._plan.objective, self._plan.dataset.target
+        at_once = max(1, _NUMBERS_AT_ONCE // (ROWS_AT_ONCE * max(self._plan.widths)))
+        for start in range(0, len(layers[0].weight_KIO), at_once):
+            some = [Layer(*(block[start : start + at_once] for block in layer)) for layer in layers]
+            room_KN = feed.x_NI.new_empty(len(some[0].weight_KIO), len(feed))
+            tally = Tally(objective, objective.report, target, room_KN, *answers)
+            for batch in feed.pieces(len(room_KN)):
+                output_KBC = self._network.evaluate(some, batch.x_KBI)
+                tally.add(output_KBC[:, : batch.rows], batch.target_KB[:, : batch.rows])
+            yield tally

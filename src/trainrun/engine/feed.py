@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from trainrun.data import Part
 from trainrun.streams import Purpose, stream
 
-_ROWS_AT_ONCE = 512  # in evaluation: a constant, so that a member's bits do not depend on its stack
+ROWS_AT_ONCE = 512  # in evaluation: a constant, so that a member's bits do not depend on its stack
 
 
 class Batch(NamedTuple):
@@ -73,8 +73,8 @@ class Feed:
 
     def pieces(self, members: int) -> Iterator[Batch]:
         """All rows in their own order, the same for each of `members` members, a piece at a time."""
-        for start in range(0, len(self), _ROWS_AT_ONCE):
-            x, target = self.x_NI[start : start + _ROWS_AT_ONCE], self.target_N[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            x, target = self.x_NI[start : start + ROWS_AT_ONCE], self.target_N[start : start + ROWS_AT_ONCE]
             rows = len(target)
             if rows == 1:
                 x, target = x.expand(2, -1), target.expand(2)

@@ -66,7 +66,7 @@ class SavedNet:
             objective: which loss and metrics.
             target: of what kind y is.
         """
-        tally = Tally(objective, objective.report, target)
+        tally = Tally(objective, objective.report, target, torch.empty(1, len(y)))
         tally.add(torch.from_numpy(self.outputs(x)[None]), torch.from_numpy(y[None]))
         return tally.values(y)[0]
 

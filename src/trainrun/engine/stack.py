@@ -57,7 +57,9 @@ class Stack:
         return cls(layout, np.arange(len(plan.cells)), parameters, parameters.clone(), state, 0)
 
     def select(self, rows: np.ndarray) -> Stack:
-        """The stack of some of its members."""
+        """The stack of some of its members; itself where it is all of them."""
+        if len(rows) == len(self.members):
+            return self
         layout, index = self.layout.of(len(rows)), torch.from_numpy(rows).to(self.parameters_D.device)
 
         def chosen(flat_D: Tensor) -> Tensor:

@@ -70,7 +70,8 @@ class Steps:
         members, size = len(self._seeds), self._plan.batch_size
         order_KN = self._feed.order(self._seeds, epoch)
         rates = self._rates(rates_TK)
-        tally = Tally(self._objective, self._loss, self._plan.dataset.target)
+        room_KN = self._feed.x_NI.new_empty(order_KN.shape)
+        tally = Tally(self._objective, self._loss, self._plan.dataset.target, room_KN)
         trouble, activity = Trouble(members), list[Tensor]()
         for steps, masks in self._blocks(epoch, len(rates_TK)):
             outputs, probes_TPK = [], self._probes(len(steps))

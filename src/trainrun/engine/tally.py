@@ -23,6 +23,7 @@ class Tally:
         objective: whose metrics are wanted.
         loss: the loss of each row, of (output [K, B, C], target [K, B]).
         target: its task, classes and scale.
+        room_KN: an empty tensor for the losses; its shape and device are the tally's.
         answers: further answers to keep (`class` for a confusion matrix).
     """
 
@@ -31,19 +32,24 @@ class Tally:
         objective: Objective,
         loss: Callable[[Tensor, Tensor], Tensor],
         target: Target,
+        room_KN: Tensor,
         *answers: str,
     ) -> None:
         self._metrics, self._loss, self._target = objective.metrics, loss, target
-        self._losses: list[Tensor] = []
-        self._answers: dict[str, list[Tensor]] = {m.reads: [] for m in objective.metrics}
-        self._answers.update({name: [] for name in answers})
+        names = dict.fromkeys([*(metric.reads for metric in objective.metrics), *answers])
+        self._answers = {
+            name: torch.empty_like(room_KN, dtype=torch.int32 if name == "class" else None) for name in names
+        }
+        self._losses, self._seen = room_KN, 0
 
     def add(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
         """Take in the outputs of some rows; returns the losses of these rows, [K, B]."""
         loss_KB = self._loss(output_KBC, target_KB)
-        self._losses.append(loss_KB)
-        for name, kept in self._answers.items():
-            kept.append(_READINGS[name](output_KBC))
+        place = slice(self._seen, self._seen + loss_KB.shape[1])
+        self._losses[:, place] = loss_KB
+        for name, kept_KN in self._answers.items():
+            kept_KN[:, place] = _READINGS[name](output_KBC)
+        self._seen = place.stop
         return loss_KB
 
     def values(self, truth: np.ndarray) -> list[dict[str, float]]:
@@ -53,7 +59,7 @@ class Tally:
             truth: class indices or scaled targets of the rows in the order they were added, [N] or [K, N].
         """
         truth = self._in_own_units(truth)
-        columns = {"loss": _joined(self._losses).mean(axis=1, dtype=np.float64)}
+        columns = {"loss": self._so_far(self._losses).mean(axis=1, dtype=np.float64)}
         answers = {name: self.answer(name) for name in self._answers}
         for metric in self._metrics:
             columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.classes))
@@ -62,8 +68,11 @@ class Tally:
 
     def answer(self, name: str) -> np.ndarray:
         """What was kept under `name`, [K, N]: classes, scores, or predictions in the target's units."""
-        answer = _joined(self._answers[name])
+        answer = self._so_far(self._answers[name])
         return self._in_own_units(answer) if name == "value" else answer
+
+    def _so_far(self, kept_KN: Tensor) -> np.ndarray:
+        return kept_KN[:, : self._seen].cpu().numpy()
 
     def _in_own_units(self, values: np.ndarray) -> np.ndarray:
         if self._target.task == "classification":
@@ -72,11 +81,7 @@ class Tally:
 
 
 _READINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "class": lambda output: output.argmax(-1).to(torch.int32),
+    "class": lambda output: output.argmax(-1),
     "score": lambda output: output[..., 1] - output[..., 0],
     "value": lambda output: output[..., 0],
 }
-
-
-def _joined(pieces: list[Tensor]) -> np.ndarray:
-    return torch.cat(pieces, dim=1).cpu().numpy()

@@ -13,7 +13,7 @@ from copy import copy
 import numpy as np
 import torch
 
-from trainrun.engine.evaluation import Evaluator, of_member
+from trainrun.engine.evaluation import Evaluator
 from trainrun.engine.feed import Feed
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
@@ -103,7 +103,7 @@ class Fit:
                 learning_rate=float(rate_K[k]),
                 train=trained.values[k],
                 penalty=float(penalty_K[k]),
-                valid=of_member(valid, k),
+                valid=valid[k] if valid else None,
                 monitored=float(monitored_K[k]),
                 improved=bool(decision.improved_K[k]),
                 previous_best=float(decision.previous_best_K[k]),
@@ -134,8 +134,7 @@ class Fit:
         self._stopping, self._plateau = self._stopping.select(others), self._plateau.select(others)
         self._train_on(self.stack.select(others))
         layers = ended.layout.layers(ended.best_D)
-        parts = {part: self._evaluator.values(part, layers) for part in PARTS}
-        confusions = {part: self._evaluator.confusion(part, layers) for part in PARTS[1:]}
+        parts = {part: found for part in PARTS if (found := self._evaluator.in_full(part, layers))}
         for k, member in enumerate(ended.members):
             weights = ended.best_weights(k)
             untrained = self._plan.epochs[member] == 0
@@ -148,8 +147,12 @@ class Fit:
                 steps=int(ended_steps_K[k]),
                 parameters=self._parameters,
                 zero_weights=sum(int((w == 0).sum()) for key, w in weights.items() if key.endswith("weight")),
-                **{part: of_member(values, k) for part, values in parts.items()},
-                confusion={part: of_all[k] for part, of_all in confusions.items() if of_all is not None},
+                **{part: parts[part][k].values if part in parts else None for part in PARTS},
+                confusion={
+                    part: matrix
+                    for part in PARTS[1:]
+                    if part in parts and (matrix := parts[part][k].confusion) is not None
+                },
                 weights=weights,
             )
 
