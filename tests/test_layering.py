@@ -11,7 +11,7 @@ import trainrun
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
     {"errors", "events", "lazy", "registry", "quantities", "streams"},
-    {"ingredients"},
+    {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},
     {"objective"},
