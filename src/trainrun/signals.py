@@ -103,7 +103,7 @@ def die_by_interrupt() -> NoReturn:
 
 
 def parse_time_limit(text: str) -> float:
-    """Seconds of `90s`, `55m`, `1h30m` or `2d`; of `55:00`, `1:30:00`, `1-12` or `1-00:00:00`, as Slurm has it.
+    """Seconds of `90s`, `55m`, `1h30m` or `2d`; or, as Slurm has it, of `55:00`, `1:30:00` or `1-00:00:00`.
 
     Raises:
         UsageError: it is none of these, or nothing.
