@@ -1,6 +1,6 @@
 """Which is better, by how much, how surely: means, paired differences, and what may be said of them.
 
-Everything is a number or a sequence of numbers, one for each seed; nothing here knows of runs or files. Sums
+Everything is a number or a sequence of numbers, one for each seed; nothing here knows of runs or files. Means
 are exact (the standard library's `statistics`), so that values that are all equal have a spread of exactly 0.
 Distributions come from scipy.special, imported where they are needed: importing scipy.stats, which has them
 too, takes longer than a whole comparison of finished runs may.
@@ -15,7 +15,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import mean, stdev
+from statistics import mean
 from typing import NamedTuple
 
 LEVEL = 0.05
@@ -178,11 +178,14 @@ def _change(value: float, other: float) -> float:
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation, exact before their last rounding."""
+    """Mean and standard deviation; what would overflow or vanish when squared does no harm."""
     numbers = [float(value) for value in values]
     if not all(map(math.isfinite, numbers)):
         raise ValueError("only finite values can be compared")
-    return mean(numbers) if numbers else math.nan, stdev(numbers) if len(numbers) > 1 else None
+    center = mean(numbers) if numbers else math.nan
+    if len(numbers) < 2:
+        return center, None
+    return center, math.hypot(*(number - center for number in numbers)) / math.sqrt(len(numbers) - 1)
 
 
 def _standard_error(spread: float, n: int, correction: float) -> float:
