@@ -6,15 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainrun.comparing import compare
     from trainrun.config import load_config
     from trainrun.fitting import fit
     from trainrun.predicting import load_model, load_run
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "fit", "load_config", "load_model", "load_run"]
+__all__ = ["__version__", "compare", "fit", "load_config", "load_model", "load_run"]
 
 # Loaded when first asked for: `trainrun --help` must wait for none of them.
 _HOMES = {
+    "compare": "trainrun.comparing",
     "fit": "trainrun.fitting",
     "load_config": "trainrun.config",
     "load_model": "trainrun.predicting",

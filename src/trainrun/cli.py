@@ -28,6 +28,7 @@ _HERE = Path("runs")
 RunsFolder = Annotated[
     Path, typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.")
 ]
+Changes = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")]
 RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A directory, NAME, NAME-ID8 (with /seed-N), a config file, or last."),
@@ -62,9 +63,7 @@ def fit(
     seeds: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="So many seeds, from the config's on.")
     ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")
-    ] = None,
+    changes: Changes = None,
     runs: RunsFolder = _HERE,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever is there.")] = False,
     shard: Annotated[
@@ -89,6 +88,48 @@ def fit(
     finally:
         console.close()
     _conclude(outcomes, form, allow_diverged)
+
+
+@app.command()
+def compare(
+    configs: Annotated[
+        list[str], typer.Argument(metavar="CONFIG", help="YAML files or RUNs; the first is the baseline.")
+    ],
+    vs: Annotated[
+        list[str] | None, typer.Option("--vs", metavar="K=V", help="Also the baseline with these changes.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="So many, from the baseline's on.")] = 10,
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What decides; else the monitored value.")
+    ] = None,
+    no_fit: Annotated[bool, typer.Option("--no-fit", help="Only from runs that are there.")] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Also change the keys one at a time.")] = False,
+    changes: Changes = None,
+    runs: RunsFolder = _HERE,
+    form: Annotated[
+        Literal["table", "json", "csv", "markdown", "latex"],
+        typer.Option("--format", help="What stdout carries."),
+    ] = "table",
+) -> None:
+    """Say which recipe is better, by how much, how surely.
+
+    Fits what is missing, then compares over paired seeds.
+    """
+    from trainrun.comparing import Question, answer
+    from trainrun.report.comparison_layout import render
+    from trainrun.report.members import Members
+    from trainrun.report.sink import Sink
+
+    members = Members(sys.stderr)
+    try:
+        comparison = answer(
+            Question(configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate), members
+        )
+    finally:
+        members.close()
+    Sink(sys.stderr).lines([str(error) for error in comparison.errors])
+    _print(render(comparison, form), safe=True)
+    raise typer.Exit(comparison.exit_code)
 
 
 @app.command()
@@ -249,13 +290,18 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part), int(parts)
 
 
-def _print(text: str) -> None:
-    """Write a report to stdout. A reader that went away is no bug, and neither is a full disk."""
+def _print(text: str, *, safe: bool = False) -> None:
+    """Write a report to stdout. A reader that went away is no bug, and neither is a full disk.
+
+    Args:
+        text: the report.
+        safe: it holds no control characters but those that colour it.
+    """
     from trainrun.report.sink import discard
 
     if sys.stdout is None:  # closed from the start
         raise typer.Exit(74)
-    if sys.stdout.isatty():  # labels and columns are text of the user's files
+    if sys.stdout.isatty() and not safe:  # labels and columns are text of the user's files
         text = "\n".join(map(printable, text.split("\n")))
     try:
         sys.stdout.write(text)

@@ -1,4 +1,4 @@
-"""The live bar below the lines of a fit, on a terminal."""
+"""The live bar below the lines of a training, on a terminal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _REFRESH_SECONDS = 0.1
 
 
 class LiveBar:
-    """Epochs done, time left and the newest values, drawn anew a few times a second.
+    """What is done (epochs, or runs), time left and the newest values, drawn anew a few times a second.
 
     Args:
         stream: the terminal.
-        epochs: how many there will be.
+        total: how much there is to do.
     """
 
-    def __init__(self, stream: TextIO, epochs: int) -> None:
+    def __init__(self, stream: TextIO, total: int) -> None:
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
         self._progress = Progress(
             MofNCompleteColumn(),
@@ -33,14 +33,14 @@ class LiveBar:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("", total=epochs, values="")
+        self._task = self._progress.add_task("", total=total, values="")
         self._pending: list[str] = []
         self._drawn = 0.0
         self._progress.start()
 
-    def move(self, epoch: int, values: str) -> None:
-        """Set how many epochs are done, and what stands at the bar's right."""
-        self._progress.update(self._task, completed=epoch, values=values)
+    def move(self, done: float, values: str) -> None:
+        """Set how much is done, and what stands at the bar's right."""
+        self._progress.update(self._task, completed=done, values=values)
 
     def lines(self, lines: list[str]) -> None:
         """Print lines above the bar; they wait for the next drawing, since epochs may take milliseconds."""

@@ -30,7 +30,7 @@ def render(records: Sequence[Record], form: Format, columns: Mapping[str, Callab
     if form == "json":
         return records_json(records)
     if form == "csv":
-        return _csv([_flat(record) for record in records])
+        return records_csv([_flat(record) for record in records])
     rows = [[cell(show(record)) for show in columns.values()] for record in records]
     return (markdown_table if form == "markdown" else text_table)(list(columns), rows)
 
@@ -44,8 +44,14 @@ def cell(value: Any) -> str:
     return number(value) if isinstance(value, float) else printable(str(value))
 
 
-def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Aligned columns of plain text, as wide as the terminal allows; never cut short in a pipe."""
+def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
+    """Aligned columns of plain text.
+
+    Args:
+        headings: of the columns.
+        rows: of cells.
+        width: in characters; None is the terminal's, and in a pipe no limit.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -56,7 +62,7 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     for row in rows:
         table.add_row(*map(Text, row))
     page = io.StringIO()
-    Console(file=page, width=_width(), no_color=True, force_terminal=False, _environ={}).print(table)
+    Console(file=page, width=width or _width(), no_color=True, force_terminal=False, _environ={}).print(table)
     return "".join(f"{line.rstrip()}\n" for line in page.getvalue().split("\n")[:-1])
 
 
@@ -71,21 +77,22 @@ def records_json(records: Sequence[Record]) -> str:
     return "[" + ",".join(f"\n  {to_json(record)}" for record in records) + "\n]\n" if records else "[]\n"
 
 
+def records_csv(rows: Sequence[Record]) -> str:
+    """Records as CSV; what one lacks is empty."""
+    page = io.StringIO()
+    headings = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(page, fieldnames=list(headings), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return page.getvalue()
+
+
 def columns_csv(columns: Mapping[str, Iterable[Any]]) -> str:
     """Columns of equal length as CSV with a header."""
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    return page.getvalue()
-
-
-def _csv(rows: Sequence[Record]) -> str:
-    page = io.StringIO()
-    headings = dict.fromkeys(key for row in rows for key in row)
-    writer = csv.DictWriter(page, fieldnames=list(headings), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     return page.getvalue()
 
 

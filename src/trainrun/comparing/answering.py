@@ -1,0 +1,186 @@
+"""From a question to its answer: complete runs, differences over paired seeds, verdicts, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from trainrun.comparing.ablation import Ablation, take_apart
+from trainrun.comparing.cautions import cautions
+from trainrun.comparing.contenders import Contender, Gathering, Question, distinct
+from trainrun.comparing.looks import look
+from trainrun.comparing.standings import Standing, fit_missing, stand
+from trainrun.comparing.yardstick import Yardstick, choose_yardstick, larger_is_better
+from trainrun.config import Config
+from trainrun.data import load_data
+from trainrun.errors import DIVERGED, DifferentRunError, TrainrunError, exit_code
+from trainrun.fitting import Observer, Outcome
+from trainrun.statistics import Difference, decide, difference
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A contender against the baseline, by one metric on one part of the data.
+
+    Attributes:
+        config: the contender's label.
+        baseline: the baseline's.
+        metric: by its plain name.
+        part: of the data.
+        difference: config minus baseline over the seeds in which both are complete, with its verdict.
+    """
+
+    config: str
+    baseline: str
+    metric: str
+    part: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out.
+
+    Attributes:
+        standings: of the contenders, the baseline first; those that stand in for an ablation last.
+        yardstick: the metric and the part that decide.
+        pairings: every contender against the baseline, by every metric they share, on every part.
+        ablations: contenders that were taken apart, key by key.
+        over_splits: whether each seed drew a split of its own.
+        corrected: whether intervals and p are corrected for splits that overlap.
+        scored: how many configs were ever scored on this test part; None where that is not known.
+        warnings: what to know before believing it.
+        errors: what went wrong with runs.
+        exit_code: as in docs/exit-codes.md; no verdict changes it.
+    """
+
+    standings: tuple[Standing, ...]
+    yardstick: Yardstick
+    pairings: tuple[Pairing, ...]
+    ablations: tuple[Ablation, ...]
+    over_splits: bool
+    corrected: bool
+    scored: int | None
+    warnings: tuple[str, ...]
+    errors: tuple[TrainrunError, ...]
+    exit_code: int
+
+    def pairing(self, label: str, metric: str, part: str) -> Pairing | None:
+        """A contender's pairing; None where nothing could be paired."""
+        wanted = (label, metric, part)
+        return next((pair for pair in self.pairings if (pair.config, pair.metric, pair.part) == wanted), None)
+
+    def decisive(self, label: str) -> Pairing | None:
+        """The pairing that says whether a contender is better."""
+        return self.pairing(label, self.yardstick.metric, self.yardstick.part)
+
+
+def answer(question: Question, observer: Observer) -> Comparison:
+    """Fit what is missing and compare.
+
+    Args:
+        question: what is to be compared.
+        observer: watches the training.
+
+    Raises:
+        TrainrunError: the question makes no sense; what goes wrong with single runs is part of the answer.
+    """
+    contenders, ablations = _contenders(question)
+    outcomes = fit_missing(contenders, question.runs, observer) if question.fit else []
+    standings = [stand(one, outcomes) for one in contenders]
+    yardstick = choose_yardstick([one for one in standings if not one.contender.only], question.metric)
+    config = contenders[0].config
+    corrections = {part: _overlap(config, part) for part in yardstick.parts()}
+    pairings = tuple(_pairings(standings, yardstick, corrections))
+    seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
+    history = look(question.runs, contenders[0], seeds, on_test=yardstick.part == "test")
+    return Comparison(
+        standings=tuple(standings),
+        yardstick=yardstick,
+        pairings=pairings,
+        ablations=tuple(ablations),
+        over_splits=config.data.split.seed == "run",
+        corrected=corrections[yardstick.part] is not None,
+        scored=history.scored,
+        warnings=tuple(cautions(standings, yardstick, ablations, history)),
+        errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
+        exit_code=_exit_code(standings, outcomes),
+    )
+
+
+def _contenders(question: Question) -> tuple[list[Contender], list[Ablation]]:
+    """All contenders; those that only explain others come last, each recipe once."""
+    gathering = Gathering(question)
+    baseline, *others = gathering.contenders
+    taken = [take_apart(gathering, baseline, whole) for whole in others] if question.ablate else []
+    taken = [ablation for ablation in taken if len(ablation.parts) > 1]
+    parts = {part.id8: part for ablation in taken for part in ablation.parts.values()}
+    known = {one.id8 for one in gathering.contenders}
+    contenders = distinct([*gathering.contenders, *(part for id8, part in parts.items() if id8 not in known)])
+    named = {one.id8: one for one in reversed(contenders)}
+    return contenders, [ablation.renamed(named) for ablation in taken]
+
+
+def _paired(baseline: Standing, other: Standing) -> list[int]:
+    return [seed for seed in baseline.complete if seed in other.complete]
+
+
+def _pairings(
+    standings: Sequence[Standing], yardstick: Yardstick, corrections: Mapping[str, float | None]
+) -> Iterator[Pairing]:
+    """Contender by contender within a metric and part, which is a family of verdicts."""
+    baseline, *others = standings
+    for part in yardstick.parts():
+        for metric in baseline.metrics(part):
+            family = [(one, *_values(baseline, one, part, metric)) for one in others]
+            family = [
+                (one, mine, its)
+                for one, mine, its in family
+                if mine and not (metric == "loss" and one.label in yardstick.other_losses)
+            ]
+            grows = larger_is_better(metric)
+            found = [
+                difference(mine, its, larger_is_better=grows, correction=corrections[part])
+                for _, mine, its in family
+            ]
+            signs = [_sign(one.diverged_share - baseline.diverged_share) for one, _, _ in family]
+            for (one, _, _), decided in zip(family, decide(found, signs), strict=True):
+                yield Pairing(one.label, baseline.label, metric, part, decided)
+
+
+def _values(baseline: Standing, other: Standing, part: str, metric: str) -> tuple[list[float], list[float]]:
+    """The contender's and the baseline's values at the seeds that both have."""
+    before, after = baseline.values(part, metric), other.values(part, metric)
+    shared = [seed for seed in before if seed in after]
+    return [after[seed] for seed in shared], [before[seed] for seed in shared]
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
+
+
+def _overlap(config: Config, part: str) -> float | None:
+    """Rows of a part over rows of training where each seed draws both anew; None where the part is fixed."""
+    data = config.data
+    cut = {key: getattr(data.split, key) for key in ("valid", "test") if getattr(data, key) is None}
+    if data.split.seed != "run" or part not in cut:
+        return None
+    if all(isinstance(share, float) or share == 0 for share in cut.values()):
+        return float(cut[part] / (1 - sum(cut.values())))
+    dataset = load_data(data, config.seed)
+    held = getattr(dataset, part)
+    return len(held.y) / len(dataset.train.y) if held else None
+
+
+def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome]) -> int:
+    codes = {outcome.exit_code for outcome in outcomes}
+    for one in standings:
+        if one.seeds("diverged"):
+            codes.add(DIVERGED)
+        if (
+            not one.contender.saved
+            and not outcomes
+            and len(one.complete) + len(one.seeds("diverged")) < len(one.runs)
+        ):
+            codes.add(DifferentRunError.exit_code)
+    return exit_code(codes)

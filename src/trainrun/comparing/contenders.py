@@ -1,0 +1,198 @@
+"""Who is compared: config files, variants of the first one, and runs that are there already."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trainrun.config import Config, load_config
+from trainrun.config.identity import differences, identify
+from trainrun.data import digests
+from trainrun.errors import DataMissingError, UsageError, printable
+from trainrun.predicting import identify_file
+from trainrun.runs.naming import resolve
+from trainrun.runs.paths import group_directory
+from trainrun.runs.reading import Run
+
+_SUFFIXES = {".yaml", ".yml"}
+_NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=200 steps dropout=0.3` differ
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be compared.
+
+    Attributes:
+        configs: config files or names of runs; the first is the baseline.
+        vs: texts `key=value key=value`: each adds the baseline with these changes.
+        overrides: texts `key=value` that override keys of every config file.
+        seeds: how many of each config, from the baseline's own on.
+        metric: the verdict's; None for the monitored one.
+        runs: the folder of runs.
+        fit: whether missing runs are trained.
+        ablate: whether configs that differ in several keys are taken apart, key by key.
+    """
+
+    configs: Sequence[str | Path]
+    vs: Sequence[str] = ()
+    overrides: Sequence[str] = ()
+    seeds: int = 10
+    metric: str | None = None
+    runs: Path = Path("runs")
+    fit: bool = True
+    ablate: bool = False
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One config of a comparison, with the runs that speak for it.
+
+    Attributes:
+        label: what it is called; no two of a comparison are called the same.
+        config: resolved, with the first of its seeds.
+        file: where the config was read; a variant's is the baseline's.
+        overrides: what was changed on top of the file.
+        id8: the runs' identity; equal ones share their runs.
+        digests: the data files', by role; None where the data of saved runs are gone.
+        directories: of its runs by seed, whether or not they are there.
+        saved: whether it was given as runs, to which none is added.
+        only: the key in which alone it differs from the baseline, where it stands in to explain another.
+    """
+
+    label: str
+    config: Config
+    file: Path
+    overrides: tuple[str, ...]
+    id8: str
+    digests: Mapping[str, str] | None
+    directories: Mapping[int, Path]
+    saved: bool = False
+    only: str = ""
+
+    def changes(self, other: Contender) -> list[tuple[str, object, object]]:
+        """The keys in which another one differs, with both values; other data are one."""
+        found = differences(self.config, other.config)
+        mine, its = self.config.data, other.config.data
+        if self.digests != other.digests and mine.path and its.path:
+            found.insert(0, ("data.path", str(mine.path), str(its.path)))
+        return found
+
+
+class Gathering:
+    """Makes contenders of what a question names.
+
+    Args:
+        question: what is to be compared.
+
+    Raises:
+        ConfigError: a config is wrong.
+        UsageError: a name means nothing, or a config insists on other seeds than the baseline.
+        DataMissingError: a data file is not there.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._digests: dict[str, Mapping[str, str]] = {}
+        self._groups: dict[str, Path] = {}
+        baseline = self._given(str(question.configs[0]), ())
+        self.seeds = tuple(baseline.directories)
+        others = [self._given(str(text), self.seeds) for text in question.configs[1:]]
+        variants = [self.variant(baseline, split_changes(text)) for text in question.vs]
+        self.contenders = [baseline, *others, *variants]
+
+    def variant(self, of: Contender, changes: Sequence[str], only: str = "") -> Contender:
+        """A contender with some keys changed.
+
+        Args:
+            of: what is changed.
+            changes: texts `key=value`.
+            only: see `Contender`.
+        """
+        overrides = (*of.overrides, *changes)
+        config = load_config(of.file, overrides)
+        label = f"{of.label} + {' '.join(changes)}"
+        return self._to_fit(label, config, of.file, overrides, self.seeds, only)
+
+    def _given(self, text: str, seeds: Sequence[int]) -> Contender:
+        """A contender by what the command names; without seeds it is the baseline, which sets them."""
+        path = Path(text)
+        if path.suffix not in _SUFFIXES and not path.is_file():
+            return self._saved(text)
+        overrides = tuple(self._question.overrides)
+        config = load_config(text, overrides)
+        wanted = seeds or range(config.seed, config.seed + self._question.seeds)
+        return self._to_fit(config.name, config, path, overrides, wanted)
+
+    def _to_fit(
+        self,
+        label: str,
+        config: Config,
+        file: Path,
+        overrides: tuple[str, ...],
+        seeds: Sequence[int],
+        only: str = "",
+    ) -> Contender:
+        if config.is_written("seed") and config.seed != seeds[0]:
+            raise UsageError(
+                f"{config.place('seed')}: seed: is {config.seed}, but the baseline's is {seeds[0]}, and"
+                " pairs share their seeds: leave seed out here"
+            )
+        known = self._digested(config)
+        id8 = identify(config, known)
+        # Equal recipes under two names are the same runs, wherever the first of them puts them.
+        group = self._groups.setdefault(id8, group_directory(self._question.runs, config.name, id8))
+        directories = {seed: group / f"seed-{seed}" for seed in seeds}
+        config = config.with_seed(seeds[0])
+        return Contender(label, config, file, overrides, id8, known, directories, only=only)
+
+    def _saved(self, name: str) -> Contender:
+        found = resolve(name, self._question.runs, identify_file)
+        file = found[0].paths.config
+        config = load_config(file)
+        directories = {_seed(run): run.paths.directory for run in found}
+        try:
+            known = self._digested(config)
+        except DataMissingError:
+            known = None
+        id8 = found[0].id8 or str(found[0].paths.directory)
+        return Contender(found[0].name, config, file, (), id8, known, directories, saved=True)
+
+    def _digested(self, config: Config) -> Mapping[str, str]:
+        """The digests of a config's data, which variants share and large files make slow."""
+        key = repr(config.data)
+        if key not in self._digests:
+            self._digests[key] = digests(config.data)
+        return self._digests[key]
+
+
+def split_changes(text: str) -> list[str]:
+    """The changes of one `--vs`.
+
+    >>> split_changes("warmup=200 steps dropout=0.3")
+    ['warmup=200 steps', 'dropout=0.3']
+    """
+    return _NEXT_CHANGE.split(text.strip())
+
+
+def distinct(contenders: Sequence[Contender]) -> list[Contender]:
+    """The same contenders, each with a label of its own."""
+    return [replace(one, label=label) for one, label in zip(contenders, _labels(contenders), strict=True)]
+
+
+def _labels(contenders: Sequence[Contender]) -> Iterator[str]:
+    ids: dict[str, set[str]] = {}
+    for one in contenders:
+        ids.setdefault(one.label, set()).add(one.id8)
+    used: Counter[str] = Counter()
+    for one in contenders:
+        label = f"{one.label}-{one.id8}" if len(ids[one.label]) > 1 else one.label
+        used[label] += 1
+        yield printable(label if used[label] == 1 else f"{label} ({used[label]})")
+
+
+def _seed(run: Run) -> int:
+    """A run's seed; one whose directory was renamed still says it in its config."""
+    return load_config(run.paths.config).seed if run.seed is None else run.seed

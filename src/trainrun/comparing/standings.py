@@ -1,0 +1,127 @@
+"""What has become of a contender's runs, read from their directories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trainrun.comparing.contenders import Contender
+from trainrun.events import PARTS
+from trainrun.fitting import Observer, Outcome, Request, carry_out
+from trainrun.runs.files import read_bytes
+from trainrun.runs.matching import require_same
+from trainrun.runs.paths import RunPaths
+from trainrun.runs.reading import Run
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A contender and how each of its runs stands.
+
+    Attributes:
+        contender: whose runs they are.
+        runs: by seed.
+        statuses: by seed: `complete`, `diverged`, `interrupted`, `failed` or `missing`.
+    """
+
+    contender: Contender
+    runs: Mapping[int, Run]
+    statuses: Mapping[int, str]
+
+    @property
+    def label(self) -> str:
+        """The contender's."""
+        return self.contender.label
+
+    def seeds(self, status: str) -> list[int]:
+        """Those whose runs have a status."""
+        return [seed for seed, found in self.statuses.items() if found == status]
+
+    @cached_property
+    def complete(self) -> dict[int, dict[str, Any]]:
+        """The results of the complete runs, by seed."""
+        return {seed: self.runs[seed].result or {} for seed in self.seeds("complete")}
+
+    @property
+    def diverged_share(self) -> float:
+        """Of the runs that have ended; 0 where none has."""
+        diverged = len(self.seeds("diverged"))
+        return diverged / max(diverged + len(self.complete), 1)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts of the data on which its complete runs were evaluated."""
+        return [part for part in PARTS if any(result[part] for result in self.complete.values())]
+
+    def metrics(self, part: str) -> list[str]:
+        """What was evaluated on a part, the loss first."""
+        rows = (result[part] or {} for result in self.complete.values())
+        return list(dict.fromkeys(name for row in rows for name in row))
+
+    def values(self, part: str, metric: str) -> dict[int, float]:
+        """A metric's values on a part, by seed; those that are not finite are left out."""
+        found = {seed: (result[part] or {}).get(metric) for seed, result in self.complete.items()}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def counts(self, key: str) -> list[float]:
+        """A whole number of each complete run's result, such as `epochs`."""
+        return [result[key] for result in self.complete.values() if result[key] is not None]
+
+    @cached_property
+    def seconds(self) -> list[float]:
+        """How long the complete runs trained; those of one stack share their time."""
+        return [seconds for seed in self.complete if (seconds := self.runs[seed].seconds) is not None]
+
+    def target(self, seed: int) -> dict[str, Any]:
+        """What a run predicts, and in which scale; empty where its preprocessing cannot be read."""
+        try:
+            saved = json.loads(read_bytes(self.runs[seed].paths.preprocessing))
+            return {key: saved[key] for key in ("task", "target_center", "target_scale")}
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return {}
+
+
+def fit_missing(contenders: Sequence[Contender], runs: Path, observer: Observer) -> list[Outcome]:
+    """Train what is not finished, all of it in as few stacks as it can share.
+
+    Args:
+        contenders: those given as runs are left alone.
+        runs: the folder of runs.
+        observer: watches.
+    """
+    wanting = [one for one in contenders if not one.saved and not _is_finished(one)]
+    if not wanting:
+        return []
+    request = Request([one.config for one in wanting], seeds=tuple(wanting[0].directories), runs=runs)
+    return carry_out(request, observer)
+
+
+def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
+    """How a contender's runs stand, after `outcomes`.
+
+    Raises:
+        DifferentRunError: its directory holds another config.
+    """
+    first = RunPaths(next(iter(contender.directories.values())))
+    if not contender.saved:
+        require_same(first, contender.config)
+    failed = {outcome.directory for outcome in outcomes if outcome.status == "failed"}
+    runs = {seed: Run(directory) for seed, directory in contender.directories.items()}
+    statuses = {seed: _status(run, run.directory in failed) for seed, run in runs.items()}
+    return Standing(contender, runs, statuses)
+
+
+def _is_finished(contender: Contender) -> bool:
+    return all(Run(directory).result for directory in contender.directories.values())
+
+
+def _status(run: Run, failed: bool) -> str:
+    if run.result:
+        return run.status
+    if failed or run.status == "unreadable":
+        return "failed"
+    return run.status if run.directory.is_dir() else "missing"

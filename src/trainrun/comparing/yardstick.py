@@ -1,0 +1,93 @@
+"""By which metric, on which part of the data, a comparison is decided; where losses cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainrun.comparing.standings import Standing
+from trainrun.errors import UsageError, printable
+from trainrun.ingredients import metrics
+from trainrun.objective import reported_loss
+
+_INSTEAD = ("accuracy", "rmse")  # of a loss that cannot be compared
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What decides.
+
+    Attributes:
+        metric: by its plain name.
+        part: of the data: test, else valid, else train.
+        other_losses: labels of the contenders whose loss is another function than the baseline's, with the
+            reason.
+    """
+
+    metric: str
+    part: str
+    other_losses: dict[str, str]
+
+    def parts(self) -> tuple[str, ...]:
+        """The parts on which contenders are compared at all."""
+        return ("train",) if self.part == "train" else ("valid", "test")
+
+
+def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yardstick:
+    """What decides between contenders.
+
+    Args:
+        standings: of the contenders, the baseline first.
+        wanted: the metric that the user asked for.
+
+    Raises:
+        UsageError: the runs do not report it.
+    """
+    scored = [one for one in standings if one.complete]
+    part = next((part for part in ("test", "valid") if all(part in one.parts for one in scored)), "train")
+    other_losses = {
+        one.label: reason for one in scored[1:] if (reason := _why_another_loss(scored[0], one)) is not None
+    }
+    shared = [
+        name for name in _first_metrics(scored, part) if all(name in one.metrics(part) for one in scored)
+    ]
+    monitored = standings[0].contender.config.early_stopping.monitor.removeprefix("val_")
+    metric = metrics.canonical(wanted) if wanted else monitored
+    if wanted and scored and metric not in shared:
+        known = " and ".join(shared) or "no metric in common"
+        raise UsageError(f"--metric: these runs report {known}, not {printable(wanted)}")
+    if scored and (metric not in shared or (metric == "loss" and other_losses)):
+        metric = _instead(shared, metric)
+    return Yardstick(metric, part, other_losses)
+
+
+def larger_is_better(metric: str) -> bool:
+    """A metric's direction; a loss is to be small."""
+    return metric != "loss" and bool(metrics[metric].traits["larger_is_better"])
+
+
+def _first_metrics(scored: Sequence[Standing], part: str) -> list[str]:
+    return scored[0].metrics(part) if scored else []
+
+
+def _instead(shared: Sequence[str], metric: str) -> str:
+    others = [name for name in shared if name != "loss"]
+    return next((name for name in (*_INSTEAD, *others) if name in others), metric)
+
+
+def _why_another_loss(baseline: Standing, other: Standing) -> str | None:
+    """Why two contenders' losses are not the same function; None where they are."""
+    seed = next((seed for seed in baseline.complete if seed in other.complete), None)
+    if seed is None:
+        return None
+    mine, its = baseline.target(seed), other.target(seed)
+    if not (mine and its):
+        return None
+    if mine["task"] != its["task"]:
+        return f"{other.label} is about {its['task']}"
+    before = reported_loss(baseline.contender.config, mine["task"])
+    after = reported_loss(other.contender.config, its["task"])
+    if before != after:
+        same_name = before.name == after.name
+        return f"{other.label} has {'other settings of ' if same_name else ''}{after.name}, not {before.name}"
+    return None if mine == its else f"{other.label} has its target in another scale"

@@ -1,0 +1,137 @@
+"""A comparison as data: JSON for scripts, CSV for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from trainrun.comparing import Comparison, Pairing
+from trainrun.comparing.ablation import Ablation
+from trainrun.comparing.standings import Standing
+from trainrun.report.tables import records_csv
+from trainrun.report.verdicts import verdict_sentence
+from trainrun.runs.files import to_json_file
+from trainrun.statistics import Mean, mean_of
+
+
+def as_json(comparison: Comparison) -> str:
+    """All of it: configs, runs, differences, warnings."""
+    return to_json_file(
+        {
+            "metric": comparison.yardstick.metric,
+            "part": comparison.yardstick.part,
+            "configs": [_config(comparison, one) for one in comparison.standings],
+            "runs": [run for one in comparison.standings for run in _runs(one)],
+            "differences": [_difference(comparison, pair) for pair in comparison.pairings],
+            "ablations": [_ablation(ablation) for ablation in comparison.ablations],
+            "scored_on_this_test_part": comparison.scored,
+            "warnings": comparison.warnings,
+        }
+    ).decode()
+
+
+def as_csv(comparison: Comparison) -> str:
+    """A row for each config, part and metric: its mean, and its difference to the baseline."""
+    return records_csv([row for one in comparison.standings for row in _rows(comparison, one)])
+
+
+def _config(comparison: Comparison, one: Standing) -> dict[str, Any]:
+    contender = one.contender
+    return {
+        "label": one.label,
+        "name": contender.config.name,
+        "id8": contender.id8,
+        "directory": next(iter(contender.directories.values())).absolute().parent,
+        "changes": _changes(comparison, one),
+        "n": len(one.complete),
+        "diverged": one.diverged_share,
+        "monitor": contender.config.early_stopping.monitor,
+        "metrics": {
+            part: {name: _mean(list(one.values(part, name).values())) for name in one.metrics(part)}
+            for part in one.parts
+        },
+        "best_epoch": _mean(one.counts("best_epoch")),
+        "epochs": _mean(one.counts("epochs")),
+        "seconds": _mean(one.seconds),
+    }
+
+
+def _changes(comparison: Comparison, one: Standing) -> dict[str, Any]:
+    found = comparison.standings[0].contender.changes(one.contender)
+    return {key: {"baseline": old, "config": new} for key, old, new in found}
+
+
+def _mean(values: list[float]) -> dict[str, Any] | None:
+    if not values:
+        return None
+    found: Mean = mean_of(values)
+    return {"n": found.n, "mean": found.value, "interval": found.interval}
+
+
+def _runs(one: Standing) -> Iterator[dict[str, Any]]:
+    for seed, status in one.statuses.items():
+        result = one.runs[seed].result or {}
+        yield {
+            "config": one.label,
+            "seed": seed,
+            "status": status,
+            "epochs": result.get("epochs"),
+            "metrics": {part: result.get(part) for part in ("valid", "test")},
+        }
+
+
+def _difference(comparison: Comparison, pair: Pairing) -> dict[str, Any]:
+    found = pair.difference
+    won = found.p_better
+    return {
+        "config": pair.config,
+        "baseline": pair.baseline,
+        "metric": pair.metric,
+        "part": pair.part,
+        "n": found.n,
+        "mean": found.mean,
+        "interval": found.interval,
+        "improvement": found.improvement,
+        "p": found.p,
+        "p_better": {"value": won.value, "interval": won.interval} if won else None,
+        "verdict": found.verdict,
+        "enough": {"smallest_difference": found.smallest_difference, "more_seeds": found.more_seeds},
+        "sentence": verdict_sentence(comparison, pair),
+    }
+
+
+def _ablation(ablation: Ablation) -> dict[str, Any]:
+    parts = {key: part.label for key, part in ablation.parts.items()}
+    return {"config": ablation.whole.label, "parts": parts}
+
+
+def _rows(comparison: Comparison, one: Standing) -> Iterator[dict[str, Any]]:
+    for part in one.parts:
+        for metric in one.metrics(part):
+            mean = mean_of(list(one.values(part, metric).values()))
+            low, high = mean.interval or (None, None)
+            row = {"config": one.label, "part": part, "metric": metric, "n": mean.n, "mean": mean.value}
+            row |= {"low": low, "high": high, "diverged": one.diverged_share}
+            pair = comparison.pairing(one.label, metric, part)
+            yield row | (_against(pair) if pair else {})
+
+
+def _against(pair: Pairing) -> dict[str, Any]:
+    found = pair.difference
+    low, high = found.interval or (None, None)
+    won, surely = (found.p_better.value, found.p_better.interval) if found.p_better else (None, (None, None))
+    return {
+        "baseline": pair.baseline,
+        "pairs": found.n,
+        "difference": found.mean,
+        "difference_low": low,
+        "difference_high": high,
+        "improvement": found.improvement,
+        "p": found.p,
+        "p_better": won,
+        "p_better_low": surely[0],
+        "p_better_high": surely[1],
+        "verdict": found.verdict,
+        "smallest_difference": found.smallest_difference,
+        "more_seeds": found.more_seeds,
+    }

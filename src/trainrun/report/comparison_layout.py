@@ -1,0 +1,125 @@
+"""A comparison's blocks laid out: for a terminal or a log, in Markdown, in LaTeX."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+
+from trainrun.comparing import Comparison
+from trainrun.report.comparison import Block, Format, blocks
+from trainrun.report.comparison_data import as_csv, as_json
+from trainrun.report.sink import Sink
+from trainrun.report.tables import markdown_table, text_table
+
+_COLUMN = 18  # characters that a config's figures take, with the gap
+_MOST = 120  # characters: wider lines are hard to follow
+_LEAST = 40
+_COLOURS = {"better": "32", "worse": "31", "too few seeds": "33", "warning": "33"}
+_LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"$\sim$",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "<": "$<$",
+    ">": "$>$",
+}
+
+
+def render(comparison: Comparison, form: Format) -> str:
+    """A comparison in one of the formats, for stdout."""
+    data = {"json": as_json, "csv": as_csv}
+    if form in data:
+        return data[form](comparison)
+    text = {"markdown": as_markdown, "latex": as_latex}.get(form, as_text)
+    return text(blocks(comparison))
+
+
+def as_text(parts: Sequence[Block]) -> str:
+    """Aligned tables and wrapped sentences, no wider than the terminal (80 characters in a file)."""
+    colour = _wants_colour()
+    width = min(max(shutil.get_terminal_size().columns, _LEAST), _MOST)
+    return "\n".join("".join(_text_block(block, width, colour)) for block in parts)
+
+
+def as_markdown(parts: Sequence[Block]) -> str:
+    """Headings, tables and lists."""
+    return "\n".join("".join(_markdown_block(block)) for block in parts)
+
+
+def as_latex(parts: Sequence[Block]) -> str:
+    """Tabulars and sentences, for a document that loads booktabs."""
+    return "\n".join("".join(_latex_block(block)) for block in parts)
+
+
+def _wants_colour() -> bool:
+    return Sink(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
+
+
+def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
+    if block.title:
+        yield _painted(block.title, "1", colour) + "\n"
+    for headings, rows in _pieces(block, width - 2):
+        table = text_table(headings, rows, width - 2)
+        yield "".join(f"  {line}\n" for line in table.splitlines())
+    for kind, sentence in block.sentences:
+        bullet = "- " if kind == "warning" else "  "
+        lines = fill(sentence, width, initial_indent=bullet, subsequent_indent="  ", break_on_hyphens=False)
+        yield _painted(lines, _COLOURS.get(kind, ""), colour) + "\n"
+
+
+def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
+    """A table of one column a config as tables that fit, each with the leading columns again."""
+    if not block.rows:
+        return
+    if block.lead == 1:
+        yield block.headings, block.rows
+        return
+    taken = max(len(row[0]) for row in (block.headings, *block.rows)) + 2
+    most = max((width - taken) // _COLUMN - 1, 1)
+    others = range(block.lead, len(block.headings))
+    for start in range(0, max(len(others), 1), most):
+        columns = [*range(block.lead), *others[start : start + most]]
+        columns = [column for column in columns if column < len(block.headings)]
+        yield _chosen(block.headings, columns), [_chosen(row, columns) for row in block.rows]
+
+
+def _chosen(row: Sequence[str], columns: Sequence[int]) -> list[str]:
+    return [row[column] for column in columns]
+
+
+def _painted(text: str, code: str, colour: bool) -> str:
+    if not (colour and code):
+        return text
+    return "\n".join(f"\x1b[{code}m{line}\x1b[0m" for line in text.split("\n"))
+
+
+def _markdown_block(block: Block) -> Iterator[str]:
+    if block.title:
+        yield f"## {block.title}\n\n"
+    if block.rows:
+        yield markdown_table(block.headings, block.rows) + "\n"
+    for kind, sentence in block.sentences:
+        yield f"- {sentence}\n" if kind == "warning" else f"{sentence}\n"
+
+
+def _latex_block(block: Block) -> Iterator[str]:
+    if block.title:
+        yield rf"\paragraph{{{_latex(block.title)}}}" + "\n\n"
+    if block.rows:
+        yield rf"\begin{{tabular}}{{{'l' * len(block.headings)}}}" + "\n\\toprule\n"
+        yield _latex_row(block.headings) + "\\midrule\n"
+        yield "".join(map(_latex_row, block.rows)) + "\\bottomrule\n\\end{tabular}\n\n"
+    yield "".join(f"{_latex(sentence)}\n\n" for _, sentence in block.sentences)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex, cells)) + r" \\" + "\n"
+
+
+def _latex(text: str) -> str:
+    return re.sub(r"[\\~^±<>&%$#_{}]", lambda match: _LATEX[match[0]], text)

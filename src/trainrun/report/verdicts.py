@@ -1,0 +1,83 @@
+"""A verdict in words, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+from trainrun.comparing import Comparison, Pairing
+from trainrun.runs.lines import number
+from trainrun.statistics import Difference, Share
+
+
+def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
+    """Which is better, by how much, how surely, and over what."""
+    found = pairing.difference
+    what = {
+        "better": f"{pairing.config} is better than {pairing.baseline}",
+        "worse": f"{pairing.config} is worse than {pairing.baseline}",
+        "no difference shown": f"No difference shown between {pairing.config} and {pairing.baseline}",
+        "too few seeds": f"Too few seeds to tell {pairing.config} from {pairing.baseline}",
+    }[found.verdict]
+    by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
+    return f"{what} {_scope(comparison, found)}: {by}{_surety(comparison, found)}{_outlook(found)}."
+
+
+def signed(value: float) -> str:
+    """A difference, with its sign."""
+    return f"{'+' if value > 0 else ''}{number(value)}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value as text."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def share(found: Share) -> str:
+    """A share with its interval, in per cent."""
+    low, high = found.interval
+    return f"{found.value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _scope(comparison: Comparison, found: Difference) -> str:
+    seeds = f"{found.n} seed{'s' * (found.n != 1)}"
+    return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
+
+
+def _amount(found: Difference) -> str:
+    if found.interval is None:
+        return signed(found.mean)
+    if found.interval == (0, 0):
+        return "exactly 0"
+    low, high = found.interval
+    return f"{signed(found.mean)} (95 % interval {signed(low)} to {signed(high)})"
+
+
+def _surety(comparison: Comparison, found: Difference) -> str:
+    if found.p is None or found.interval == (0, 0):
+        return ""
+    p = probability(found.p)
+    said = f", p {p if p.startswith('<') else f'= {p}'}"
+    family = sum(1 for one in comparison.pairings if _is_decisive(comparison, one))
+    reasons = [
+        *([f"Holm-corrected for {family} configs"] if family > 1 else []),
+        *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if comparison.corrected else []),
+    ]
+    said += f" ({'; '.join(reasons)})" if reasons else ""
+    return said + (f", better in {share(found.p_better)} of seeds" if found.p_better else "")
+
+
+def _outlook(found: Difference) -> str:
+    if (
+        found.verdict != "no difference shown"
+        or found.smallest_difference is None
+        or found.interval == (0, 0)
+    ):
+        return ""
+    could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
+    more = found.more_seeds
+    return could + (f", and a difference this small takes about {more:,} more" if more else "")
+
+
+def _is_decisive(comparison: Comparison, pairing: Pairing) -> bool:
+    yardstick = comparison.yardstick
+    return (pairing.metric, pairing.part) == (yardstick.metric, yardstick.part)
