@@ -18,7 +18,7 @@ LAYERS = [
     {"plan"},
     {"engine", "runs"},
     {"fitting"},
-    {"predicting"},
+    {"predicting", "replaying"},
     {"comparing"},
     {"report"},
     {"cli"},

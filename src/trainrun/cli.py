@@ -29,10 +29,11 @@ RunsFolder = Annotated[
     Path, typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.")
 ]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")]
-RunName = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="A directory, NAME, NAME-ID8 (with /seed-N), a config file, or last."),
-]
+_RUN = typer.Argument(
+    metavar="RUN", help="A directory, NAME, NAME-ID8 (with /seed-N), a config file, or last."
+)
+RunName = Annotated[str, _RUN]
+RunNames = Annotated[list[str], _RUN]
 RowsFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.")
 ]
@@ -198,14 +199,29 @@ def list_(
 
 
 @app.command()
-def show(run: RunName, runs: RunsFolder = _HERE, form: TextOrJson = "text") -> None:
-    """Show a run, or the seeds of one config.
+def show(
+    names: RunNames,
+    patience: Annotated[
+        str | None, typer.Option(metavar="P,...", help="What other patiences would have made of the runs.")
+    ] = None,
+    runs: RunsFolder = _HERE,
+    form: Annotated[Literal["text", "json", "csv"], typer.Option("--format")] = "text",
+) -> None:
+    """Show runs, or replay them with other patiences.
 
-    Config, results, confusion matrix and the last epochs.
+    Config, results, confusion matrix and the last epochs; for the seeds of a config, a table.
     """
     from trainrun.report.showing import show_runs
 
-    _print(show_runs(_named(run, runs), form))
+    found = _named(names, runs)
+    if patience is not None:
+        from trainrun.report.replay import show_replays
+
+        _print(show_replays(found, _patiences(patience), form))
+    elif form == "csv":
+        raise UsageError("show: --format csv goes with --patience")
+    else:
+        _print(show_runs(found, form))
 
 
 @app.command()
@@ -227,7 +243,7 @@ def clean(
 
     if not (names or diverged or older):
         raise UsageError("clean: say which runs, or --diverged, or --older AGE")
-    named = [run for name in names for run in _named(name, runs)] if names else find_runs(runs)
+    named = _named(names, runs) if names else find_runs(runs)
     for run in select(named, diverged=diverged, older=older):
         _print(describe_removal(run, yes))
         if yes:
@@ -271,10 +287,12 @@ def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> N
     raise typer.Exit(exit_code({outcome.exit_code for outcome in outcomes} - allowed))
 
 
-def _named(text: str, runs: Path) -> list[Run]:
+def _named(names: Sequence[str], runs: Path) -> list[Run]:
+    """The runs that are named, each once."""
     from trainrun.runs.naming import resolve
 
-    return resolve(text, runs, _identify)
+    found = [run for name in names for run in resolve(name, runs, _identify)]
+    return list({run.paths.directory: run for run in found}.values())
 
 
 def _identify(config_file: Path) -> str:
@@ -288,6 +306,13 @@ def _shard(text: str) -> tuple[int, int]:
     if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise UsageError(f"--shard: must be I/N with I from 1 to N, such as 2/8, got {printable(text)}")
     return int(part), int(parts)
+
+
+def _patiences(text: str) -> list[int]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and len(word) < 10 for word in words):
+        raise UsageError(f"--patience: must be whole numbers such as 1,2,5,10, got {printable(text)}")
+    return [int(word) for word in words]
 
 
 def _print(text: str, *, safe: bool = False) -> None:

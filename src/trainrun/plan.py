@@ -169,7 +169,7 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         strengths=_strengths(configs),
         epochs=np.array([c.epochs for c in configs]),
         monitors=tuple(_monitor(c, dataset, objective) for c in configs),
-        early_stopping=_early_stopping(configs),
+        early_stopping=early_stopping(configs),
         plateau=_plateau(configs),
         _rates=tuple(_schedule(c, _steps_per_epoch(dataset, batch_size)) for c in configs),
     )
@@ -244,7 +244,8 @@ def _monitor(config: Config, dataset: Dataset, objective: Objective) -> str:
     return monitor
 
 
-def _early_stopping(configs: Sequence[Config]) -> EarlyStopping:
+def early_stopping(configs: Sequence[Config]) -> EarlyStopping:
+    """The policy of members with these configs, at its start."""
     sections = [config.early_stopping for config in configs]
     return EarlyStopping(
         patience=[np.inf if s.patience is None else s.patience for s in sections],

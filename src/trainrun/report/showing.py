@@ -14,14 +14,14 @@ from trainrun.errors import TrainrunError, printable
 from trainrun.events import PARTS
 from trainrun.report.tables import cell, records_json, text_table
 from trainrun.runs.files import read_bytes, to_json, to_json_file
-from trainrun.runs.reading import Run
+from trainrun.runs.reading import Run, by_group
 
 _LAST_EPOCHS = 5
 _SELDOM_READ = {"step", "penalty", "improved", "best", "wait"}
 
 
 def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
-    """One run in full, or several as a table with their mean.
+    """Runs config by config: one in full, or several as a table with their mean.
 
     Raises:
         StorageError: a run's metrics.jsonl is damaged.
@@ -29,6 +29,10 @@ def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
     if form == "json":
         records = [_record(run) for run in runs]
         return to_json_file(records[0]).decode() if len(records) == 1 else records_json(records)
+    return "\n".join(_shown(group) for group in by_group(runs))
+
+
+def _shown(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
         group = printable(str(runs[0].paths.directory.parent))
         return f"{len(runs)} runs in {group}\n\n{_seeds_table(runs)}\n{_settings(runs[0])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -136,6 +137,14 @@ class Run:
 def find_runs(runs: Path) -> list[Run]:
     """All runs in a folder of runs, by name and seed; none where the folder does not exist."""
     return [Run(directory) for group in sorted(groups(runs)) for directory in seeds(group)]
+
+
+def by_group(runs: Iterable[Run]) -> list[list[Run]]:
+    """The runs of each config, in the order in which the configs come first."""
+    found: dict[Path, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.paths.directory.parent, []).append(run)
+    return list(found.values())
 
 
 def readable_rows(path: Path) -> list[dict[str, Any]]:
