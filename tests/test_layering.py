@@ -10,7 +10,7 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"errors", "events", "lazy", "registry", "quantities", "streams"},
+    {"errors", "events", "lazy", "registry", "quantities", "streams", "statistics"},
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},
