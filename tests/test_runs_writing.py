@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 from story import ended, epoch, make_config, story
 from trainrun.config import load_config
 from trainrun.errors import DifferentRunError, RunDirectoryError
+from trainrun.events import FitStarted
+from trainrun.runs.checkpoint import Snapshot, load_checkpoint, save_checkpoints
 from trainrun.runs.journal import git_commit
 from trainrun.runs.matching import difference_note, require_same
 from trainrun.runs.paths import RunPaths
@@ -146,6 +148,55 @@ def test_a_run_that_breaks_off_keeps_its_epochs(tmp_path):
     run = Run(writer.paths.directory)
     assert (run.status, len(run.metrics)) == ("interrupted", 2)
     assert run.events[-1]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("saved", range(1, 5))
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_run_that_continues_has_the_files_of_one_that_was_not_stopped(tmp_path, saved, told):
+    whole = write_run(tmp_path / "whole").directory
+    (tmp_path / "cut").mkdir()
+    config = make_config(tmp_path / "cut")
+    paths = RunPaths(tmp_path / "cut" / "net-0123abcd" / "seed-0")
+    first, events = RunWriter(paths, config), list(story())
+    first.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
+    for event in events[:saved]:
+        first.handle(event)
+    save_checkpoints({paths: first.snapshot()})
+    for event in events[:-1][saved : saved + told]:  # told since, and so known to the files alone
+        first.handle(event)
+    first.break_off("interrupted", "SIGTERM")
+
+    second = RunWriter(paths, config)
+    snapshot = load_checkpoint(paths).snapshot
+    second.begin({"columns": ["a", "b"]}, device="cpu", threads=2, snapshot=snapshot)
+    for event in (events[0], *events[saved:]):
+        second.handle(event)
+    assert {path.name for path in paths.directory.iterdir()} == set(FILES)
+    for name in set(FILES) - {"events.jsonl"}:
+        assert (whole / name).read_bytes() == (paths.directory / name).read_bytes(), name
+    assert Run(paths.directory).events[1]["reason"] == "SIGTERM"
+
+
+def test_time_that_was_spent_before_counts(tmp_path):
+    writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
+    writer.begin({}, device="cpu", threads=1)
+    writer.handle(next(story()))
+    before = writer.snapshot()
+    writer = RunWriter(writer.paths, writer.config)
+    longer = Snapshot({**before.facts, "seconds": 3600.0}, before.arrays)
+    writer.begin({}, device="cpu", threads=1, snapshot=longer)
+    writer.break_off("interrupted")
+    assert Run(writer.paths.directory).seconds >= 3600
+
+
+def test_nothing_of_a_checkpoint_outlives_the_result(tmp_path):
+    writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
+    writer.begin({}, device="cpu", threads=1)
+    for event in story():
+        if not isinstance(event, FitStarted):
+            save_checkpoints({writer.paths: writer.snapshot()})
+        writer.handle(event)
+    assert {path.name for path in writer.paths.directory.iterdir()} == set(FILES)
 
 
 def test_a_run_begun_again_starts_over_but_remembers(tmp_path):

@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.events import PARTS, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.events import PARTS, EpochEnded, Event, FitEnded, FitStarted, Snapshot
+from trainrun.runs.checkpoint import discard_checkpoints
 from trainrun.runs.files import append, make_directory, sync, to_json, to_json_file, write_files
+from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, process_facts
 from trainrun.runs.lines import Narrator
 from trainrun.runs.paths import RunPaths
@@ -34,34 +36,50 @@ class RunWriter:
         self.notes = tuple(notes)
         self._journal = Journal(paths.events)
         self._narrator: Narrator | None = None
+        self._history: History | None = None
         self._metrics: list[str] = []
         self._lines: list[str] = []
         self._begun = self._flushed = time.monotonic()
 
-    def begin(self, preprocessing: Mapping[str, Any], *, device: str, threads: int, parts: int = 1) -> None:
+    def begin(
+        self,
+        preprocessing: Mapping[str, Any],
+        *,
+        device: str,
+        threads: int,
+        parts: int = 1,
+        snapshot: Snapshot | None = None,
+    ) -> None:
         """Make the directory and write what is known before training; a run that had begun starts over.
+
+        A run that continues has its files written anew, up to the epoch from which it does: what came later
+        is trained again, to the same bits.
 
         Args:
             preprocessing: what was fitted on the training rows.
             device: the device chosen, such as `cpu`.
             threads: the number of threads that share an operation.
             parts: so many parts of the stack train side by side.
+            snapshot: what `snapshot` gave when the run was saved, where it continues.
 
         Raises:
             RunDirectoryError: the directory cannot be created or written to.
             StorageError: writing failed.
+            ValueError, KeyError, TypeError: the snapshot is none.
         """
+        self._begun = self._flushed = time.monotonic()
+        if snapshot:
+            self._resume(snapshot)
         make_directory(self.paths.directory)
         contents = {
             self.paths.config: self.config.to_yaml().encode(),
             self.paths.preprocessing: to_json_file(preprocessing),
-            self.paths.metrics: b"",
-            self.paths.log: b"",
+            self.paths.metrics: _take(self._metrics).encode(),
+            self.paths.log: _take(self._lines).encode(),
         }
         if not self.paths.group_config.exists():  # its seed is the default, whichever seed came first
             contents[self.paths.group_config] = self.config.with_seed(0).to_yaml().encode()
-        write_files(contents)
-        self._begun = self._flushed = time.monotonic()
+        write_files(contents, staging=self.paths.directory)  # nobody else writes there
         self._journal.record("start", **process_facts(), **self._facts(device, threads, parts))
 
     def handle(self, event: Event) -> None:
@@ -72,23 +90,43 @@ class RunWriter:
         """
         if isinstance(event, FitStarted):
             self._narrator = Narrator(event)
-        elif self._narrator:
-            self._lines += self._narrator.lines(event)
-        if isinstance(event, EpochEnded):
-            self._metrics.append(to_json(_metrics_row(event)))
+            self._history = self._history or History(event)
+        elif isinstance(event, EpochEnded) and self._history:
+            self._history.add(event)
+        self._tell(event)
         if isinstance(event, FitEnded):
             self._finish(event)
         elif time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self._flush()
 
-    def break_off(self, status: str) -> None:
+    def snapshot(self) -> Snapshot:
+        """What the run's files are to be written anew from, for its checkpoint; once it has started."""
+        assert self._history, "FitStarted comes first"
+        history = self._history.to_snapshot()
+        return Snapshot({**history.facts, "seconds": self._seconds()}, history.arrays)
+
+    def break_off(self, status: str, reason: str | None = None) -> None:
         """Write what is still in memory and how the run was left.
 
         Args:
             status: `interrupted` or `failed`.
+            reason: what asked for it: a signal's name or `time limit`.
         """
         self._flush()
-        self._journal.record("end", status=status, seconds=self._seconds())
+        self._journal.record("end", status=status, reason=reason, seconds=self._seconds())
+
+    def _resume(self, snapshot: Snapshot) -> None:
+        self._history = History.from_snapshot(snapshot)
+        self._begun -= float(snapshot.facts["seconds"])
+        self._narrator = Narrator(self._history.started)
+        for epoch in self._history.epochs():
+            self._tell(epoch)
+
+    def _tell(self, event: Event) -> None:
+        if self._narrator:
+            self._lines += self._narrator.lines(event)
+        if isinstance(event, EpochEnded):
+            self._metrics.append(to_json(_metrics_row(event)))
 
     def _finish(self, event: FitEnded) -> None:
         from safetensors.numpy import save
@@ -96,16 +134,16 @@ class RunWriter:
         self._flush()
         sync([self.paths.metrics, self.paths.log])
         write_files({self.paths.weights: save({name: array.copy() for name, array in event.weights.items()})})
-        # The result is the announcement: everything it speaks of is on disk before it.
-        write_files({self.paths.result: to_json_file(_result(event))})
         monitor = self._narrator.monitor if self._narrator else None
         self._journal.record("end", status=event.status, seconds=self._seconds(), monitor=monitor)
+        # The result is the announcement: everything it speaks of is on disk before it.
+        write_files({self.paths.result: to_json_file(_result(event))})
+        discard_checkpoints(self.paths)
 
     def _flush(self) -> None:
         for path, pending in ((self.paths.metrics, self._metrics), (self.paths.log, self._lines)):
             if pending:
-                append(path, "\n".join(pending) + "\n")
-                pending.clear()
+                append(path, _take(pending))
         self._flushed = time.monotonic()
 
     def _facts(self, device: str, threads: int, parts: int) -> dict[str, Any]:
@@ -122,6 +160,13 @@ class RunWriter:
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._begun, 3)
+
+
+def _take(pending: list[str]) -> str:
+    """Lines as text, taken out of their list."""
+    text = "".join(f"{line}\n" for line in pending)
+    pending.clear()
+    return text
 
 
 def _metrics_row(event: EpochEnded) -> dict[str, Any]:
