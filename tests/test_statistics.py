@@ -348,7 +348,7 @@ def within(count: int, of: int, expected: float) -> bool:
 
 @pytest.mark.parametrize("n", [6, 10, 30])
 def test_a_against_a_is_covered_95_times_in_100_and_called_different_5_times(n):
-    repeats = 1500
+    repeats = 1000
     found = [difference(*draw(n, seed=seed), larger_is_better=True) for seed in range(repeats)]
     share = covered([one.interval for one in found], 0.0)
     assert 0.93 < share < 0.97
@@ -360,7 +360,7 @@ def test_a_against_a_is_covered_95_times_in_100_and_called_different_5_times(n):
 
 def test_a_family_of_equals_has_a_false_alarm_5_times_in_100():
     rng = np.random.default_rng(0)
-    repeats, alarms, uncorrected = 500, 0, 0
+    repeats, alarms, uncorrected = 300, 0, 0
     for _ in range(repeats):
         baseline, *configs = rng.normal(0.9, 0.1, 10) + rng.normal(0, 0.02, (5, 10))
         alone = [difference(config, baseline, larger_is_better=True) for config in configs]
@@ -372,7 +372,7 @@ def test_a_family_of_equals_has_a_false_alarm_5_times_in_100():
 
 def test_overlapping_splits_are_covered_with_the_correction_alone():
     rng = np.random.default_rng(0)
-    rows, train, test, seeds, repeats = 100, 80, 20, 10, 500
+    rows, train, test, seeds, repeats = 100, 80, 20, 10, 400
     naive, corrected = [], []
     for _ in range(repeats):
         order = rng.permuted(np.tile(rng.normal(0.15, 1.0, rows), (seeds, 1)), axis=1)

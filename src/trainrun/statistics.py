@@ -116,14 +116,12 @@ def difference(
     changes = [_change(value, other) for value, other in zip(values, baseline, strict=True)]
     n, overlap = len(changes), correction or 0.0
     center, spread = _moments(changes)
-    gains = (
-        changes if larger_is_better else [0.0 - change for change in changes]
-    )  # 0.0 - 0.0 has no minus sign
+    gains = changes if larger_is_better else [-change for change in changes]
     alone = Difference(
         n=n,
         mean=center,
         interval=None if spread is None else _interval(center, spread, n, overlap),
-        improvement=center if larger_is_better else 0.0 - center,
+        improvement=center if larger_is_better else 0.0 - center,  # so that nothing is not -0.0
         p=None if spread is None else _p_value(center, spread, n, overlap),
         p_better=_share_won(gains, overlap) if gains else None,
         verdict="too few seeds",
