@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from test_runs_reading import make_run
-from trainrun.errors import UsageError
-from trainrun.runs.cleaning import parse_age, remove, select, size
+from trainrun.errors import RunBusyError, UsageError
+from trainrun.runs.cleaning import clear, parse_age, remove, select, size
+from trainrun.runs.lock import RunLock
 from trainrun.runs.reading import find_runs
 
 
@@ -37,6 +38,34 @@ def test_a_group_goes_with_its_last_seed(tmp_path):
     assert [run.seed for run in find_runs(tmp_path)] == [1]
     remove(second)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_being_trained_is_kept(tmp_path):
+    run = make_run(tmp_path, "net-00000001/seed-0")
+    with RunLock(run.paths):
+        with pytest.raises(RunBusyError, match="another process is training this run"):
+            remove(run)
+        assert run.result
+    remove(run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_start_keeps_the_lock_and_nothing_else(tmp_path):
+    run = make_run(tmp_path, "net-00000001/seed-0")
+    (run.directory / "tensorboard").mkdir()
+    with RunLock(run.paths):
+        clear(run)
+        with pytest.raises(RunBusyError, match="another process is training this run"):
+            RunLock(run.paths)
+        assert list(run.directory.iterdir()) == [run.paths.lock]
+
+
+def test_a_new_start_needs_a_directory_of_a_run_alone(tmp_path):
+    run = make_run(tmp_path, "net-00000001/seed-0")
+    (run.directory / "thesis.tex").touch()
+    with pytest.raises(UsageError, match=r"holds thesis\.tex, which no run writes"):
+        clear(run)
+    assert run.result
 
 
 def test_foreign_files_are_kept(tmp_path):

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from trainrun.errors import StorageError, UsageError, printable
-from trainrun.runs.files import is_temporary
+from trainrun.runs.files import explained, is_temporary
+from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import FILE_NAMES, seeds
 from trainrun.runs.reading import Run
 
@@ -74,22 +75,32 @@ def remove(run: Run) -> None:
 
     Raises:
         UsageError: see `require_removable`.
+        RunBusyError: a process is training it.
+        RunDirectoryError: it cannot be locked.
         StorageError: something could not be removed.
     """
     require_removable(run)
     group = run.paths.directory.parent
-    try:
-        # The result goes first: what is left of a removal cut short must not pass for a complete run.
-        run.paths.result.unlink(missing_ok=True)
-        for entry in _inside(run.directory):
-            entry.rmdir() if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    with RunLock(run.paths), explained(run.directory, "be removed"):
+        _empty(run)
+        run.paths.lock.unlink()
         run.directory.rmdir()
         if not seeds(group):
             run.paths.group_config.unlink(missing_ok=True)
             with suppress(OSError):  # something else lies there: it stays
                 group.rmdir()
-    except OSError as error:
-        raise StorageError(f"{printable(str(run.directory))}: cannot be removed: {error.strerror}") from error
+
+
+def clear(run: Run) -> None:
+    """Remove what a run has written, for a new start of whoever holds its lock.
+
+    Raises:
+        UsageError: see `require_removable`.
+        StorageError: something could not be removed.
+    """
+    require_removable(run)
+    with explained(run.directory, "be removed"):
+        _empty(run)
 
 
 def size(run: Run) -> int:
@@ -103,6 +114,17 @@ def _is_ours(entry: Path) -> bool:
     if entry.is_dir():
         return entry.name in _FOLDERS
     return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
+
+
+def _empty(run: Run) -> None:
+    """Remove everything but the lock."""
+    # The result goes first: what is left of a removal cut short must not pass for a complete run.
+    run.paths.result.unlink(missing_ok=True)
+    for entry in _inside(run.directory):
+        if entry.is_dir() and not entry.is_symlink():
+            entry.rmdir()
+        elif entry.name != run.paths.lock.name:
+            entry.unlink()
 
 
 def _inside(directory: Path) -> Iterator[Path]:
