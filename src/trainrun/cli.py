@@ -128,7 +128,8 @@ def compare(
         )
     finally:
         members.close()
-    Sink(sys.stderr).lines([str(error) for error in comparison.errors])
+    warnings = comparison.warnings if form == "csv" else ()  # the other formats have room for them
+    Sink(sys.stderr).lines([*map(str, comparison.errors), *warnings])
     _print(render(comparison, form), safe=True)
     raise typer.Exit(comparison.exit_code)
 

@@ -44,8 +44,8 @@ def cautions(
 def _unfinished(one: Standing) -> Iterator[str]:
     total = len(one.statuses)
     if diverged := len(one.seeds("diverged")):
-        share = f"{one.diverged_share:.0%}"
-        yield f"{one.label}: {diverged} of {total} runs diverged ({share}); the figures are of the others"
+        rest = "; the figures are of the others" if one.complete else ""
+        yield f"{one.label}: {diverged} of {total} runs diverged ({one.diverged_share:.0%}){rest}"
     for status in ("missing", "interrupted", "failed"):
         if found := one.seeds(status):
             verb = "are missing" if status == "missing" else f"are not finished ({status})"

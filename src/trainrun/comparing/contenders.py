@@ -11,12 +11,13 @@ from pathlib import Path
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences, identify
 from trainrun.data import digests
-from trainrun.errors import DataMissingError, UsageError, printable
+from trainrun.errors import DataMissingError, UsageError, printable, short
 from trainrun.predicting import identify_file
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory
 from trainrun.runs.reading import Run
 
+_LONGEST_LABEL = 48  # characters, above which a table has no room
 _SUFFIXES = {".yaml", ".yml"}
 _NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=200 steps dropout=0.3` differ
 
@@ -113,8 +114,7 @@ class Gathering:
         """
         overrides = (*of.overrides, *changes)
         config = load_config(of.file, overrides)
-        label = f"{of.label} + {' '.join(changes)}"
-        return self._to_fit(label, config, of.file, overrides, self.seeds, only)
+        return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
 
     def _given(self, text: str, seeds: Sequence[int]) -> Contender:
         """A contender by what the command names; without seeds it is the baseline, which sets them."""
@@ -175,6 +175,13 @@ def split_changes(text: str) -> list[str]:
     ['warmup=200 steps', 'dropout=0.3']
     """
     return _NEXT_CHANGE.split(text.strip())
+
+
+def _variant_label(label: str, changes: Sequence[str]) -> str:
+    """What a variant is called: its changes, or their keys alone where values would make it long."""
+    full = f"{label} + {' '.join(changes)}"
+    keys = (change.partition("=")[0].strip() for change in changes)
+    return full if len(full) <= _LONGEST_LABEL else short(f"{label} + {', '.join(keys)}")
 
 
 def distinct(contenders: Sequence[Contender]) -> list[Contender]:

@@ -87,7 +87,7 @@ def _results(comparison: Comparison, shown: Sequence[Standing]) -> Block:
     }
     rows = [[what, *map(tell, shown)] for what, tell in facts.items()]
     return Block(
-        "Result", ["mean and 95 % interval", *_headings(shown)], [r for r in rows if any(r[1:])], lead=2
+        "Result", ["mean ± 95% interval", *_headings(shown)], [r for r in rows if any(r[1:])], lead=2
     )
 
 
@@ -101,7 +101,7 @@ def _against_baseline(comparison: Comparison, one: Standing) -> Block:
             title, sentences=[("warning", "No seed in which both are complete: nothing to compare.")]
         )
     rows = [[f"{part} {pair.metric}", *_difference(pair)] for pair in found]
-    headings = ["paired", "difference", "p", "better in", "verdict"]
+    headings = ["paired", "difference", "p", "P(better)", "verdict"]
     sentence = decisive.difference.verdict, verdict_sentence(comparison, decisive)
     return Block(title, headings, rows, sentences=[sentence])
 
@@ -111,12 +111,13 @@ def _ablations(comparison: Comparison) -> Iterator[Block]:
         changes = {key: f"{_value(old)} -> {_value(new)}" for key, old, new in _changes(comparison, ablation)}
         parts = {key: comparison.decisive(part.label) for key, part in ablation.parts.items()}
         parts["all of them"] = comparison.decisive(ablation.whole.label)
-        rows = [[key, changes.get(key, ""), *_difference(pair)] for key, pair in parts.items() if pair]
-        yardstick = comparison.yardstick
-        title = (
-            f"What each key of {ablation.whole.label} brings alone, by {yardstick.part} {yardstick.metric}"
-        )
-        yield Block(title, ["key", "change", "difference", "p", "better in", "verdict"], rows)
+        rows = []
+        for key, pair in parts.items():
+            amount, p, _, verdict = _difference(pair) if pair else ("", "", "", NOTHING)
+            rows.append([key, changes.get(key, ""), amount, p, verdict])
+        what = f"{comparison.yardstick.part} {comparison.yardstick.metric}"
+        title = f"What each key of {ablation.whole.label} brings alone, by {what}"
+        yield Block(title, ["key", "change", "difference", "p", "verdict"], rows)
 
 
 def _warnings(comparison: Comparison) -> Iterator[Block]:

@@ -16,6 +16,8 @@ from trainrun.report.sink import Sink
 from trainrun.report.tables import markdown_table, text_table
 
 _COLUMN = 18  # characters that a config's figures take, with the gap
+_HEADING = 16  # characters, beyond which a heading is folded
+_FIGURES = 24  # characters, up to which a cell is not folded
 _MOST = 120  # characters: wider lines are hard to follow
 _LEAST = 40
 _COLOURS = {"better": "32", "worse": "31", "too few seeds": "33", "warning": "33"}
@@ -48,12 +50,12 @@ def as_text(parts: Sequence[Block]) -> str:
 
 def as_markdown(parts: Sequence[Block]) -> str:
     """Headings, tables and lists."""
-    return "\n".join("".join(_markdown_block(block)) for block in parts)
+    return "\n".join("".join(_markdown_block(block)).rstrip("\n") + "\n" for block in parts)
 
 
 def as_latex(parts: Sequence[Block]) -> str:
     """Tabulars and sentences, for a document that loads booktabs."""
-    return "\n".join("".join(_latex_block(block)) for block in parts)
+    return "\n".join("".join(_latex_block(block)).rstrip("\n") + "\n" for block in parts)
 
 
 def _wants_colour() -> bool:
@@ -62,14 +64,23 @@ def _wants_colour() -> bool:
 
 def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
     if block.title:
-        yield _painted(block.title, "1", colour) + "\n"
-    for headings, rows in _pieces(block, width - 2):
-        table = text_table(headings, rows, width - 2)
-        yield "".join(f"  {line}\n" for line in table.splitlines())
+        yield _painted(fill(block.title, width), "1", colour) + "\n"
+    tables = (_aligned(headings, rows, width - 2) for headings, rows in _pieces(block, width - 2))
+    yield "\n".join("".join(f"  {line}\n" for line in table.splitlines()) for table in tables)
     for kind, sentence in block.sentences:
         bullet = "- " if kind == "warning" else "  "
         lines = fill(sentence, width, initial_indent=bullet, subsequent_indent="  ", break_on_hyphens=False)
         yield _painted(lines, _COLOURS.get(kind, ""), colour) + "\n"
+
+
+def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """A table in which figures are not folded; long headings and long values of a config are."""
+    longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = [max(size, _HEADING) for size in longest]
+    folded = [fill(text, size, break_long_words=False) for text, size in zip(headings, room, strict=True)]
+    firm = [place for place, size in enumerate(longest) if size <= _FIGURES or place == 0]
+    needed = sum(longest[place] + 2 for place in firm) + (len(longest) - len(firm)) * _FIGURES
+    return text_table(folded, rows, width=width, firm=firm if needed <= width else ())
 
 
 def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:

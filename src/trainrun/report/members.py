@@ -12,6 +12,7 @@ from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.runs.lines import Narrator
+from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
 
@@ -52,7 +53,8 @@ class Members(Observer):
     def begin(self, writers: Sequence[RunWriter]) -> None:
         """Say what there is to note about a stack's runs, each thing once."""
         self._writers, self._narrators, self._epochs = writers, {}, {}
-        notes = dict.fromkeys(note for writer in writers for note in writer.notes)
+        # In what the configs differ is said by the comparison itself.
+        notes = {note: None for writer in writers for note in writer.notes if not note.startswith(DIFFERS)}
         self._print([note for note in notes if note not in self._noted])
         self._noted.update(notes)
 

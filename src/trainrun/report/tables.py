@@ -6,7 +6,7 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainrun.errors import printable
@@ -44,13 +44,20 @@ def cell(value: Any) -> str:
     return number(value) if isinstance(value, float) else printable(str(value))
 
 
-def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
+def text_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    width: int | None = None,
+    firm: Collection[int] = (0,),
+) -> str:
     """Aligned columns of plain text.
 
     Args:
         headings: of the columns.
         rows: of cells.
         width: in characters; None is the terminal's, and in a pipe no limit.
+        firm: columns whose cells are not folded; by default the first, which says what a row is.
     """
     from rich.console import Console
     from rich.table import Table
@@ -58,7 +65,7 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: in
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headings))
     for place, heading in enumerate(headings):
-        table.add_column(Text(heading), overflow="fold", no_wrap=place == 0)  # the first says what the row is
+        table.add_column(Text(heading), overflow="fold", no_wrap=place in firm)
     for row in rows:
         table.add_row(*map(Text, row))
     page = io.StringIO()

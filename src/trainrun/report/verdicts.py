@@ -6,6 +6,8 @@ from trainrun.comparing import Comparison, Pairing
 from trainrun.runs.lines import number
 from trainrun.statistics import Difference, Share
 
+_ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
+
 
 def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
     """Which is better, by how much, how surely, and over what."""
@@ -22,7 +24,8 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
 
 def signed(value: float) -> str:
     """A difference, with its sign."""
-    return f"{'+' if value > 0 else ''}{number(value)}"
+    shown = 0.0 if abs(value) < _ROUNDING else value
+    return f"{'+' if shown > 0 else ''}{number(shown)}"
 
 
 def probability(value: float | None) -> str:
@@ -49,7 +52,7 @@ def _amount(found: Difference) -> str:
     if found.interval == (0, 0):
         return "exactly 0"
     low, high = found.interval
-    return f"{signed(found.mean)} (95 % interval {signed(low)} to {signed(high)})"
+    return f"{signed(found.mean)} (95% interval {signed(low)} to {signed(high)})"
 
 
 def _surety(comparison: Comparison, found: Difference) -> str:
@@ -63,15 +66,11 @@ def _surety(comparison: Comparison, found: Difference) -> str:
         *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if comparison.corrected else []),
     ]
     said += f" ({'; '.join(reasons)})" if reasons else ""
-    return said + (f", better in {share(found.p_better)} of seeds" if found.p_better else "")
+    return said + (f", P(better) {share(found.p_better)}" if found.p_better else "")
 
 
 def _outlook(found: Difference) -> str:
-    if (
-        found.verdict != "no difference shown"
-        or found.smallest_difference is None
-        or found.interval == (0, 0)
-    ):
+    if found.verdict != "no difference shown" or not found.smallest_difference:
         return ""
     could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
     more = found.more_seeds

@@ -12,6 +12,8 @@ from trainrun.runs.naming import newest
 from trainrun.runs.paths import RunPaths, groups, seeds, split_group
 from trainrun.runs.reading import Run
 
+DIFFERS = "Differs from"  # how the note on a new config begins
+
 
 def require_same(paths: RunPaths, config: Config) -> None:
     """See that a run directory, where there is one, is of this very config.
@@ -61,7 +63,7 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
         found = differences(_saved_config(before.paths.config), config)
     except TrainrunError:
         return None  # a directory nobody can read is no reason not to train
-    return f"Differs from {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+    return f"{DIFFERS} {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
 
 
 def _saved_config(place: Path) -> Config:
