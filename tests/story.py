@@ -43,7 +43,9 @@ def story(member: int = 0, losses: list[float] = LOSSES, diverged: bool = False)
     for number in range(1, len(losses) + 1):
         yield epoch(number, losses[:number], member)
     if diverged:
-        yield Diverged(member=member, epoch=len(losses) + 1, step=120, quantity="loss", learning_rate=0.001)
+        yield Diverged(
+            member=member, epoch=len(losses) + 1, step=120, quantity="loss", layer=None, learning_rate=0.001
+        )
     yield ended(member, losses, diverged)
 
 

@@ -88,12 +88,12 @@ def start(dataset: Dataset, c: Config) -> nn.Sequential:
 
 
 def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: float = 1e-9) -> None:
-    from trainrun.engine.training import Fit
+    from trainrun.engine.training import Fit, Pauses
 
     with torch.inference_mode():
         fit = Fit(plan(dataset, [c]), torch.device("cpu"), torch.float64)
         stack = fit.stack
-        for _ in fit.run():
+        for _ in fit.run(Pauses()):
             pass
     found = stack.layout.real_layers(stack.parameters_D)
     linears = [module for module in net if isinstance(module, nn.Linear)]

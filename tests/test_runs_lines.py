@@ -108,15 +108,19 @@ def test_endings(stopped_by, best_epoch, lines):
 
 
 @pytest.mark.parametrize(
-    ("step", "quantity", "remedy"),
-    [(217, "loss", "learning_rate"), (1, "loss", "initializer"), (1, "weight", "learning_rate")],
+    ("step", "quantity", "layer", "what", "remedy"),
+    [
+        (217, "loss", None, "the loss", "a tenth of it"),
+        (1, "loss", None, "the loss", "initializer"),
+        (1, "weight", 3, "a weight of layer 3", "a tenth of it"),
+        (9, "bias", None, "the bias", "a tenth of it"),
+    ],
 )
-def test_a_divergence_says_where_and_what_to_try(step, quantity, remedy):
-    diverged = Diverged(member=0, epoch=3, step=step, quantity=quantity, learning_rate=10.0)
-    (line,) = Narrator(STARTED).lines(diverged)
-    what, _, advice = line.partition(": try ")
-    assert (
-        what == f"Epoch 3: diverged at step {step}, the {quantity} is not finite at learning_rate 1.000e+01"
+def test_a_divergence_says_where_and_what_to_try(step, quantity, layer, what, remedy):
+    (line,) = Narrator(STARTED).lines(Diverged(0, 3, step, quantity, layer, learning_rate=10.0))
+    start, _, advice = line.partition(": try ")
+    assert start.startswith(
+        f"Epoch 3: diverged at step {step}, {what} is not finite at learning_rate 1.000e+01: "
     )
     assert remedy in advice
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,8 @@ class Diverged:
         member: its place in the plan's list of runs.
         epoch: the epoch it was in, from 1.
         step: the optimizer step at which it happened, from 1.
-        quantity: `loss` or `weight` (a gradient that is not finite makes a weight so in the same step).
+        quantity: `loss`, `weight` or `bias`. A gradient that is not finite makes a weight so in the same step.
+        layer: of the weight, from 1; None where it is none.
         learning_rate: of that step.
     """
 
@@ -85,7 +86,38 @@ class Diverged:
     epoch: int
     step: int
     quantity: str
+    layer: int | None
     learning_rate: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment.
+
+    Attributes:
+        facts: what JSON can say, kept to the bit and in order; numbers that are not finite too.
+        arrays: by name; of any shape, and any type of numbers or booleans.
+    """
+
+    facts: Mapping[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A member between two steps; all that it takes to continue with the same bits.
+
+    Attributes:
+        member: its place in the plan's list of runs.
+        epoch: the epoch it is in, from 1.
+        step: optimizer steps done.
+        snapshot: what the engine continues from.
+    """
+
+    member: int
+    epoch: int
+    step: int
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True)
@@ -121,4 +153,4 @@ class FitEnded:
     weights: Mapping[str, np.ndarray]
 
 
-Event = FitStarted | EpochEnded | Diverged | FitEnded
+Event = FitStarted | EpochEnded | Diverged | Paused | FitEnded

@@ -7,8 +7,9 @@ never an improvement.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +30,24 @@ class Decision(NamedTuple):
 
 
 class _Policy:
-    """State and settings of K members: every attribute is an array [K]."""
+    """State and settings of K members: every attribute is an array [K].
+
+    Attributes:
+        moving: the names of those that change while a member trains.
+    """
+
+    moving: ClassVar[tuple[str, ...]]
+
+    def state(self, row: int) -> dict[str, float]:
+        """What a member has come to."""
+        return {name: getattr(self, name)[row].item() for name in self.moving}
+
+    def restore(self, row: int, state: Mapping[str, float]) -> None:
+        """Put back what `state` gave."""
+        for name in self.moving:
+            array = getattr(self, name).copy()  # others may share it
+            array[row] = state[name]
+            setattr(self, name, array)
 
     def select(self, index: np.ndarray) -> Self:
         """The same policy for some of the members, with the state they have reached.
@@ -62,6 +80,8 @@ class EarlyStopping(_Policy):
         reference: the value of the last improvement that counted for patience.
         wait: epochs that counted since then.
     """
+
+    moving = ("best", "best_epoch", "reference", "wait")
 
     def __init__(
         self,
@@ -122,6 +142,8 @@ class Plateau(_Policy):
         wait: epochs since then, or since the last reduction.
         resting: epochs left of the cooldown.
     """
+
+    moving = ("factor", "best", "wait", "resting")
 
     def __init__(
         self,

@@ -40,6 +40,11 @@ class LayerMasks:
         self._threshold_K1 = threshold_K.astype(np.int16)[:, None]
         self._scale_K1 = torch.from_numpy(1 / (1 - rates))[:, None]
 
+    def skip(self, steps: int) -> None:
+        """Leave out the masks of the next `steps` steps."""
+        for stream in self._streams:
+            stream.random_raw(steps * self._words, output=False)
+
     def draw(self, steps: int, like: Tensor) -> Tensor:
         """The masks of the next `steps` steps, [K, steps, rows, width], 0 or 1/(1-rate)."""
         words = np.stack([stream.random_raw(steps * self._words) for stream in self._streams])

@@ -37,7 +37,7 @@ class Stack:
         steps: int,
     ) -> None:
         self.layout, self.members, self.steps = layout, members, steps
-        self.parameters_D, self.best_D, self.state = parameters_D, best_D, state
+        self.parameters_D, self.best_D, self.optimizer_state = parameters_D, best_D, state
         self.gradient_D = torch.zeros_like(parameters_D)
         self.blocks, self.layers = layout.blocks(parameters_D), layout.layers(parameters_D)
         self.gradients = layout.layers(self.gradient_D)
@@ -68,9 +68,28 @@ class Stack:
                 to.copy_(of[index])
             return found
 
-        state = {name: chosen(buffer) for name, buffer in self.state.items()}
+        state = {name: chosen(buffer) for name, buffer in self.optimizer_state.items()}
         parameters, best = chosen(self.parameters_D), chosen(self.best_D)
         return Stack(layout, self.members[rows], parameters, best, state, self.steps)
+
+    def state(self, row: int) -> dict[str, np.ndarray]:
+        """All of a member's numbers, each buffer as one row, as its blocks lie in it."""
+        return {
+            name: torch.cat([block[row] for block in self.layout.blocks(flat_D)]).cpu().numpy()
+            for name, flat_D in self._buffers().items()
+        }
+
+    def restore(self, row: int, state: Mapping[str, np.ndarray]) -> None:
+        """Put back what `state` gave."""
+        for name, flat_D in self._buffers().items():
+            blocks = self.layout.blocks(flat_D)
+            pieces = torch.from_numpy(state[name]).split([block.shape[1] for block in blocks])
+            for block, piece in zip(blocks, pieces, strict=True):
+                block[row] = piece
+
+    def _buffers(self) -> dict[str, Tensor]:
+        """What a member is, and all that it needs to go on; gradients are made anew in each step."""
+        return {"parameters": self.parameters_D, "best": self.best_D, **self.optimizer_state}
 
     def move(self, direction_D: Tensor, rate: Tensor) -> None:
         """Take a step: parameters -= rate * direction.

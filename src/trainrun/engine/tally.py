@@ -6,7 +6,7 @@ rows were cut into batches or on the other members.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -70,6 +70,17 @@ class Tally:
         """What was kept under `name`, [K, N]: classes, scores, or predictions in the target's units."""
         answer = self._so_far(self._answers[name])
         return self._in_own_units(answer) if name == "value" else answer
+
+    def state(self, row: int) -> dict[str, np.ndarray]:
+        """What is kept of a member's rows so far."""
+        kept = {"loss": self._losses, **self._answers}
+        return {name: kept_KN[row, : self._seen].cpu().numpy() for name, kept_KN in kept.items()}
+
+    def restore(self, row: int, state: Mapping[str, np.ndarray]) -> None:
+        """Put back what `state` gave; every member has seen as many rows."""
+        self._seen = len(state["loss"])
+        for name, kept_KN in {"loss": self._losses, **self._answers}.items():
+            kept_KN[row, : self._seen] = torch.from_numpy(state[name])
 
     def _so_far(self, kept_KN: Tensor) -> np.ndarray:
         return kept_KN[:, : self._seen].cpu().numpy()

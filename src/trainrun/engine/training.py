@@ -7,25 +7,39 @@ passes through the net.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from math import inf
+from time import monotonic
 
 import numpy as np
 import torch
 
+from trainrun.engine.epoch import Epoch, EpochResult
 from trainrun.engine.evaluation import Evaluator
 from trainrun.engine.feed import Feed
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
-from trainrun.engine.steps import EpochResult, Steps
+from trainrun.engine.steps import Steps
 from trainrun.engine.trouble import Trouble
-from trainrun.events import PARTS, Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.events import PARTS, Diverged, EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot
 from trainrun.plan import Plan
+
+
+def never() -> bool:
+    """The policy of a fit that nobody stops."""
+    return False
 
 
 @torch.inference_mode()
 def train(
-    plan: Plan, *, device: torch.device, dtype: torch.dtype = torch.float32, threads: int = 1
+    plan: Plan,
+    *,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    threads: int = 1,
+    pauses: Pauses | None = None,
+    snapshots: Sequence[Snapshot] = (),
 ) -> Iterator[Event]:
     """Train the members of a plan together, each as if it were alone.
 
@@ -34,12 +48,39 @@ def train(
         device: where everything lives.
         dtype: of the parameters; tests use float64.
         threads: for the operations on a CPU.
+        pauses: when to tell the members' state, and when to end there; never unless given.
+        snapshots: of each member, where they continue; all after the same step.
 
     Yields:
-        Each member's events in order: FitStarted, EpochEnded ..., (Diverged,) FitEnded.
+        Each member's events in order: FitStarted, EpochEnded or Paused ..., (Diverged,) FitEnded. Where the
+        fit was asked to stop, the last of each is Paused.
     """
     torch.set_num_threads(threads)
-    yield from Fit(plan, device, dtype).run()
+    fit = Fit(plan, device, dtype)
+    if snapshots:
+        fit.restore(snapshots)
+    yield from fit.run(pauses or Pauses())
+
+
+class Pauses:
+    """When a fit tells its state: when it is asked to stop, and every so often.
+
+    Args:
+        stop: whether to end, asked before every step.
+        every: seconds from one time to the next; longer where telling it takes more than a twentieth of that.
+    """
+
+    def __init__(self, stop: Callable[[], bool] = never, every: float = inf) -> None:
+        self.stop, self._every = stop, every
+        self._due = monotonic() + every
+
+    def wanted(self) -> bool:
+        """Whether it is time."""
+        return monotonic() >= self._due or self.stop()
+
+    def took(self, seconds: float) -> None:
+        """One has ended, which took so long."""
+        self._due = monotonic() + max(self._every, 20 * seconds)
 
 
 class Fit:
@@ -63,31 +104,73 @@ class Fit:
         self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
         self._evaluator = Evaluator(plan, self._network, self._feeds)
         self._stopping, self._plateau = copy(plan.early_stopping), copy(plan.plateau)
+        self._continued: Epoch | None = None
         self._train_on(start)
 
-    def run(self) -> Iterator[Event]:
-        """Train until nobody is left."""
+    def run(self, pauses: Pauses) -> Iterator[Event]:
+        """Train until nobody is left, or until asked to stop."""
         yield from self._started()
         yield from self._leave(self._plan.epochs == 0, 0, "epochs")
-        epoch = 0
+        number, epoch = 1, self._continued
         while len(self.stack.members):
-            epoch += 1
-            rates_TK = self._plateau.apply(self._plan.learning_rates(epoch, self.stack.members))
-            trained = self._steps.train_epoch(epoch, rates_TK)
-            if trained.trouble.has_K.any():
-                sound = np.flatnonzero(~trained.trouble.has_K)
-                yield from self._leave_diverged(epoch, rates_TK, trained.trouble)
-                trained, rates_TK = trained.select(sound), rates_TK[:, sound]
-            if len(self.stack.members):
-                yield from self._end_epoch(epoch, rates_TK[-1], trained)
+            epoch = epoch or self._epoch(number)
+            while not epoch.train(pauses.wanted):
+                begun = monotonic()
+                yield from self._paused(epoch)
+                pauses.took(monotonic() - begun)
+                if pauses.stop():
+                    return
+            yield from self._end_epoch(epoch)
+            number, epoch = epoch.number + 1, None
+
+    def restore(self, snapshots: Sequence[Snapshot]) -> None:
+        """Go on where each member was in a pause, all after the same step."""
+        for row, snapshot in enumerate(snapshots):
+            self.stack.restore(row, snapshot.arrays)
+            self._stopping.restore(row, snapshot.facts["stopping"])
+            self._plateau.restore(row, snapshot.facts["plateau"])
+        self.stack.steps = snapshots[0].facts["steps"]
+        self._continued = self._epoch(snapshots[0].facts["epoch"])
+        self._continued.restore([(snapshot.facts["progress"], snapshot.arrays) for snapshot in snapshots])
+
+    def _train_on(self, stack: Stack) -> None:
+        self.stack, self._steps = stack, Steps(self._plan, stack, self._network)
+
+    def _epoch(self, number: int) -> Epoch:
+        rates_TK = self._plateau.apply(self._plan.learning_rates(number, self.stack.members))
+        return Epoch(self._plan, self._steps, self._feeds["train"], number, rates_TK)
+
+    def _paused(self, epoch: Epoch) -> Iterator[Event]:
+        """Tell where each member is, and all that it takes to go on from there."""
+        for row, member in enumerate(self.stack.members):
+            progress, arrays = epoch.state(row)
+            facts = {
+                "epoch": epoch.number,
+                "steps": self.stack.steps,
+                "progress": progress,
+                "stopping": self._stopping.state(row),
+                "plateau": self._plateau.state(row),
+            }
+            snapshot = Snapshot(facts, {**self.stack.state(row), **arrays})
+            yield Paused(int(member), epoch.number, self.stack.steps, snapshot)
 
     def _started(self) -> Iterator[Event]:
         for member, (cell, monitor) in enumerate(zip(self._plan.cells, self._plan.monitors, strict=True)):
             larger = cell.config.early_stopping.mode == "max"
             yield FitStarted(member, cell.config.epochs, self._parameters, monitor, larger)
 
-    def _end_epoch(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
-        """What follows an epoch's last step: validation, the best weights, and who stops."""
+    def _end_epoch(self, epoch: Epoch) -> Iterator[Event]:
+        """What follows an epoch's last step: who has diverged leaves, and the others are looked at."""
+        trained, rates_TK = epoch.result(), epoch.rates_TK
+        if trained.trouble.has_K.any():
+            sound = np.flatnonzero(~trained.trouble.has_K)
+            yield from self._leave_diverged(epoch.number, rates_TK, trained.trouble)
+            trained, rates_TK = trained.select(sound), rates_TK[:, sound]
+        if len(self.stack.members):
+            yield from self._judge(epoch.number, rates_TK[-1], trained)
+
+    def _judge(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
+        """Validation, the best weights, and who stops."""
         stack = self.stack
         valid = self._evaluator.values("valid", stack.layers)
         monitored_K = self._monitored(trained.values, valid)
@@ -119,7 +202,8 @@ class Fit:
         for k in np.flatnonzero(trouble.has_K):
             rate = float(rates_TK[trouble.step_K[k], k])
             member, quantity = int(self.stack.members[k]), str(trouble.quantity_K[k])
-            yield Diverged(member, epoch, int(steps_K[k]), quantity, rate)
+            layer = int(trouble.layer_K[k]) or None
+            yield Diverged(member, epoch, int(steps_K[k]), quantity, layer, rate)
         yield from self._leave(trouble.has_K, epoch - 1, "non_finite", steps_K)
 
     def _leave(
@@ -155,10 +239,6 @@ class Fit:
                 },
                 weights=weights,
             )
-
-    def _train_on(self, stack: Stack) -> None:
-        self.stack = stack
-        self._steps = Steps(self._plan, stack, self._network, self._feeds["train"])
 
     def _monitored(self, train: list[dict[str, float]], valid: list[dict[str, float]] | None) -> np.ndarray:
         """The value that decides what is best, of each member."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,41 +16,60 @@ class Trouble:
 
     Attributes:
         step_K: the place of the first bad step in the epoch, from 0; -1 while there is none.
-        quantity_K: `loss` or `weight` for members in trouble, else empty.
+        quantity_K: `loss`, `weight` or `bias` for members in trouble, else empty.
+        layer_K: the first layer with such a weight, from 1; 0 where it is none.
     """
 
     def __init__(self, members: int) -> None:
         self.step_K = np.full(members, -1)
         self.quantity_K = np.full(members, "", dtype=object)
-        self._seen = 0
+        self.layer_K = np.zeros(members, dtype=np.int64)
 
     @property
     def has_K(self) -> np.ndarray:
         """Which members are in trouble."""
         return self.step_K >= 0
 
-    def look(self, loss_KB: Tensor, probes_TPK: Tensor, batch_size: int) -> None:
-        """Look at a block of steps.
+    def state(self, row: int) -> dict[str, int | str]:
+        """What is known of a member."""
+        return {
+            "bad_step": int(self.step_K[row]),
+            "quantity": str(self.quantity_K[row]),
+            "layer": int(self.layer_K[row]),
+        }
+
+    def restore(self, row: int, state: Mapping[str, int | str]) -> None:
+        """Put back what `state` gave."""
+        self.step_K[row], self.layer_K[row] = state["bad_step"], state["layer"]
+        self.quantity_K[row] = state["quantity"]
+
+    def look(self, start: int, loss_KB: Tensor, probes_TPK: Tensor, batch_size: int) -> None:
+        """Look at some steps.
 
         Args:
+            start: the place of the first of them in the epoch.
             loss_KB: losses of the block's rows, batch after batch.
-            probes_TPK: after each step, numbers of each member of which one is not finite if one of its
-                weights is not.
+            probes_TPK: after each step, a number for each layer's weights, then one for the biases, which is
+                not finite if one of them is not.
             batch_size: rows of a full batch.
         """
-        steps = len(probes_TPK)
         if not (torch.isfinite(loss_KB).all() & torch.isfinite(probes_TPK).all()):
-            bad_loss_KT = _by_step(~torch.isfinite(loss_KB), steps, batch_size)
-            bad_weight_KT = (~torch.isfinite(probes_TPK)).any(1).T.cpu().numpy()
-            self._note(bad_loss_KT, bad_weight_KT)
-        self._seen += steps
+            bad_loss_KT = _by_step(~torch.isfinite(loss_KB), len(probes_TPK), batch_size)
+            bad_block_KTP = (~torch.isfinite(probes_TPK)).permute(2, 0, 1).cpu().numpy()
+            bad_KT = bad_loss_KT | bad_block_KTP.any(axis=2)
+            for member in map(int, np.flatnonzero(bad_KT.any(axis=1) & ~self.has_K)):
+                place = int(bad_KT[member].argmax())
+                self.step_K[member] = start + place
+                self._name(member, bad_loss_KT[member, place], bad_block_KTP[member, place])
 
-    def _note(self, bad_loss_KT: np.ndarray, bad_weight_KT: np.ndarray) -> None:
-        bad_KT = bad_loss_KT | bad_weight_KT
-        for member in np.flatnonzero(bad_KT.any(axis=1) & ~self.has_K):
-            place = int(bad_KT[member].argmax())
-            self.step_K[member] = self._seen + place
-            self.quantity_K[member] = "loss" if bad_loss_KT[member, place] else "weight"
+    def _name(self, member: int, bad_loss: bool, bad_block_P: np.ndarray) -> None:
+        block = int(bad_block_P.argmax())
+        if bad_loss:  # computed from weights that were finite: the forward pass has overflowed
+            self.quantity_K[member] = "loss"
+        elif block == len(bad_block_P) - 1:
+            self.quantity_K[member] = "bias"
+        else:
+            self.quantity_K[member], self.layer_K[member] = "weight", block + 1
 
 
 def _by_step(bad_KB: Tensor, steps: int, batch_size: int) -> np.ndarray:

@@ -14,32 +14,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import CheckpointError, printable
+from trainrun.events import Snapshot
 from trainrun.runs.files import explained, read_bytes, write_files
 from trainrun.runs.paths import RunPaths
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _MAGIC, _VERSION = b"trainrun", 1
 _START = struct.Struct("<8sIQ")  # magic, version, length of what follows the header
 _HEADER = _START.size + hashlib.sha256().digest_size
 _NOT_A_CHECKPOINT = {errno.EINVAL, errno.ELOOP, errno.EIO}  # no regular file, a link, a block that is gone
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A run at one moment.
-
-    Attributes:
-        facts: what JSON can say, kept to the bit and in order; numbers that are not finite too.
-        arrays: by name; of any shape, and any type of numbers or booleans.
-    """
-
-    facts: Mapping[str, Any]
-    arrays: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,14 @@ class Narrator:
 
 def _divergence(event: Diverged) -> str:
     # Before the first update no learning rate can be to blame: what came in or the start weights are.
-    untouched = event.step <= 1 and event.quantity == "loss"
-    remedy = "another initializer or a smaller scale of it" if untouched else "a tenth of that learning_rate"
-    rate = f"{event.learning_rate:.3e}"
+    if event.step <= 1 and event.quantity == "loss":
+        remedy = "the start weights are too large for this depth or data: try another initializer"
+    else:
+        remedy = "it is likely too large: try a tenth of it"
+    what = f"a weight of layer {event.layer}" if event.layer else f"the {event.quantity}"
     return (
-        f"Epoch {event.epoch}: diverged at step {event.step}, the {event.quantity} is not finite"
-        f" at learning_rate {rate}: try {remedy}"
+        f"Epoch {event.epoch}: diverged at step {event.step}, {what} is not finite"
+        f" at learning_rate {event.learning_rate:.3e}: {remedy}"
     )
 
 
