@@ -23,12 +23,8 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save
 
 from trainrun.errors import CheckpointError, StorageError
-from trainrun.runs.checkpoint import (
-    Snapshot,
-    discard_checkpoints,
-    load_checkpoint,
-    save_checkpoints,
-)
+from trainrun.events import Snapshot
+from trainrun.runs.checkpoint import discard_checkpoints, load_checkpoint, save_checkpoints
 from trainrun.runs.files import remove_temporaries
 from trainrun.runs.paths import RunPaths
 

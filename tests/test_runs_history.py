@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from story import epoch
-from trainrun.events import EpochEnded, FitStarted
-from trainrun.runs.checkpoint import Snapshot
+from trainrun.events import EpochEnded, FitStarted, Snapshot
 from trainrun.runs.history import History
 
 STARTED = FitStarted(member=3, epochs=9, parameters=6, monitor="val_loss", larger_is_better=False)

@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 from story import ended, epoch, make_config, story
 from trainrun.config import load_config
 from trainrun.errors import DifferentRunError, RunDirectoryError
-from trainrun.events import FitStarted
-from trainrun.runs.checkpoint import Snapshot, load_checkpoint, save_checkpoints
+from trainrun.events import FitStarted, Snapshot
+from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
 from trainrun.runs.journal import git_commit
 from trainrun.runs.matching import difference_note, require_same
 from trainrun.runs.paths import RunPaths
