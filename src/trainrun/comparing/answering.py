@@ -10,7 +10,7 @@ from trainrun.comparing.cautions import cautions
 from trainrun.comparing.contenders import Contender, Gathering, Question, distinct
 from trainrun.comparing.looks import look
 from trainrun.comparing.standings import Standing, fit_missing, stand
-from trainrun.comparing.yardstick import Yardstick, choose_yardstick, larger_is_better
+from trainrun.comparing.yardstick import Yardstick, choose_yardstick, known_metric, larger_is_better
 from trainrun.config import Config
 from trainrun.data import load_data
 from trainrun.errors import DIVERGED, DifferentRunError, TrainrunError, exit_code
@@ -85,10 +85,11 @@ def answer(question: Question, observer: Observer) -> Comparison:
     Raises:
         TrainrunError: the question makes no sense; what goes wrong with single runs is part of the answer.
     """
+    wanted = known_metric(question.metric) if question.metric else None
     contenders, ablations = _contenders(question)
     outcomes = fit_missing(contenders, question.runs, observer) if question.fit else []
     standings = [stand(one, outcomes) for one in contenders]
-    yardstick = choose_yardstick([one for one in standings if not one.contender.only], question.metric)
+    yardstick = choose_yardstick([one for one in standings if not one.contender.only], wanted)
     config = contenders[0].config
     corrections = {part: _overlap(config, part) for part in yardstick.parts()}
     pairings = tuple(_pairings(standings, yardstick, corrections))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainrun.comparing.standings import Standing
+from trainrun.config.vocabulary import unknown_name
 from trainrun.errors import UsageError, printable
 from trainrun.ingredients import metrics
 from trainrun.objective import reported_loss
@@ -38,7 +39,7 @@ def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yards
 
     Args:
         standings: of the contenders, the baseline first.
-        wanted: the metric that the user asked for.
+        wanted: the metric that the user asked for, by its main name.
 
     Raises:
         UsageError: the runs do not report it.
@@ -52,13 +53,24 @@ def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yards
         name for name in _first_metrics(scored, part) if all(name in one.metrics(part) for one in scored)
     ]
     monitored = standings[0].contender.config.early_stopping.monitor.removeprefix("val_")
-    metric = metrics.canonical(wanted) if wanted else monitored
+    metric = wanted or monitored
     if wanted and scored and metric not in shared:
         known = " and ".join(shared) or "no metric in common"
         raise UsageError(f"--metric: these runs report {known}, not {printable(wanted)}")
     if scored and (metric not in shared or (metric == "loss" and other_losses)):
         metric = _instead(shared, metric)
     return Yardstick(metric, part, other_losses)
+
+
+def known_metric(name: str) -> str:
+    """A metric, or the loss, by its main name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name != "loss" and metrics.canonical(name) not in metrics:
+        raise UsageError(f"--metric: {unknown_name(metrics, name, ['loss'])}")
+    return metrics.canonical(name)
 
 
 def larger_is_better(metric: str) -> bool:

@@ -1,0 +1,105 @@
+"""The progress of many runs at once: counts, time left, and a terminal that goes away."""
+
+import io
+import os
+import pty
+import re
+
+import pytest
+
+from story import story
+from test_console import make_writers, side_by_side
+from trainrun.report import members
+from trainrun.report.members import Members
+from trainrun.runs.reading import Run
+
+
+def watched(folder, stream, runs: int = 4, **options) -> None:
+    """Watch a stack of `runs` members, of which the last diverges."""
+    writers = make_writers(folder, runs, options.get("notes", ()))
+    progress = Members(stream)
+    progress.expect(runs + options.get("before", 0))
+    for _ in range(options.get("before", 0)):
+        progress.already(Run(folder))
+    progress.begin(writers)
+    for event in side_by_side(runs, diverged=[runs - 1]):
+        writers[event.member].handle(event)
+        progress.handle(event)
+    progress.end()
+    progress.close()
+
+
+def test_off_a_terminal_it_says_a_line_now_and_then(tmp_path):
+    page = io.StringIO()
+    watched(tmp_path, page)
+    first, last = page.getvalue().splitlines()
+    assert first.startswith("net-0123abcd/seed-3: Epoch 4: diverged at step 120")
+    assert re.fullmatch(r"4 of 4 runs trained \(3 stopped early, 1 diverged\) in \d+\.\d seconds", last)
+
+
+def test_a_line_counts_the_trained_the_training_and_the_time_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "_SECONDS_BETWEEN_LINES", 0.0)
+    page = io.StringIO()
+    watched(tmp_path, page, before=2)
+    lines = page.getvalue().splitlines()
+    assert lines[0] == "2 of 6 runs trained (2 there before), 1 training, 3 left"
+    assert any(
+        line.startswith("2 of 6 runs trained (2 there before), 4 training, 0 left, about ") for line in lines
+    )
+    assert any(
+        re.search(r"5 of 6 .*3 stopped early\), 1 training, 0 left, about \d+ s to go", line)
+        for line in lines
+    )
+
+
+def test_what_there_is_to_note_is_said_once(tmp_path):
+    page = io.StringIO()
+    watched(tmp_path, page, notes=["Filled 3 missing values", "Differs from another: epochs: 1 -> 2"])
+    assert page.getvalue().count("Filled 3 missing values\n") == 1
+    assert "Differs from" not in page.getvalue()
+
+
+def test_where_everything_was_finished_nothing_is_said():
+    page = io.StringIO()
+    progress = Members(page)
+    progress.close()
+    assert page.getvalue() == ""
+
+
+def test_on_a_terminal_there_is_a_bar_that_goes_away(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(members, "_SECONDS_BETWEEN_DRAWINGS", 0.0)
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as stream:
+        watched(tmp_path, stream)
+        text = os.read(leader, 1_000_000).decode()
+    os.close(leader)
+    assert "0/4" in text
+    assert "4 of 4 runs trained (3 stopped early, 1 diverged), 0 training, 0 left" in text
+    assert "diverged at step 120" in text
+    assert text.rstrip().endswith("seconds")
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_stream_that_is_gone_stops_nothing(tmp_path, stream):
+    page = io.StringIO()
+    page.close()
+    watched(tmp_path, page if stream else None)
+
+
+def test_a_run_that_has_no_epochs_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "_SECONDS_BETWEEN_LINES", 0.0)
+    (writer,) = make_writers(tmp_path, 1)
+    page = io.StringIO()
+    progress = Members(page)
+    progress.expect(1)
+    progress.begin([writer])
+    started, *_, ended = story()
+    for event in (started, ended):
+        progress.handle(event)
+    assert (
+        page.getvalue()
+        .splitlines()[-1]
+        .startswith("1 of 1 runs trained (1 stopped early), 0 training, 0 left")
+    )
