@@ -7,6 +7,8 @@ import numpy as np
 
 from trainrun.config import Config, load_config
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.runs.saving import finish
+from trainrun.runs.writing import RunWriter
 
 LOSSES = [0.9, 0.4, 0.5]
 
@@ -66,3 +68,10 @@ def ended(member: int, losses: list[float], diverged: bool = False) -> FitEnded:
         confusion={"test": np.array([[3, 1], [0, 4]])},
         weights={"0.weight": np.ones((2, 2), np.float32).T, "0.bias": np.zeros(2, np.float32)},
     )
+
+
+def take(writer: RunWriter, event: Event) -> None:
+    """Hand a run its event; once it has ended, complete it."""
+    writer.handle(event)
+    if isinstance(event, FitEnded):
+        finish({writer: event})

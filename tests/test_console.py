@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from story import ended, epoch, make_config, story
+from story import ended, epoch, make_config, story, take
 from trainrun.events import Event
 from trainrun.report.console import Console
 from trainrun.report.stack_lines import StackLines
@@ -40,7 +40,7 @@ def watch(console: Console, writers: list[RunWriter], events: Sequence[Event]) -
     console.expect(len(writers))
     console.begin(writers)
     for event in events:
-        writers[event.member].handle(event)
+        take(writers[event.member], event)
         console.handle(event)
     console.end()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from story import ended, epoch, make_config, story
+from story import ended, epoch, make_config, story, take
 from trainrun.config import load_config
 from trainrun.errors import DifferentRunError, RunDirectoryError
 from trainrun.events import FitStarted, Snapshot
@@ -28,7 +28,7 @@ def write_run(runs: Path, text: str = "data: digits\n", name: str = "net", id8: 
     writer = RunWriter(paths, config)
     writer.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
     for event in story():
-        writer.handle(event)
+        take(writer, event)
     return paths
 
 
@@ -57,7 +57,7 @@ def test_without_a_validation_part_there_are_no_validation_columns(tmp_path):
     writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
     writer.begin({}, device="cpu", threads=1)
     for event in (next(story()), replace(epoch(1, [0.5]), valid=None, best=float("inf")), ended(0, [0.5])):
-        writer.handle(event)
+        take(writer, event)
     (row,) = Run(writer.paths.directory).metrics
     assert list(row) == [
         "epoch",
@@ -99,7 +99,7 @@ def test_a_confusion_matrix_is_kept_up_to_fifty_classes(tmp_path, classes, kept)
     writer.begin({}, device="cpu", threads=1)
     confusion = {"test": np.zeros((classes, classes), int)} if classes else {}
     for event in (next(story()), replace(ended(0, [0.5]), confusion=confusion)):
-        writer.handle(event)
+        take(writer, event)
     assert ("confusion" in json.loads(writer.paths.result.read_text())) is kept
     assert writer.paths.metrics.read_text() == ""
 
@@ -143,7 +143,7 @@ def test_a_run_that_breaks_off_keeps_its_epochs(tmp_path):
     writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
     writer.begin({}, device="cpu", threads=1)
     for event in islice(story(), 3):
-        writer.handle(event)
+        take(writer, event)
     writer.break_off("interrupted")
     run = Run(writer.paths.directory)
     assert (run.status, len(run.metrics)) == ("interrupted", 2)
@@ -160,17 +160,17 @@ def test_a_run_that_continues_has_the_files_of_one_that_was_not_stopped(tmp_path
     first, events = RunWriter(paths, config), list(story())
     first.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
     for event in events[:saved]:
-        first.handle(event)
+        take(first, event)
     save_checkpoints({paths: first.snapshot()})
     for event in events[:-1][saved : saved + told]:  # told since, and so known to the files alone
-        first.handle(event)
+        take(first, event)
     first.break_off("interrupted", "SIGTERM")
 
     second = RunWriter(paths, config)
     snapshot = load_checkpoint(paths).snapshot
     second.begin({"columns": ["a", "b"]}, device="cpu", threads=2, snapshot=snapshot)
     for event in (events[0], *events[saved:]):
-        second.handle(event)
+        take(second, event)
     assert {path.name for path in paths.directory.iterdir()} == set(FILES)
     for name in set(FILES) - {"events.jsonl"}:
         assert (whole / name).read_bytes() == (paths.directory / name).read_bytes(), name
@@ -180,7 +180,7 @@ def test_a_run_that_continues_has_the_files_of_one_that_was_not_stopped(tmp_path
 def test_time_that_was_spent_before_counts(tmp_path):
     writer = RunWriter(RunPaths(tmp_path / "net-0123abcd" / "seed-0"), make_config(tmp_path))
     writer.begin({}, device="cpu", threads=1)
-    writer.handle(next(story()))
+    take(writer, next(story()))
     before = writer.snapshot()
     writer = RunWriter(writer.paths, writer.config)
     longer = Snapshot({**before.facts, "seconds": 3600.0}, before.arrays)
@@ -195,7 +195,7 @@ def test_nothing_of_a_checkpoint_outlives_the_result(tmp_path):
     for event in story():
         if not isinstance(event, FitStarted):
             save_checkpoints({writer.paths: writer.snapshot()})
-        writer.handle(event)
+        take(writer, event)
     assert {path.name for path in writer.paths.directory.iterdir()} == set(FILES)
 
 

@@ -11,8 +11,8 @@ _LONGEST = 60  # characters of a user's text in a message
 EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
 
 
-#: The code of a command in which a run diverged; that is a result, and no error.
-DIVERGED = 3
+#: The codes of a command in which a run diverged, or was saved and left when asked to: no errors.
+DIVERGED, INTERRUPTED = 3, 75
 
 
 class TrainrunError(Exception):

@@ -77,7 +77,8 @@ class Diverged:
         member: its place in the plan's list of runs.
         epoch: the epoch it was in, from 1.
         step: the optimizer step at which it happened, from 1.
-        quantity: `loss`, `weight` or `bias`. A gradient that is not finite makes a weight so in the same step.
+        quantity: `loss`, `weight` or `bias`; a gradient that is not finite makes a weight so in the same
+            step.
         layer: of the weight, from 1; None where it is none.
         learning_rate: of that step.
     """
@@ -112,12 +113,14 @@ class Paused:
         epoch: the epoch it is in, from 1.
         step: optimizer steps done.
         snapshot: what the engine continues from.
+        weights: the best epoch's, keyed and shaped as `torch.nn.Sequential` has them.
     """
 
     member: int
     epoch: int
     step: int
     snapshot: Snapshot
+    weights: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

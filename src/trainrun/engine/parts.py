@@ -10,27 +10,37 @@ from __future__ import annotations
 import os
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, islice
+from functools import partial
+from itertools import accumulate, islice, pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
 import torch
 
-from trainrun.engine.training import train
+from trainrun.engine.training import Pauses, train
 from trainrun.errors import ResourceError
-from trainrun.events import Event
+from trainrun.events import Event, Snapshot
 from trainrun.plan import Plan
 
 
-def train_parts(plans: Sequence[Plan], *, device: torch.device, threads: int) -> Iterator[Event]:
+def train_parts(
+    plans: Sequence[Plan],
+    *,
+    device: torch.device,
+    threads: int,
+    pauses: Pauses | None = None,
+    snapshots: Sequence[Snapshot] = (),
+) -> Iterator[Event]:
     """Train plans side by side, each in a process of its own, as if they were one stack.
 
     Args:
         plans: the parts; members are numbered through all of them. One alone trains in this process.
         device: where everything lives; the CPU where there are several.
         threads: for the operations of each part.
+        pauses: when to tell the members' state, and when to end there; never unless given.
+        snapshots: of each member, where they continue; all after the same step.
 
     Yields:
         Each member's events in order; those of different parts in any order, once all have started.
@@ -38,14 +48,19 @@ def train_parts(plans: Sequence[Plan], *, device: torch.device, threads: int) ->
     Raises:
         ResourceError: the system has ended a part.
     """
+    pauses = pauses or Pauses()
+    train_one = partial(train, device=device, threads=threads)
     if len(plans) == 1:
-        yield from train(plans[0], device=device, threads=threads)
+        yield from train_one(plans[0], pauses=pauses, snapshots=snapshots)
         return
     offsets = [0, *accumulate(len(plan.cells) for plan in plans)]
-    parts = [_Part(plan, offset, threads) for plan, offset in zip(plans, offsets, strict=False)]
+    parts = [
+        _Part(partial(train_one, plan, snapshots=snapshots[start:stop]), pauses, range(start, stop))
+        for plan, (start, stop) in zip(plans, pairwise(offsets), strict=True)
+    ]
     try:
         for part in parts:
-            yield from islice(part, len(part.plan.cells))
+            yield from islice(part, len(part.members))
         running = list(parts)
         while running:
             ready = wait([part.pipe for part in running])
@@ -63,12 +78,11 @@ def train_parts(plans: Sequence[Plan], *, device: torch.device, threads: int) ->
 class _Part(Iterator[Event]):
     """A part that trains in a process of its own: its events, numbered in the stack."""
 
-    def __init__(self, plan: Plan, offset: int, threads: int) -> None:
-        self.plan, self._offset = plan, offset
+    def __init__(self, work: Callable[..., Iterator[Event]], pauses: Pauses, members: range) -> None:
+        self.members = members
         self.pipe, theirs = get_context("fork").Pipe(duplex=False)
-        self._process = get_context("fork").Process(
-            target=_work, args=(plan, threads, theirs, os.getpid()), daemon=True
-        )
+        arguments = (work, pauses, theirs, os.getpid())
+        self._process = get_context("fork").Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
@@ -78,14 +92,14 @@ class _Part(Iterator[Event]):
         except EOFError:
             self._process.join()
             raise ResourceError(
-                f"out of memory: a process that trained {len(self.plan.cells)} runs was ended by the system"
+                f"out of memory: a process that trained {len(self.members)} runs was ended by the system"
                 f" (exit code {self._process.exitcode})"
             ) from None
         if item is None:
             raise StopIteration
         if isinstance(item, BaseException):
             raise item
-        return replace(item, member=item.member + self._offset)
+        return replace(item, member=item.member + self.members.start)
 
     def end(self) -> None:
         """End the process, where it has not ended by itself."""
@@ -94,15 +108,16 @@ class _Part(Iterator[Event]):
         self.pipe.close()
 
 
-def _work(plan: Plan, threads: int, pipe: Connection, parent: int) -> None:
+def _work(work: Callable[..., Iterator[Event]], pauses: Pauses, pipe: Connection, parent: int) -> None:
     """What a part's process does: send every event, then None; or what went wrong."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)  # they are sent to the group; the parent decides what they mean
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"):
+        # They are sent to the whole group; the parent decides what they mean.
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    stop = pauses.stop
+    pauses.stop = lambda: stop() or os.getppid() != parent  # nobody would keep what comes after its end
     try:
-        for event in train(plan, device=torch.device("cpu"), threads=threads):
+        for event in work(pauses=pauses):
             pipe.send(event)
-            if os.getppid() != parent:
-                return
         pipe.send(None)
     except BrokenPipeError:  # the parent was killed
         pass

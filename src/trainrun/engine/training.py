@@ -152,7 +152,7 @@ class Fit:
                 "plateau": self._plateau.state(row),
             }
             snapshot = Snapshot(facts, {**self.stack.state(row), **arrays})
-            yield Paused(int(member), epoch.number, self.stack.steps, snapshot)
+            yield Paused(int(member), epoch.number, self.stack.steps, snapshot, self.stack.best_weights(row))
 
     def _started(self) -> Iterator[Event]:
         for member, (cell, monitor) in enumerate(zip(self._plan.cells, self._plan.monitors, strict=True)):

@@ -6,9 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainrun.events import PARTS, EpochEnded, Event, FitEnded, FitStarted, Snapshot
-from trainrun.runs.checkpoint import discard_checkpoints
-from trainrun.runs.files import append, make_directory, sync, to_json, to_json_file, write_files
+from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
+from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, process_facts
 from trainrun.runs.lines import Narrator
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
     from trainrun.config import Config
 
 _FLUSH_SECONDS = 0.5
-_MOST_CLASSES = 50  # a larger confusion matrix is not read by anyone and would be most of result.json
 
 
 class RunWriter:
-    """Writes one run's files: call `begin`, hand it every event of the member, `break_off` on failure.
+    """Writes one run's files: call `begin`, hand it every event of the member, and say how it ended.
 
     Args:
         paths: where.
@@ -83,7 +81,7 @@ class RunWriter:
         self._journal.record("start", **process_facts(), **self._facts(device, threads, parts))
 
     def handle(self, event: Event) -> None:
-        """Take an event in. Once `FitEnded` was handled, the run is complete on disk.
+        """Take an event in, and write what has gathered; `saving` makes it last.
 
         Raises:
             StorageError: writing failed.
@@ -94,16 +92,19 @@ class RunWriter:
         elif isinstance(event, EpochEnded) and self._history:
             self._history.add(event)
         self._tell(event)
-        if isinstance(event, FitEnded):
-            self._finish(event)
-        elif time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            self._flush()
+        if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
+            self.flush()
 
     def snapshot(self) -> Snapshot:
         """What the run's files are to be written anew from, for its checkpoint; once it has started."""
         assert self._history, "FitStarted comes first"
         history = self._history.to_snapshot()
         return Snapshot({**history.facts, "seconds": self._seconds()}, history.arrays)
+
+    def record_end(self, status: str) -> None:
+        """Say in the journal how the run has ended."""
+        monitor = self._narrator.monitor if self._narrator else None
+        self._journal.record("end", status=status, seconds=self._seconds(), monitor=monitor)
 
     def break_off(self, status: str, reason: str | None = None) -> None:
         """Write what is still in memory and how the run was left.
@@ -112,7 +113,7 @@ class RunWriter:
             status: `interrupted` or `failed`.
             reason: what asked for it: a signal's name or `time limit`.
         """
-        self._flush()
+        self.flush()
         self._journal.record("end", status=status, reason=reason, seconds=self._seconds())
 
     def _resume(self, snapshot: Snapshot) -> None:
@@ -128,19 +129,8 @@ class RunWriter:
         if isinstance(event, EpochEnded):
             self._metrics.append(to_json(_metrics_row(event)))
 
-    def _finish(self, event: FitEnded) -> None:
-        from safetensors.numpy import save
-
-        self._flush()
-        sync([self.paths.metrics, self.paths.log])
-        write_files({self.paths.weights: save({name: array.copy() for name, array in event.weights.items()})})
-        monitor = self._narrator.monitor if self._narrator else None
-        self._journal.record("end", status=event.status, seconds=self._seconds(), monitor=monitor)
-        # The result is the announcement: everything it speaks of is on disk before it.
-        write_files({self.paths.result: to_json_file(_result(event))})
-        discard_checkpoints(self.paths)
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is in memory."""
         for path, pending in ((self.paths.metrics, self._metrics), (self.paths.log, self._lines)):
             if pending:
                 append(path, _take(pending))
@@ -175,11 +165,3 @@ def _metrics_row(event: EpochEnded) -> dict[str, Any]:
     row |= {"loss": train.pop("loss"), "penalty": event.penalty} | train
     row |= {f"val_{name}": value for name, value in (event.valid or {}).items()}
     return row | {"improved": event.improved, "best": event.best, "wait": event.wait}
-
-
-def _result(event: FitEnded) -> dict[str, Any]:
-    keys = ("status", "stopped_by", "best_epoch", "epochs", "steps", "parameters", "zero_weights")
-    result = {key: getattr(event, key) for key in (*keys, *PARTS)}
-    if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
-        result["confusion"] = event.confusion
-    return result

@@ -1,0 +1,168 @@
+"""A command's runs on their way: from a config to a lock, a plan and the place where it continues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainrun.config import Config, load_config
+from trainrun.config.identity import identify
+from trainrun.errors import ResourceError, TrainrunError
+from trainrun.events import Snapshot
+from trainrun.fitting.request import Observer, Outcome, Request, Status
+from trainrun.runs.checkpoint import load_checkpoint
+from trainrun.runs.cleaning import clear
+from trainrun.runs.files import remove_temporaries
+from trainrun.runs.lock import RunLock
+from trainrun.runs.matching import difference_note, require_same
+from trainrun.runs.paths import RunPaths, run_directory
+from trainrun.runs.reading import Run
+from trainrun.runs.writing import RunWriter
+
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
+    from trainrun.plan import Cell, Plan
+
+
+@dataclass
+class Job:
+    """One run of the command, on its way to an outcome; what comes later on the way is set later.
+
+    Attributes:
+        outcome: how it ended; None while it has not.
+        notes: sentences that are said when it begins.
+        lock: held from before it trains until it has ended.
+        snapshot: where it continues.
+        plan: of this run alone.
+    """
+
+    config: Config
+    id8: str
+    directory: Path
+    outcome: Outcome | None = None
+    notes: Sequence[str] = ()
+    lock: RunLock | None = None
+    snapshot: Snapshot | None = None
+    plan: Plan = field(init=False)
+    writer: RunWriter = field(init=False)
+
+    @property
+    def cell(self) -> Cell:
+        """The run as a plan has it."""
+        return self.plan.cells[0]
+
+    @property
+    def paths(self) -> RunPaths:
+        """The run's files."""
+        return RunPaths(self.directory)
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """What goes wrong inside is this run's outcome and nobody else's."""
+        try:
+            yield
+        except TrainrunError as error:
+            self.end("failed", error)
+        except MemoryError:
+            self.end("failed", ResourceError(f"{self.config.name}: out of memory"))
+
+    def end(self, status: Status, error: TrainrunError | None = None) -> None:
+        """Have this outcome, and let the next process in."""
+        self.outcome = Outcome(self.directory, status, error)
+        self.release()
+
+    def end_as_found(self, observer: Observer) -> bool:
+        """Whether the run was finished before; that is then its outcome."""
+        run = Run(self.directory)
+        if not run.result:
+            return False
+        self.end("diverged" if run.status == "diverged" else "complete")
+        observer.already(run)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, where it is held."""
+        if self.lock:
+            lock, self.lock = self.lock, None
+            lock.release()
+
+
+def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
+    """The runs of a command, each once, in (config, seed) order, and the configs that cannot be read."""
+    jobs: dict[tuple[str, int], Job] = {}
+    unreadable = []
+    for given in request.configs:
+        try:
+            config = given if isinstance(given, Config) else load_config(given, request.overrides)
+            id8 = _identity(config)
+        except TrainrunError as error:
+            unreadable.append(Outcome(None, "failed", error))
+            continue
+        for seed in _seeds(config, request.seeds):
+            directory = run_directory(request.runs, config.name, id8, seed)
+            jobs.setdefault((id8, seed), Job(config.with_seed(seed), id8, directory))
+    mine = list(jobs.values())
+    if request.shard:
+        part, parts = request.shard
+        mine = mine[part - 1 :: parts]
+    return mine, unreadable
+
+
+def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, Dataset]) -> None:
+    """Find out whether a run is to be trained; if so, give it its data."""
+    from trainrun.plan import Cell, make_plan
+
+    if not request.fresh:
+        require_same(job.paths, job.config)
+        if job.end_as_found(observer):
+            return
+    dataset = _dataset(job.config, datasets)
+    # Alone first: what does not fit its data must not become its neighbours' failure.
+    job.plan = make_plan([Cell(job.config, dataset)])
+    if job.config.device.startswith("cuda"):
+        from trainrun.engine.device import choose_device
+
+        choose_device(job.config.device)  # before anything is made here
+    differs = difference_note(request.runs, job.config, job.id8)
+    job.notes = [*([differs] if differs else []), *job.config.warnings, *dataset.notes]
+
+
+def take_over(job: Job, request: Request, observer: Observer) -> None:
+    """Lock a run, and find out where it continues."""
+    job.lock = RunLock(job.paths)
+    if request.fresh:
+        clear(Run(job.directory))
+    require_same(job.paths, job.config)
+    if job.end_as_found(observer):  # by the process that held the lock until now
+        return
+    remove_temporaries(job.directory)
+    if loaded := load_checkpoint(job.paths):
+        job.snapshot, facts = loaded.snapshot, loaded.snapshot.facts
+        warning = [loaded.warning] if loaded.warning else []
+        job.notes = [f"Continuing from epoch {facts['epoch']}, step {facts['steps']}", *warning]
+
+
+def _identity(config: Config) -> str:
+    from trainrun.data import digests  # NumPy comes with it: a config's mistakes are told without
+
+    return identify(config, digests(config.data))
+
+
+def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:
+    if wanted is None or isinstance(wanted, int):
+        return range(config.seed, config.seed + (wanted or 1))
+    return wanted
+
+
+def _dataset(config: Config, datasets: dict[str, Dataset]) -> Dataset:
+    """The config's data, read once for all runs of the command that share it."""
+    from trainrun.data import load_data
+
+    seed = config.seed if config.data.split.seed == "run" else None
+    key = repr((config.data, seed))
+    if key not in datasets:
+        datasets[key] = load_data(config.data, config.seed)
+    return datasets[key]

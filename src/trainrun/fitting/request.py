@@ -1,0 +1,90 @@
+"""What a command asks to be fitted, what has become of it, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trainrun.config import Config
+from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError
+from trainrun.events import Event
+from trainrun.runs.reading import Run
+from trainrun.runs.writing import RunWriter
+from trainrun.signals import StopRequest
+
+Status = Literal["complete", "diverged", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a command asks to be fitted.
+
+    Attributes:
+        configs: config files, or configs that were loaded before.
+        overrides: `key=value` texts that override keys of every config file.
+        seeds: how many seeds of each config, from its own on, or which; None for its own alone.
+        runs: the folder of runs.
+        fresh: start over, whatever is there.
+        shard: (I, N), I from 1: only the runs that fall to part I of N in turn.
+        stop: asks the command to stop; its runs are then saved and left.
+    """
+
+    configs: Sequence[str | Path | Config]
+    overrides: Sequence[str] = ()
+    seeds: int | Sequence[int] | None = None
+    runs: Path = Path("runs")
+    fresh: bool = False
+    shard: tuple[int, int] | None = None
+    stop: StopRequest | None = None
+
+    def stopped(self) -> bool:
+        """Whether the command was asked to stop."""
+        return self.stop is not None and self.stop.requested()
+
+    @property
+    def reason(self) -> str | None:
+        """What asked it to: a signal's name or `time limit`."""
+        return self.stop.reason if self.stop else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run of a command ended.
+
+    Attributes:
+        directory: the run's; None where its config could not be read.
+        status: how far it came.
+        error: what went wrong.
+    """
+
+    directory: Path | None
+    status: Status
+    error: TrainrunError | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """As in docs/exit-codes.md, for this run alone."""
+        if self.error:
+            return self.error.exit_code
+        return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(self.status, 0)
+
+
+class Observer:
+    """Watches a command's runs, and can change nothing; this one says nothing."""
+
+    def expect(self, runs: int) -> None:
+        """The command has so many runs."""
+
+    def already(self, run: Run) -> None:
+        """A run was finished before."""
+
+    def begin(self, writers: Sequence[RunWriter]) -> None:
+        """A stack begins to train; `writers` are its members', in the order of the events' `member`."""
+
+    def handle(self, event: Event) -> None:
+        """Something happened in the stack; a member that has ended is on disk."""
+
+    def end(self) -> None:
+        """The stack has ended."""

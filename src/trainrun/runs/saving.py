@@ -1,0 +1,64 @@
+"""Keeping runs on disk, all that pause or end at one time together: files are synced in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainrun.events import PARTS, FitEnded, Paused, Snapshot
+from trainrun.runs.checkpoint import discard_checkpoints, save_checkpoints
+from trainrun.runs.files import sync, to_json_file, write_files
+from trainrun.runs.writing import RunWriter
+
+_MOST_CLASSES = 50  # a larger confusion matrix is not read by anyone and would be most of result.json
+
+
+def save(paused: Mapping[RunWriter, Paused]) -> None:
+    """Save where runs are; on disk when this returns.
+
+    Raises:
+        StorageError: writing failed; what was saved before is still there.
+        ResourceError: out of file descriptors or memory.
+    """
+    # The checkpoint is the commit point: the best weights it speaks of are on disk before it.
+    write_files({writer.paths.weights: _safetensors(event) for writer, event in paused.items()})
+    save_checkpoints({writer.paths: _whole(writer, event) for writer, event in paused.items()})
+
+
+def finish(ended: Mapping[RunWriter, FitEnded]) -> None:
+    """Complete runs; on disk when this returns.
+
+    Raises:
+        StorageError: writing failed; what was saved before is still there.
+        ResourceError: out of file descriptors or memory.
+    """
+    for writer in ended:
+        writer.flush()
+    sync(path for writer in ended for path in (writer.paths.metrics, writer.paths.log))
+    write_files({writer.paths.weights: _safetensors(event) for writer, event in ended.items()})
+    for writer, event in ended.items():
+        writer.record_end(event.status)
+    # The result is the announcement: everything it speaks of is on disk before it.
+    write_files({writer.paths.result: to_json_file(_result(event)) for writer, event in ended.items()})
+    for writer in ended:
+        discard_checkpoints(writer.paths)
+
+
+def _whole(writer: RunWriter, event: Paused) -> Snapshot:
+    """What the engine continues from and what the run's files are written anew from, side by side."""
+    engine, run = event.snapshot, writer.snapshot()
+    return Snapshot({**engine.facts, **run.facts}, {**engine.arrays, **run.arrays})
+
+
+def _safetensors(event: Paused | FitEnded) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
+    return to_bytes({name: array.copy() for name, array in event.weights.items()})
+
+
+def _result(event: FitEnded) -> dict[str, Any]:
+    keys = ("status", "stopped_by", "best_epoch", "epochs", "steps", "parameters", "zero_weights")
+    result = {key: getattr(event, key) for key in (*keys, *PARTS)}
+    if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
+        result["confusion"] = event.confusion
+    return result
