@@ -10,7 +10,8 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"errors", "events", "lazy", "registry", "quantities", "streams", "statistics"},
+    {"errors", "events", "lazy", "registry", "quantities", "streams", "distributions"},
+    {"statistics"},
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},

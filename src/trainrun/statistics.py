@@ -2,8 +2,6 @@
 
 Everything is a number or a sequence of numbers, one for each seed; nothing here knows of runs or files. Means
 are exact (the standard library's `statistics`), so that values that are all equal have a spread of exactly 0.
-Distributions come from scipy.special, imported where they are needed: importing scipy.stats, which has them
-too, takes longer than a whole comparison of finished runs may.
 
 Sources: Bouthillier et al. 2021, arXiv:2103.03098 (P(better)); Nadeau & Bengio 2003, Machine Learning
 52, section 5 (overlapping splits); Demsar 2006, JMLR 7, section 3.2 (many configs, one baseline).
@@ -17,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 from typing import NamedTuple
+
+from trainrun.distributions import beta_quantile, noncentrality, t_beyond, t_critical
 
 LEVEL = 0.05
 POWER = 0.8
@@ -191,19 +191,15 @@ def _standard_error(spread: float, n: int, correction: float) -> float:
 
 
 def _interval(center: float, spread: float, n: int, correction: float) -> Interval:
-    from scipy.special import stdtrit
-
-    reach = float(stdtrit(n - 1, 1 - LEVEL / 2)) * _standard_error(spread, n, correction)
+    reach = t_critical(LEVEL, n - 1) * _standard_error(spread, n, correction)
     return Interval(center - reach, center + reach)
 
 
 def _p_value(center: float, spread: float, n: int, correction: float) -> float:
-    from scipy.special import stdtr
-
     error = _standard_error(spread, n, correction)
     if error == 0:
         return 1.0 if center == 0 else 0.0
-    return 2 * float(stdtr(n - 1, -abs(center) / error))
+    return t_beyond(center / error, n - 1)
 
 
 def _share_won(gains: Sequence[float], correction: float) -> Share:
@@ -213,16 +209,14 @@ def _share_won(gains: Sequence[float], correction: float) -> Share:
     average over shares, but with 6 to 30 pairs fall to 83-90 % just where it matters, at shares near 0 and 1.
     Without ties it leaves out 1/2 exactly where the sign test is significant.
     """
-    from scipy.special import betaincinv
-
     share = mean([1.0 if gain > 0 else 0.5 if gain == 0 else 0.0 for gain in gains])
     # Overlapping splits count as fewer pairs: where differences correlate by r = c/(1 + c), as Nadeau and
     # Bengio take it, their signs correlate by 2 asin(r)/pi (Sheppard 1899).
     alike = 2 / math.pi * math.asin(correction / (1 + correction))
     pairs = len(gains) / (1 + (len(gains) - 1) * alike)
     won, lost = share * pairs, (1 - share) * pairs
-    low = float(betaincinv(won, lost + 1, LEVEL / 2)) if won else 0.0
-    high = float(betaincinv(won + 1, lost, 1 - LEVEL / 2)) if lost else 1.0
+    low = beta_quantile(LEVEL / 2, won, lost + 1) if won else 0.0
+    high = beta_quantile(1 - LEVEL / 2, won + 1, lost) if lost else 1.0
     return Share(share, Interval(low, high))
 
 
@@ -238,11 +232,9 @@ def _verdict(one: Difference, p: float | None, more_diverged: int) -> str:
 
 def _needed(n: int, spread: float, correction: float, level: float) -> float:
     """The true difference that a t test of n pairs shows with 80 % power."""
-    from scipy.special import nctdtrinc, stdtrit
-
-    critical = stdtrit(n - 1, 1 - level / 2)
+    critical = t_critical(level, n - 1)
     # The other tail is left out: its share is below 1e-5.
-    return float(nctdtrinc(n - 1, 1 - POWER, critical)) * _standard_error(spread, n, correction)
+    return noncentrality(POWER, n - 1, critical) * _standard_error(spread, n, correction)
 
 
 def _smallest_difference(one: Difference, level: float) -> float | None:
