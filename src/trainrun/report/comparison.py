@@ -16,8 +16,7 @@ from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief
 from trainrun.errors import printable
-from trainrun.report.verdicts import probability, share, signed, verdict_sentence
-from trainrun.runs.lines import number
+from trainrun.report.verdicts import figures, probability, share, verdict_sentence, with_sign
 from trainrun.statistics import Interval, mean_of
 
 Format = Literal["table", "json", "csv", "markdown", "latex"]
@@ -160,8 +159,8 @@ def _scored(one: Standing, part: str, metric: str) -> str:
     values = list(one.values(part, metric).values())
     if not values:
         return NOTHING
-    mean = mean_of(values)
-    return number(mean.value) + (f" ± {_half(mean.interval)}" if mean.interval else "")
+    found = mean_of(values)
+    return _with_reach(found.value, found.interval)
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -170,10 +169,11 @@ def _mean(values: Sequence[float]) -> str:
 
 def _difference(pair: Pairing) -> list[str]:
     found = pair.difference
-    amount = signed(found.mean) + (f" ± {_half(found.interval)}" if found.interval else "")
+    amount = with_sign(_with_reach(found.mean, found.interval))
     verdict = found.verdict if found.verdict in ("better", "worse") else NOTHING
     return [amount, probability(found.p), share(found.p_better) if found.p_better else "", verdict]
 
 
-def _half(interval: Interval) -> str:
-    return number((interval.high - interval.low) / 2)
+def _with_reach(value: float, interval: Interval | None) -> str:
+    """A mean and how far its interval reaches to either side."""
+    return " ± ".join(figures(value, *([(interval.high - interval.low) / 2] if interval else [])))

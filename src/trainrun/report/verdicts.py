@@ -22,10 +22,20 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
     return f"{what} {_scope(comparison, found)}: {by}{_surety(comparison, found)}{_outlook(found)}."
 
 
-def signed(value: float) -> str:
-    """A difference, with its sign."""
-    shown = 0.0 if abs(value) < _ROUNDING else value
-    return f"{'+' if shown > 0 else ''}{number(shown)}"
+def figures(*values: float) -> list[str]:
+    """Values that stand side by side, in the notation that suits the largest of them.
+
+    >>> figures(-0.0039, 0.00012), figures(1.2e-05, 3e-07)
+    (['-0.0039', '0.0001'], ['1.2000e-05', '3.0000e-07'])
+    """
+    largest = max(map(abs, values))
+    plain = largest < _ROUNDING or "e" not in number(largest)
+    return [f"{value:.4f}".replace("-0.0000", "0.0000") if plain else f"{value:.4e}" for value in values]
+
+
+def with_sign(figure: str) -> str:
+    """A difference's figure, with a plus where it is above 0."""
+    return figure if figure.startswith(("-", "0.0000")) else f"+{figure}"
 
 
 def probability(value: float | None) -> str:
@@ -48,11 +58,11 @@ def _scope(comparison: Comparison, found: Difference) -> str:
 
 def _amount(found: Difference) -> str:
     if found.interval is None:
-        return signed(found.mean)
+        return with_sign(*figures(found.mean))
     if found.interval == (0, 0):
         return "exactly 0"
-    low, high = found.interval
-    return f"{signed(found.mean)} (95% interval {signed(low)} to {signed(high)})"
+    mean, low, high = map(with_sign, figures(found.mean, *found.interval))
+    return f"{mean} (95% interval {low} to {high})"
 
 
 def _surety(comparison: Comparison, found: Difference) -> str:
