@@ -294,7 +294,7 @@ def test_a_broken_stdout(folder, line, code):
         assert done.stderr in ("code 0\n", "code 141\n")
 
 
-def test_a_keyboard_interrupt_is_130_and_leaves_a_run_that_says_so(tmp_path):
+def test_ctrl_c_saves_the_run_and_ends_as_a_shell_expects(tmp_path):
     (tmp_path / "long.yaml").write_text("data: digits\nepochs: 1000000\nearly_stopping: false\n")
     command = [sys.executable, "-m", "trainrun", "fit", "long.yaml"]
     variables = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
@@ -302,7 +302,7 @@ def test_a_keyboard_interrupt_is_130_and_leaves_a_run_that_says_so(tmp_path):
         next(line for line in fit.stdout if "Epoch 1" in line)
         fit.send_signal(signal.SIGINT)
         fit.communicate()
-    assert fit.returncode == 130
+    assert fit.returncode == -signal.SIGINT
     (run,) = json.loads(trainrun_("list", "--format", "json", cwd=tmp_path).stdout)
     assert run["status"] == "interrupted"
     epochs = json.loads(trainrun_("show", "last", "--format", "json", cwd=tmp_path).stdout)["epochs"]

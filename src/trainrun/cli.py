@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trainrun.errors import DIVERGED, UsageError, exit_code, printable
+from trainrun.errors import DIVERGED, INTERRUPTED, UsageError, exit_code, printable
+from trainrun.signals import StopRequest, die_by_interrupt
 
 if TYPE_CHECKING:
     from trainrun.fitting import Outcome
@@ -36,6 +38,10 @@ RunName = Annotated[str, _RUN]
 RunNames = Annotated[list[str], _RUN]
 RowsFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.")
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option("--time-limit", metavar="TIME", help="Save and leave with 75 after so long: 55m, 1h30m."),
 ]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="What stdout carries.")]
 
@@ -77,18 +83,20 @@ def fit(
         Literal["auto", "rich", "plain", "none"], typer.Option(help="How epochs are shown.")
     ] = "auto",
     form: TextOrJson = "text",
+    time_limit: TimeLimit = None,
 ) -> None:
-    """Train; a complete run is left as it is."""
-    from trainrun.fitting import Request, carry_out
-    from trainrun.report.console import Console
+    """Train; a run that was stopped continues, a complete one is left as it is."""
+    with _stoppable(time_limit) as stop:
+        from trainrun.fitting import Request, carry_out
+        from trainrun.report.console import Console
 
-    request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard))
-    console = Console(progress, sys.stderr if form == "json" else sys.stdout)
-    try:
-        outcomes = carry_out(request, console)
-    finally:
-        console.close()
-    _conclude(outcomes, form, allow_diverged)
+        request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop)
+        console = Console(progress, sys.stderr if form == "json" else sys.stdout)
+        try:
+            outcomes = carry_out(request, console)
+        finally:
+            console.close()
+        _conclude(outcomes, form, allow_diverged)
 
 
 @app.command()
@@ -111,27 +119,28 @@ def compare(
         Literal["table", "json", "csv", "markdown", "latex"],
         typer.Option("--format", help="What stdout carries."),
     ] = "table",
+    time_limit: TimeLimit = None,
 ) -> None:
     """Say which recipe is better, by how much, how surely.
 
     Fits what is missing, then compares over paired seeds.
     """
-    from trainrun.comparing import Question, answer
-    from trainrun.report.comparison_layout import render
-    from trainrun.report.members import Members
-    from trainrun.report.sink import Sink
+    with _stoppable(time_limit) as stop:
+        from trainrun.comparing import Question, answer
+        from trainrun.report.comparison_layout import render
+        from trainrun.report.members import Members
+        from trainrun.report.sink import Sink
 
-    members = Members(sys.stderr)
-    try:
-        comparison = answer(
-            Question(configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate), members
-        )
-    finally:
-        members.close()
-    warnings = comparison.warnings if form == "csv" else ()  # the other formats have room for them
-    Sink(sys.stderr).lines([*map(str, comparison.errors), *warnings])
-    _print(render(comparison, form), safe=True)
-    raise typer.Exit(comparison.exit_code)
+        question = Question(configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate, stop)
+        members = Members(sys.stderr)
+        try:
+            comparison = answer(question, members)
+        finally:
+            members.close()
+        warnings = comparison.warnings if form == "csv" else ()  # the other formats have room for them
+        Sink(sys.stderr).lines([*map(str, comparison.errors), *warnings])
+        _print(render(comparison, form), safe=True)
+        raise typer.Exit(comparison.exit_code)
 
 
 @app.command()
@@ -272,6 +281,23 @@ def init(
     from trainrun.report.starter import write_starter
 
     _print(write_starter(table, target, out))
+
+
+@contextmanager
+def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
+    """Listen to signals and the time limit; what they have stopped leaves as a script expects it."""
+    with StopRequest(time_limit) as stop:
+        try:
+            yield stop
+        except typer.Exit as leaving:
+            if leaving.exit_code != INTERRUPTED:
+                raise
+            from trainrun.report.sink import Sink
+
+            Sink(sys.stderr).lines([f"Stopped by {stop.reason}: the same command continues"])
+            if stop.reason == "SIGINT":
+                die_by_interrupt()
+            raise typer.Exit(stop.exit_code) from leaving
 
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:

@@ -12,7 +12,8 @@ import re
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Self
 
@@ -29,6 +30,10 @@ _AMOUNT = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _UNITS = re.compile("".join(rf"(?:({_AMOUNT}){unit})?" for unit in "dhms"))
 _CLOCK = re.compile(r"[0-9]{1,9}-[0-9]{1,9}(:[0-9]{1,9}){0,2}|[0-9]{1,9}(:[0-9]{1,9}){1,2}")
 _SECONDS = (86400, 3600, 60, 1)  # of a day, an hour, a minute, a second
+
+
+class _StopNow(BaseException):
+    """Ends what is going on; no `except Exception` on the way holds it up."""
 
 
 class StopRequest:
@@ -53,6 +58,7 @@ class StopRequest:
         self._deadline = _BEGUN + (parse_time_limit(time_limit) if time_limit is not None else math.inf)
         self._asked = mmap.mmap(-1, 1)  # a byte that forked processes share: 0, or the signal's number
         self._before: dict[int, Any] = {}
+        self._impatient = False
 
     def __enter__(self) -> Self:
         for number in _NUMBERS:
@@ -70,6 +76,17 @@ class StopRequest:
                 signal.signal(number, before)
             elif number != signal.SIGINT:
                 signal.signal(number, signal.SIG_IGN)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, a request ends what is going on: an import, which takes seconds and has nothing to lose."""
+        try:
+            self._impatient = True
+            yield
+        except _StopNow:
+            pass
+        finally:
+            self._impatient = False
 
     def requested(self) -> bool:
         """Whether to stop; quick enough to be asked at every step."""
@@ -90,6 +107,9 @@ class StopRequest:
             signal.signal(number, signal.SIG_DFL)
         if not self._asked[0]:
             self._asked[0] = number
+        if self._impatient:
+            self._impatient = False
+            raise _StopNow
 
 
 def die_by_interrupt() -> NoReturn:

@@ -87,7 +87,7 @@ def answer(question: Question, observer: Observer) -> Comparison:
     """
     wanted = known_metric(question.metric) if question.metric else None
     contenders, ablations = _contenders(question)
-    outcomes = fit_missing(contenders, question.runs, observer) if question.fit else []
+    outcomes = fit_missing(contenders, question, observer) if question.fit else []
     standings = [stand(one, outcomes) for one in contenders]
     yardstick = choose_yardstick([one for one in standings if not one.contender.only], wanted)
     config = contenders[0].config

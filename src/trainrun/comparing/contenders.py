@@ -16,6 +16,7 @@ from trainrun.predicting import identify_file
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory
 from trainrun.runs.reading import Run
+from trainrun.signals import StopRequest
 
 _LONGEST_LABEL = 48  # characters, above which a table has no room
 _SUFFIXES = {".yaml", ".yml"}
@@ -35,6 +36,7 @@ class Question:
         runs: the folder of runs.
         fit: whether missing runs are trained.
         ablate: whether configs that differ in several keys are taken apart, key by key.
+        stop: asks the training to stop.
     """
 
     configs: Sequence[str | Path]
@@ -45,6 +47,7 @@ class Question:
     runs: Path = Path("runs")
     fit: bool = True
     ablate: bool = False
+    stop: StopRequest | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from trainrun.comparing.contenders import Contender
+from trainrun.comparing.contenders import Contender, Question
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.runs.files import read_bytes
@@ -85,19 +84,19 @@ class Standing:
             return {}
 
 
-def fit_missing(contenders: Sequence[Contender], runs: Path, observer: Observer) -> list[Outcome]:
+def fit_missing(contenders: Sequence[Contender], question: Question, observer: Observer) -> list[Outcome]:
     """Train what is not finished, all of it in as few stacks as it can share.
 
     Args:
         contenders: those given as runs are left alone.
-        runs: the folder of runs.
+        question: where runs are, and what may stop the training.
         observer: watches.
     """
     wanting = [one for one in contenders if not one.saved and not _is_finished(one)]
     if not wanting:
         return []
-    request = Request([one.config for one in wanting], seeds=tuple(wanting[0].directories), runs=runs)
-    return carry_out(request, observer)
+    configs, seeds = [one.config for one in wanting], tuple(wanting[0].directories)
+    return carry_out(Request(configs, seeds=seeds, runs=question.runs, stop=question.stop), observer)
 
 
 def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:

@@ -60,7 +60,8 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
     datasets: dict[str, Dataset] = {}
     for job in jobs:
         with job.carrying():
-            prepare(job, request, observer, datasets)
+            if not request.stopped():
+                prepare(job, request, observer, datasets)
     try:
         _train(jobs, request, observer)
     finally:
@@ -74,11 +75,13 @@ def _train(jobs: Sequence[Job], request: Request, observer: Observer) -> None:
     # In one order whatever the command's: two commands that want the same runs then never hold half each.
     for job in sorted((job for job in jobs if not job.outcome), key=lambda job: job.directory):
         with job.carrying():
-            take_over(job, request, observer)
+            if not request.stopped():
+                take_over(job, request, observer)
     waiting = [job for job in jobs if not job.outcome]
     if waiting and not request.stopped():
-        from trainrun.fitting.training import shared_stacks, train_stack
+        from trainrun.fitting.training import load_engine, shared_stacks, train_stack
 
+        load_engine(request)
         for stack in shared_stacks(waiting):
             if not request.stopped():
                 train_stack(stack, request, observer)

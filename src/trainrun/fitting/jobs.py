@@ -20,6 +20,7 @@ from trainrun.runs.lock import RunLock
 from trainrun.runs.matching import difference_note, require_same
 from trainrun.runs.paths import RunPaths, run_directory
 from trainrun.runs.reading import Run
+from trainrun.runs.saving import tidy
 from trainrun.runs.writing import RunWriter
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class Job:
         if not run.result:
             return False
         self.end("diverged" if run.status == "diverged" else "complete")
+        if self.paths.lock.exists() or self.paths.checkpoint.exists():
+            tidy(self.paths)
         observer.already(run)
         return True
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from trainrun.errors import ResourceError, TrainrunError, UsageError, short
+from trainrun.errors import CheckpointError, ResourceError, TrainrunError, UsageError, printable, short
 from trainrun.events import Event, FitEnded, Paused
 from trainrun.fitting.jobs import Job
 from trainrun.fitting.request import Observer, Request, Status
@@ -33,6 +35,12 @@ def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     for together in places.values():
         for members in stacks([job.cell for job in together]):
             yield [together[member] for member in members]
+
+
+def load_engine(request: Request) -> None:
+    """Import what trains, which takes seconds; a request to stop does not wait for it."""
+    with request.stop.at_once() if request.stop else nullcontext():
+        importlib.import_module("trainrun.engine.parts")
 
 
 def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
@@ -72,13 +80,17 @@ def seconds_between_saves() -> float:
 
 def _begin(job: Job, device: str, processors: Processors) -> None:
     job.writer = RunWriter(job.paths, job.config, job.notes)
-    job.writer.begin(
-        job.cell.dataset.preprocessing.to_json(),
-        device=device,
-        threads=processors.threads,
-        parts=processors.parts,
-        snapshot=job.snapshot,
-    )
+    try:
+        job.writer.begin(
+            job.cell.dataset.preprocessing.to_json(),
+            device=device,
+            threads=processors.threads,
+            parts=processors.parts,
+            snapshot=job.snapshot,
+        )
+    except (ValueError, KeyError, TypeError) as error:  # whole, but of a trainrun with another idea of it
+        run = printable(str(job.directory))
+        raise CheckpointError(f"{run}: cannot continue from this checkpoint; --fresh starts over") from error
 
 
 def _follow(

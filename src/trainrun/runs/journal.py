@@ -39,11 +39,18 @@ def process_facts() -> dict[str, Any]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
+        "processor": _processor(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "git_commit": git_commit(Path.cwd()),
         "folder": str(Path.cwd()),
         "command": sys.argv,
     }
+
+
+def hardware_and_versions() -> dict[str, str | None]:
+    """What a run's bits may depend on besides its config, data and device."""
+    facts = process_facts()
+    return {"processor": facts["processor"], "torch": facts["versions"]["torch"]}
 
 
 def git_commit(folder: Path) -> str | None:
@@ -67,6 +74,14 @@ def _commit_of(git: Path, reference: str) -> str | None:
         return loose.read_text().strip()
     packed = (line.split(" ") for line in (common / "packed-refs").read_text().splitlines())
     return next((words[0] for words in packed if words[1:] == [reference]), None)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, UnicodeDecodeError, StopIteration):  # only Linux tells, and not on every machine
+        return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from trainrun.errors import TrainrunError
 from trainrun.events import PARTS, FitEnded, Paused, Snapshot
 from trainrun.runs.checkpoint import discard_checkpoints, save_checkpoints
-from trainrun.runs.files import sync, to_json_file, write_files
+from trainrun.runs.files import remove_temporaries, sync, to_json_file, write_files
+from trainrun.runs.lock import RunLock
+from trainrun.runs.paths import RunPaths
 from trainrun.runs.writing import RunWriter
 
 _MOST_CLASSES = 50  # a larger confusion matrix is not read by anyone and would be most of result.json
@@ -42,6 +46,13 @@ def finish(ended: Mapping[RunWriter, FitEnded]) -> None:
     write_files({writer.paths.result: to_json_file(_result(event)) for writer, event in ended.items()})
     for writer in ended:
         discard_checkpoints(writer.paths)
+
+
+def tidy(paths: RunPaths) -> None:
+    """Remove what a kill between a run's result and its last breath has left; nothing depends on it."""
+    with suppress(TrainrunError), RunLock(paths):
+        remove_temporaries(paths.directory)
+        discard_checkpoints(paths)
 
 
 def _whole(writer: RunWriter, event: Paused) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
-from trainrun.runs.journal import Journal, process_facts
+from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
 from trainrun.runs.lines import Narrator
 from trainrun.runs.paths import RunPaths
 
@@ -38,6 +38,7 @@ class RunWriter:
         self._metrics: list[str] = []
         self._lines: list[str] = []
         self._begun = self._flushed = time.monotonic()
+        self._made_with: dict[str, str | None] = {}
 
     def begin(
         self,
@@ -66,6 +67,7 @@ class RunWriter:
             ValueError, KeyError, TypeError: the snapshot is none.
         """
         self._begun = self._flushed = time.monotonic()
+        self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
         if snapshot:
             self._resume(snapshot)
         make_directory(self.paths.directory)
@@ -99,7 +101,8 @@ class RunWriter:
         """What the run's files are to be written anew from, for its checkpoint; once it has started."""
         assert self._history, "FitStarted comes first"
         history = self._history.to_snapshot()
-        return Snapshot({**history.facts, "seconds": self._seconds()}, history.arrays)
+        facts = {**history.facts, "seconds": self._seconds(), "made_with": self._made_with}
+        return Snapshot(facts, history.arrays)
 
     def record_end(self, status: str) -> None:
         """Say in the journal how the run has ended."""
@@ -122,6 +125,13 @@ class RunWriter:
         self._narrator = Narrator(self._history.started)
         for epoch in self._history.epochs():
             self._tell(epoch)
+        moved = [
+            f"{what}: {before} -> {self._made_with[what]}"
+            for what, before in snapshot.facts["made_with"].items()
+            if before != self._made_with[what]
+        ]
+        if moved:
+            self.notes += (f"Equal bits are no longer promised, it continues elsewhere: {', '.join(moved)}",)
 
     def _tell(self, event: Event) -> None:
         if self._narrator:
