@@ -15,6 +15,7 @@ from trainrun.report.comparison_data import as_csv, as_json
 from trainrun.report.sink import Sink
 from trainrun.report.tables import markdown_table, text_table
 
+_GAP = 2  # characters between columns
 _COLUMN = 18  # characters that a config's figures take, with the gap
 _HEADING = 16  # characters, beyond which a heading is folded
 _FIGURES = 24  # characters, up to which a cell is not folded
@@ -74,13 +75,17 @@ def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
 
 
 def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table in which figures are not folded; long headings and long values of a config are."""
+    """A table in which figures are not folded; where there is no room, headings and values of configs are."""
     longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    room = [max(size, _HEADING) for size in longest]
-    folded = [fill(text, size, break_long_words=False) for text, size in zip(headings, room, strict=True)]
+    whole = sum(max(size, len(text)) + _GAP for size, text in zip(longest, headings, strict=True))
+    if whole > width:
+        room = [max(size, _HEADING) for size in longest]
+        headings = [
+            fill(text, size, break_long_words=False) for text, size in zip(headings, room, strict=True)
+        ]
     firm = [place for place, size in enumerate(longest) if size <= _FIGURES or place == 0]
-    needed = sum(longest[place] + 2 for place in firm) + (len(longest) - len(firm)) * _FIGURES
-    return text_table(folded, rows, width=width, firm=firm if needed <= width else ())
+    needed = sum(longest[place] + _GAP for place in firm) + (len(longest) - len(firm)) * _FIGURES
+    return text_table(headings, rows, width=width, firm=firm if needed <= width else ())
 
 
 def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
@@ -90,7 +95,7 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
     if block.lead == 1:
         yield block.headings, block.rows
         return
-    taken = max(len(row[0]) for row in (block.headings, *block.rows)) + 2
+    taken = max(len(row[0]) for row in (block.headings, *block.rows)) + _GAP
     most = max((width - taken) // _COLUMN - 1, 1)
     others = range(block.lead, len(block.headings))
     for start in range(0, max(len(others), 1), most):
