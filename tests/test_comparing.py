@@ -1,6 +1,8 @@
 """Comparing: which cells are run, what is paired, what decides, what is warned of."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,30 @@ def test_runs_by_name_contribute_what_they_have_and_train_nothing(ask, folder):
     turned = ask(str(saved), "net.yaml", vs=["hidden=6"])
     assert [list(one.runs) for one in turned.standings] == [[1, 2]] * 3
     assert turned.exit_code == 0
+
+
+def test_runs_that_were_moved_are_still_the_same_recipe(ask, tmp_path):
+    (group,) = {run.directory.parent for run in trainrun.fit("net.yaml", seeds=2)}
+    shutil.copytree(group, tmp_path / "elsewhere" / "thing")
+    comparison = ask(str(tmp_path / "elsewhere" / "thing"), "net.yaml")
+    assert labels(comparison) == ["thing", "net"]
+    assert warned(comparison, "thing and net are the same recipe")
+
+
+def test_what_a_result_file_says_beyond_a_runs_own_words_is_left_out(ask):
+    ask(seeds=2, runs="odd")
+    (result,) = Path("odd").glob("net-*/seed-1/result.json")
+    text = result.read_text().replace('"accuracy"', '"\\u001b[31mfoo": 1, "accuracy"')
+    result.write_text(re.sub(r'"loss": [0-9.e-]+', '"loss": Infinity', text))
+    comparison = ask(vs=["dropout=0.3"], seeds=2, runs="odd")
+    assert comparison.standings[0].metrics("test") == ["loss", "accuracy"]
+    assert comparison.decisive("net + dropout=0.3").difference.n == 1
+
+
+def test_runs_that_are_there_cannot_be_changed(ask):
+    ask(seeds=1)
+    with pytest.raises(UsageError, match=r"--set: changes config files"):
+        ask("last", overrides=["epochs=2"])
 
 
 def test_a_config_that_insists_on_another_seed_is_refused(ask):

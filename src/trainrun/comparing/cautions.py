@@ -9,6 +9,7 @@ from trainrun.comparing.looks import History
 from trainrun.comparing.standings import Standing
 from trainrun.comparing.yardstick import Yardstick
 from trainrun.config import Config
+from trainrun.errors import printable
 from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.statistics import FEWEST_SEEDS
 
@@ -100,7 +101,7 @@ def _devices(standings: Sequence[Standing]) -> Iterator[str]:
     devices = {one.runs[seed].device for one in standings for seed in one.complete}
     kinds = sorted({device.partition(":")[0] for device in devices if device})
     if len(kinds) > 1:
-        yield f"mixed devices ({' and '.join(kinds)}): equal recipes differ a little between them"
+        yield f"mixed devices ({printable(' and '.join(kinds))}): equal recipes differ a little between them"
 
 
 def _not_apart(ablation: Ablation) -> Iterator[str]:

@@ -104,6 +104,8 @@ class Gathering:
         baseline = self._given(str(question.configs[0]), ())
         self.seeds = tuple(baseline.directories)
         others = [self._given(str(text), self.seeds) for text in question.configs[1:]]
+        if question.overrides and baseline.saved and all(other.saved for other in others):
+            raise UsageError("--set: changes config files, and these are runs that are there; take --vs")
         variants = [self.variant(baseline, split_changes(text)) for text in question.vs]
         self.contenders = [baseline, *others, *variants]
 
@@ -160,7 +162,8 @@ class Gathering:
             known = self._digested(config)
         except DataMissingError:
             known = None
-        id8 = found[0].id8 or str(found[0].paths.directory)
+        unnamed = identify(config, known) if known else str(found[0].paths.directory)  # it was moved
+        id8 = found[0].id8 or unnamed
         return Contender(found[0].name, config, file, (), id8, known, directories, saved=True)
 
     def _digested(self, config: Config) -> Mapping[str, str]:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from trainrun.comparing.contenders import Contender, Question
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
+from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
 from trainrun.runs.matching import require_same
 from trainrun.runs.paths import RunPaths
@@ -59,12 +61,13 @@ class Standing:
     def metrics(self, part: str) -> list[str]:
         """What was evaluated on a part, the loss first."""
         rows = (result[part] or {} for result in self.complete.values())
-        return list(dict.fromkeys(name for row in rows for name in row))
+        names = dict.fromkeys(name for row in rows for name in row)
+        return [name for name in names if name == "loss" or name in known_metrics]
 
     def values(self, part: str, metric: str) -> dict[int, float]:
         """A metric's values on a part, by seed; those that are not finite are left out."""
         found = {seed: (result[part] or {}).get(metric) for seed, result in self.complete.items()}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return {seed: value for seed, value in found.items() if value is not None and isfinite(value)}
 
     def counts(self, key: str) -> list[float]:
         """A whole number of each complete run's result, such as `epochs`."""
