@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     (folder / "net.yaml").write_text(CONFIG)
     done = trainrun_(*ASK, cwd=folder)
     (folder / "first.txt").write_text(done.stdout)
-    assert re.fullmatch(r"12 of 12 runs trained in \d+\.\d seconds\n", done.stderr)
+    assert re.fullmatch(r"12 of 12 trained in \d+\.\d seconds\n", done.stderr)
     return folder
 
 

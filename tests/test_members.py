@@ -34,7 +34,7 @@ def test_off_a_terminal_it_says_a_line_now_and_then(tmp_path):
     watched(tmp_path, page)
     first, last = page.getvalue().splitlines()
     assert first.startswith("net-0123abcd/seed-3: Epoch 4: diverged at step 120")
-    assert re.fullmatch(r"4 of 4 runs trained \(3 stopped early, 1 diverged\) in \d+\.\d seconds", last)
+    assert re.fullmatch(r"4 of 4 trained \(3 stopped early, 1 diverged\) in \d+\.\d seconds", last)
 
 
 def test_a_line_counts_the_trained_the_training_and_the_time_left(tmp_path, monkeypatch):
@@ -42,9 +42,9 @@ def test_a_line_counts_the_trained_the_training_and_the_time_left(tmp_path, monk
     page = io.StringIO()
     watched(tmp_path, page, before=2)
     lines = page.getvalue().splitlines()
-    assert lines[0] == "2 of 6 runs trained (2 there before), 1 training, 3 left"
+    assert lines[0] == "2 of 6 trained (2 there before), 1 training, 3 left"
     assert any(
-        line.startswith("2 of 6 runs trained (2 there before), 4 training, 0 left, about ") for line in lines
+        line.startswith("2 of 6 trained (2 there before), 4 training, 0 left, about ") for line in lines
     )
     assert any(
         re.search(r"5 of 6 .*3 stopped early\), 1 training, 0 left, about \d+ s to go", line)
@@ -75,8 +75,8 @@ def test_on_a_terminal_there_is_a_bar_that_goes_away(tmp_path, monkeypatch):
         watched(tmp_path, stream)
         text = os.read(leader, 1_000_000).decode()
     os.close(leader)
-    assert "0/4" in text
-    assert "4 of 4 runs trained (3 stopped early, 1 diverged), 0 training, 0 left" in text
+    assert "0%" in text
+    assert "4 of 4 trained (3 stopped early, 1 diverged), 0 training, 0 left" in text
     assert "diverged at step 120" in text
     assert text.rstrip().endswith("seconds")
 
@@ -98,8 +98,4 @@ def test_a_run_that_has_no_epochs_counts(tmp_path, monkeypatch):
     started, *_, ended = story()
     for event in (started, ended):
         progress.handle(event)
-    assert (
-        page.getvalue()
-        .splitlines()[-1]
-        .startswith("1 of 1 runs trained (1 stopped early), 0 training, 0 left")
-    )
+    assert page.getvalue().splitlines()[-1].startswith("1 of 1 trained (1 stopped early), 0 training, 0 left")

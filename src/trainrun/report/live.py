@@ -6,7 +6,14 @@ import time
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 _REFRESH_SECONDS = 0.1
@@ -18,12 +25,13 @@ class LiveBar:
     Args:
         stream: the terminal.
         total: how much there is to do.
+        percent: whether what is done is shown as a share of it; else as a count.
     """
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int, *, percent: bool = False) -> None:
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
         self._progress = Progress(
-            MofNCompleteColumn(),
+            TaskProgressColumn() if percent else MofNCompleteColumn(),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
             TextColumn("{task.fields[values]}", markup=False),

@@ -100,7 +100,7 @@ class Members(Observer):
             "diverged": self._stopped_by["non_finite"],
         }
         told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        return f"{self._ended} of {self._runs} runs trained" + (f" ({told})" if told else "")
+        return f"{self._ended} of {self._runs} trained" + (f" ({told})" if told else "")
 
     def _show(self) -> None:
         self._shown = time.monotonic()
@@ -128,7 +128,7 @@ class Members(Observer):
         from trainrun.report.live import LiveBar
 
         if self._bar is None and self._sink.stream:
-            self._bar = LiveBar(self._sink.stream, self._runs)
+            self._bar = LiveBar(self._sink.stream, self._runs, percent=True)
         if self._bar:
             self._bar.move(done, words)
             self._bar.lines([])
