@@ -68,19 +68,24 @@ class Pauses:
     Args:
         stop: whether to end, asked before every step.
         every: seconds from one time to the next; longer where telling it takes more than a twentieth of that.
+            0 is before every step, whatever it takes.
     """
 
     def __init__(self, stop: Callable[[], bool] = never, every: float = inf) -> None:
         self.stop, self._every = stop, every
         self._due = monotonic() + every
+        self._told = False  # in this place: what comes next is a step
 
     def wanted(self) -> bool:
         """Whether it is time."""
-        return monotonic() >= self._due or self.stop()
+        due = not self._told and monotonic() >= self._due
+        self._told = False
+        return due or self.stop()
 
     def took(self, seconds: float) -> None:
         """One has ended, which took so long."""
-        self._due = monotonic() + max(self._every, 20 * seconds)
+        self._due = monotonic() + (max(self._every, 20 * seconds) if self._every else 0.0)
+        self._told = True
 
 
 class Fit:
