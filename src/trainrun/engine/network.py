@@ -6,7 +6,7 @@ That is both what makes small nets fast and what makes a member's bits independe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -97,12 +97,25 @@ class Network:
             delta_KBC: the loss's derivative by the net's output.
             activity: the activity penalty's derivative by a hidden output, None where there is none.
         """
+        for index, delta in self.deltas(layers, trace, delta_KBC, activity):
+            torch.bmm(trace.inputs[index].mT, delta, out=gradients[index].weight_KIO)
+            torch.sum(delta, 1, keepdim=True, out=gradients[index].bias_K1O)
+
+    def deltas(
+        self, layers: Sequence[Layer], trace: Trace, delta_KBC: Tensor, activity: Activity | None
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The loss's derivative by each layer's pre-activations, from the last layer to the first.
+
+        The arguments are those of `backward`.
+
+        Yields:
+            A layer's place, and its derivative [K, B, O].
+        """
         delta = (
             torch.nn.functional.pad(delta_KBC, (0, self._spare_outputs)) if self._spare_outputs else delta_KBC
         )
         for index in range(len(layers) - 1, -1, -1):
-            torch.bmm(trace.inputs[index].mT, delta, out=gradients[index].weight_KIO)
-            torch.sum(delta, 1, keepdim=True, out=gradients[index].bias_K1O)
+            yield index, delta
             if index:
                 delta = _dropped(torch.bmm(delta, layers[index].weight_KIO.mT), trace.masks[index])
                 z, h = trace.before[index - 1], trace.hidden[index - 1]
