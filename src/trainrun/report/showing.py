@@ -32,6 +32,17 @@ def show_runs(runs: Sequence[Run], form: Literal["text", "json"]) -> str:
     return "\n".join(_shown(group) for group in by_group(runs))
 
 
+def class_labels(run: Run, classes: int) -> list[str]:
+    """The classes' names, or their numbers where the run does not say them."""
+    try:
+        labels = json.loads(read_bytes(run.paths.preprocessing))["labels"]
+        if len(labels) == classes:
+            return [printable(str(label)) for label in labels]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        pass  # a confusion matrix without names is better than none
+    return [str(index) for index in range(classes)]
+
+
 def _shown(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
         group = printable(str(runs[0].paths.directory.parent))
@@ -109,21 +120,11 @@ def _confusion_table(run: Run) -> str:
     if part is None:
         return ""
     matrix = matrices[part]
-    labels = _labels(run, len(matrix))
+    labels = class_labels(run, len(matrix))
     rows = [[label, *map(str, row)] for label, row in zip(labels, matrix, strict=True)]
     return f"Confusion on {part} (rows: the true class, columns: the predicted):\n" + text_table(
         ["", *labels], rows
     )
-
-
-def _labels(run: Run, classes: int) -> list[str]:
-    try:
-        labels = json.loads(read_bytes(run.paths.preprocessing))["labels"]
-        if len(labels) == classes:
-            return [printable(str(label)) for label in labels]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        pass  # a confusion matrix without names is better than none
-    return [str(index) for index in range(classes)]
 
 
 def _seeds_table(runs: Sequence[Run]) -> str:
