@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 from trainrun.comparing import Comparison
+from trainrun.report.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.comparison import Block, Format, blocks
 from trainrun.report.comparison_data import as_csv, as_json
-from trainrun.report.sink import Sink
 from trainrun.report.tables import markdown_table, text_table
 
 _GAP = 2  # characters between columns
@@ -21,7 +19,7 @@ _HEADING = 16  # characters, beyond which a heading is folded
 _FIGURES = 24  # characters, up to which a cell is not folded
 _MOST = 120  # characters: wider lines are hard to follow
 _LEAST = 40
-_COLOURS = {"better": "32", "worse": "31", "too few seeds": "33", "warning": "33"}
+_COLOURS = {"better": GREEN, "worse": RED, "too few seeds": YELLOW, "warning": YELLOW}
 _LATEX = {
     **{character: rf"\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -44,7 +42,7 @@ def render(comparison: Comparison, form: Format) -> str:
 
 def as_text(parts: Sequence[Block]) -> str:
     """Aligned tables and wrapped sentences, no wider than the terminal (80 characters in a file)."""
-    colour = _wants_colour()
+    colour = wants_colour()
     width = min(max(shutil.get_terminal_size().columns, _LEAST), _MOST)
     return "\n".join("".join(_text_block(block, width, colour)) for block in parts)
 
@@ -59,19 +57,15 @@ def as_latex(parts: Sequence[Block]) -> str:
     return "\n".join("".join(_latex_block(block)).rstrip("\n") + "\n" for block in parts)
 
 
-def _wants_colour() -> bool:
-    return Sink(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
-
-
 def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
     if block.title:
-        yield _painted(fill(block.title, width), "1", colour) + "\n"
+        yield painted(fill(block.title, width), BOLD, colour) + "\n"
     tables = (_aligned(headings, rows, width - 2) for headings, rows in _pieces(block, width - 2))
     yield "\n".join("".join(f"  {line}\n" for line in table.splitlines()) for table in tables)
     for kind, sentence in block.sentences:
         bullet = "- " if kind == "warning" else "  "
         lines = fill(sentence, width, initial_indent=bullet, subsequent_indent="  ", break_on_hyphens=False)
-        yield _painted(lines, _COLOURS.get(kind, ""), colour) + "\n"
+        yield painted(lines, _COLOURS.get(kind, ""), colour) + "\n"
 
 
 def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
@@ -106,12 +100,6 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
 
 def _chosen(row: Sequence[str], columns: Sequence[int]) -> list[str]:
     return [row[column] for column in columns]
-
-
-def _painted(text: str, code: str, colour: bool) -> str:
-    if not (colour and code):
-        return text
-    return "\n".join(f"\x1b[{code}m{line}\x1b[0m" for line in text.split("\n"))
 
 
 def _markdown_block(block: Block) -> Iterator[str]:
