@@ -36,6 +36,10 @@ _RUN = typer.Argument(
 )
 RunName = Annotated[str, _RUN]
 RunNames = Annotated[list[str], _RUN]
+Versus = Annotated[
+    list[str] | None, typer.Option("--vs", metavar="K=V", help="Also the baseline with these changes.")
+]
+Metric = Annotated[str | None, typer.Option(metavar="NAME", help="What decides; else the monitored value.")]
 RowsFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.")
 ]
@@ -104,13 +108,9 @@ def compare(
     configs: Annotated[
         list[str], typer.Argument(metavar="CONFIG", help="YAML files or RUNs; the first is the baseline.")
     ],
-    vs: Annotated[
-        list[str] | None, typer.Option("--vs", metavar="K=V", help="Also the baseline with these changes.")
-    ] = None,
+    vs: Versus = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="So many, from the baseline's on.")] = 10,
-    metric: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What decides; else the monitored value.")
-    ] = None,
+    metric: Metric = None,
     no_fit: Annotated[bool, typer.Option("--no-fit", help="Only from runs that are there.")] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="Also change the keys one at a time.")] = False,
     changes: Changes = None,
@@ -141,6 +141,39 @@ def compare(
         Sink(sys.stderr).lines([*map(str, comparison.errors), *warnings])
         _print(render(comparison, form), safe=True)
         raise typer.Exit(comparison.exit_code)
+
+
+@app.command()
+def report(
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN|CONFIG", help="What is drawn; the first is the baseline.")
+    ],
+    vs: Versus = None,
+    metric: Metric = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write; else report.html.")
+    ] = None,
+    form: Annotated[
+        Literal["html", "png", "svg", "pdf"] | None,
+        typer.Option("--format", help="A page, or a figure for a paper; else what FILE ends with."),
+    ] = None,
+    runs: RunsFolder = _HERE,
+) -> None:
+    """Draw runs, or a comparison of them: a page for a browser, or a figure.
+
+    From files alone: nothing is trained.
+    """
+    from trainrun.comparing import Question, answer
+    from trainrun.fitting import Observer
+    from trainrun.report.pictures import form_of, render
+    from trainrun.runs.files import write_out
+
+    places = [str(_place(_named([name], runs))) for name in names]
+    question = Question(places, vs or [], metric=metric, runs=runs, fit=False)
+    form = form or form_of(out)
+    target = out or Path(f"report.{form}")
+    write_out(target, render(answer(question, Observer()), form))
+    _print(f"{printable(str(target))}\n")
 
 
 @app.command()
@@ -320,6 +353,12 @@ def _named(names: Sequence[str], runs: Path) -> list[Run]:
 
     found = [run for name in names for run in resolve(name, runs, _identify)]
     return list({run.paths.directory: run for run in found}.values())
+
+
+def _place(named: Sequence[Run]) -> Path:
+    """The directory of one run, or of all of a config."""
+    directory = named[0].directory
+    return directory if len(named) == 1 else directory.parent
 
 
 def _identify(config_file: Path) -> str:

@@ -96,18 +96,19 @@ def remove_temporaries(directory: Path) -> None:
                 entry.unlink()
 
 
-def write_out(path: Path, text: str) -> None:
+def write_out(path: Path, content: str | bytes) -> None:
     """Write a file that a user named: a link is followed, and a device or a pipe is written to.
 
     Raises:
         StorageError: writing failed.
         ResourceError: out of file descriptors or memory.
     """
+    data = content.encode() if isinstance(content, str) else content
     if path.is_file() or not path.exists():
-        write_files({path.resolve(): text.encode()})
+        write_files({path.resolve(): data})
         return
     with explained(path):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
 
 
 def append(path: Path, text: str) -> None:

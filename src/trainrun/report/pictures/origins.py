@@ -1,0 +1,82 @@
+"""Where runs come from: the config, the commands that make them again, and what they were made with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainrun.comparing import Comparison
+from trainrun.comparing.standings import Standing
+from trainrun.errors import TrainrunError
+from trainrun.runs.reading import Run
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Of one config.
+
+    Attributes:
+        config: its label.
+        command: trains its runs, or finds them complete.
+        text: its config.yaml.
+        made_with: what its runs were made with, and by how many of them.
+    """
+
+    config: str
+    command: str
+    text: str
+    made_with: Sequence[tuple[str, int]]
+
+
+def origins(comparison: Comparison) -> list[Origin]:
+    """Where the runs of each config come from."""
+    return [_origin(one) for one in comparison.standings]
+
+
+def compare_command(comparison: Comparison) -> str:
+    """What compares these runs again, in text."""
+    return shlex.join(["trainrun", "compare", *(_place(one) for one in comparison.standings), "--no-fit"])
+
+
+def _origin(one: Standing) -> Origin:
+    text = _text(one)
+    made: dict[str, int] = {}
+    for run in one.runs.values():
+        if facts := _made_with(run):
+            made[facts] = made.get(facts, 0) + 1
+    return Origin(one.label, _command(one), text, list(made.items()))
+
+
+def _command(one: Standing) -> str:
+    words = ["trainrun", "fit", f"{_place(one)}/{next(iter(one.runs.values())).paths.config.name}"]
+    first, last = min(one.runs), max(one.runs)
+    if len(one.runs) > 1:
+        words += ["--seeds", str(last - first + 1)]
+    if first:
+        words += ["--set", f"seed={first}"]
+    return shlex.join(words)
+
+
+def _place(one: Standing) -> str:
+    directory = next(iter(one.runs.values())).directory.parent
+    return str(directory)
+
+
+def _text(one: Standing) -> str:
+    try:
+        return one.contender.config.to_yaml()
+    except TrainrunError:
+        return ""
+
+
+def _made_with(run: Run) -> str:
+    """Device, processor, versions and commit of a run's last start; empty where it does not say."""
+    start: Mapping[str, Any] = next((e for e in reversed(run.events) if e.get("event") == "start"), {})
+    versions = start.get("versions")
+    named = [f"{name} {version}" for name, version in versions.items()] if isinstance(versions, dict) else []
+    commit = [f"commit {start['git_commit']}"] if start.get("git_commit") else []
+    threads = [f"{start['threads']} threads"] if "threads" in start else []
+    facts = [start.get("device"), start.get("processor"), *threads, *reversed(named), *commit]
+    return ", ".join(str(fact) for fact in facts if fact)

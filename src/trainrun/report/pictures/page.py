@@ -1,0 +1,172 @@
+"""A page for a browser: one file that needs nothing else, and asks for nothing.
+
+Text of users reaches it through Jinja's escaping and `printable` alone; numbers for the charts are JSON in a
+block that no browser runs, and a policy allows only the scripts and the style that are written here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from trainrun import __version__
+from trainrun.comparing import Comparison
+from trainrun.comparing.standings import Standing
+from trainrun.errors import printable
+from trainrun.report.comparison import Block, blocks
+from trainrun.report.pictures import words
+from trainrun.report.pictures.confusion import confusions
+from trainrun.report.pictures.curves import Curve, Panel, panels
+from trainrun.report.pictures.differences import forests
+from trainrun.report.pictures.layers import Layer, layers
+from trainrun.report.pictures.origins import compare_command, origins
+from trainrun.report.tables import cell
+from trainrun.report.verdicts import verdict_sentence
+from trainrun.runs.lines import number
+
+_DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
+_SCRIPTS = ("uplot/uPlot.iife.min.js", "page.js")
+_STYLES = ("uplot/uPlot.min.css", "page.css")
+
+
+def to_html(comparison: Comparison) -> str:
+    """The page of a comparison, or of the runs of one config."""
+    scripts = [_asset(name) for name in _SCRIPTS]
+    style = "\n".join(_asset(name) for name in _STYLES)
+    drawn, found = panels(comparison.standings), layers(comparison.standings)
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            policy=_policy(scripts, style),
+            scripts=[Markup(text) for text in scripts],
+            style=Markup(style),
+            charts=Markup(_data(drawn)),
+            version=__version__,
+            comparison=comparison,
+            labels=[one.label for one in comparison.standings],
+            verdicts=list(_verdicts(comparison)),
+            blocks=[block for block in blocks(comparison) if block.title != "Warnings"],
+            panels=drawn,
+            forests=list(forests(comparison)),
+            layers=found,
+            scales=_scales_table(found),
+            confusions=list(confusions(comparison.standings)),
+            runs=_runs_table(comparison),
+            origins=origins(comparison),
+            compare_command=compare_command(comparison),
+            words=words,
+        )
+    )
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("trainrun.report", "pictures"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What a template may print: text without anything that could steer a reader's eye."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(scripts: Sequence[str], style: str) -> str:
+    """Nothing is loaded from anywhere, and only what is written here runs."""
+    allowed = " ".join(map(_source, scripts))
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src {_source(style)};"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _data(drawn: Sequence[Panel]) -> str:
+    """The charts' numbers as JSON that no HTML parser takes for anything else."""
+    text = json.dumps([{"name": panel.name, "curves": list(map(_curve, panel.curves))} for panel in drawn])
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    lines = {name: list(map(_rounded, getattr(curve, name))) for name in ("middle", "low", "high")}
+    best = [(epoch, _rounded(value)) for epoch, value in curve.best]
+    facts = {"config": curve.config, "place": curve.place, "part": curve.part}
+    return {**facts, "epochs": list(curve.epochs), **lines, "best": best}
+
+
+def _rounded(value: float | None) -> float | None:
+    return value if value is None else float(f"{value:.{_DIGITS}g}")
+
+
+def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Each decisive difference as its verdict and a sentence."""
+    for one in comparison.standings[1:]:
+        if pair := comparison.decisive(one.label):
+            yield pair.difference.verdict, verdict_sentence(comparison, pair)
+        else:
+            yield "warning", f"{one.label}: no seed in which both are complete, so nothing to compare."
+
+
+def _runs_table(comparison: Comparison) -> Block:
+    """A row for each run."""
+    part = comparison.yardstick.part
+    metrics = list(dict.fromkeys(name for one in comparison.standings for name in one.metrics(part)))
+    headings = ["config", "seed", "status", "epochs", "best epoch", "stopped by", "monitored"]
+    headings += [f"{part} {name}" for name in metrics] + ["zero weights", "seconds"]
+    rows = [row for one in comparison.standings for row in _rows(one, part, metrics)]
+    return Block("Runs", headings, rows, lead=2)
+
+
+def _scales_table(found: Sequence[Sequence[Layer]]) -> Block:
+    """A row for each layer of each config."""
+    headings = [
+        "layer",
+        "config",
+        "outputs × inputs",
+        "root mean square",
+        "× √inputs",
+        "largest",
+        "exactly 0",
+    ]
+    rows = [
+        [
+            str(one.number),
+            one.config,
+            f"{one.outputs:,} × {one.inputs:,}",
+            *map(number, (one.scale, one.gain, one.largest)),
+            words.share(one.zeros),
+        ]
+        for layer in found
+        for one in layer
+    ]
+    return Block("The scales of the layers", headings, rows, lead=2)
+
+
+def _rows(one: Standing, part: str, metrics: Sequence[str]) -> Iterator[list[str]]:
+    for seed, status in one.statuses.items():
+        run = one.runs[seed]
+        result = run.result or {}
+        values = result.get(part) or {}
+        monitored = "" if run.monitored is None else f"{run.monitor} {number(run.monitored, 5)}"
+        facts = [seed, status, *(result.get(key) for key in ("epochs", "best_epoch", "stopped_by"))]
+        facts += [monitored, *map(values.get, metrics), result.get("zero_weights"), run.seconds]
+        yield [one.label, *map(cell, facts)]
