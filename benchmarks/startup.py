@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rounds import timed, trainrun_command
+from benchmarks.works import WORKS, config_file, write
 
 DIGITS = Path(__file__).parents[1] / "configs" / "digits.yaml"
 RUNS = "{folder}/runs"
@@ -39,6 +40,11 @@ COMMANDS = (
     Command("`trainrun list`", ("list", "--runs", RUNS), aim=0.35),
     Command("`trainrun list schedules`", ("list", "schedules"), aim=0.35),
     Command("`trainrun show last`", ("show", "last", "--runs", RUNS), aim=0.35),
+    Command(
+        "`trainrun compare`, all runs finished",
+        ("compare", "{folder}/short.yaml", "--vs", "dropout=0", "--seeds", "10", "--runs", RUNS),
+        aim=0.5,
+    ),
     Command("a config error", ("fit", "{folder}/wrong.yaml"), aim=0.35, exit_code=2),
     Command(
         "`trainrun fit configs/digits.yaml`",
@@ -46,13 +52,31 @@ COMMANDS = (
         aim=1.2,
         over_torch=True,
     ),
+    Command(
+        "`trainrun compare`, 2 configs x 20 seeds of digits 64-64, 30 epochs",
+        (
+            "compare",
+            "{folder}/digits.yaml",
+            "--vs",
+            "dropout=0",
+            "--seeds",
+            "20",
+            "--runs",
+            "{folder}/cold-{round}",
+        ),
+    ),
 )
 
 
 def prepare(folder: Path) -> None:
-    """A finished run to show and a config with a mistake; and every module compiled to byte code."""
+    """Finished runs to show and compare, and a config with a mistake; every module compiled to byte code."""
     (folder / "wrong.yaml").write_text("data: digits\ndropuot: 0.2\n", encoding="utf-8")
+    (folder / "short.yaml").write_text("data: digits\ndropout: 0.2\nepochs: 1\n", encoding="utf-8")
+    if not config_file(WORKS["digits"], folder).exists():
+        write(WORKS["digits"], folder)
     timed([*trainrun_command(), "fit", str(DIGITS), "--set", "epochs=1", "--runs", f"{folder}/runs"])
+    finished = next(command for command in COMMANDS if "short.yaml" in " ".join(command.words))
+    timed([*trainrun_command(), *(word.format(folder=folder) for word in finished.words)])
 
 
 def measure(command: Command, folder: Path, number: int) -> dict[str, Any]:
