@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from builders import blobs, config, ended, epochs, line, plan, run
-from trainrun.engine.dropout import LayerMasks
 from trainrun.engine.layout import Layout, member_sum
 from trainrun.events import Diverged
 
@@ -46,27 +45,6 @@ def test_decoupled_weight_decay_spares_biases():
     start = plan(dataset, [config(**keys)]).start_weights(0)[0][0].T
     np.testing.assert_allclose(decayed["0.weight"], plain["0.weight"] - 0.05 * start, atol=1e-6)
     assert np.array_equal(decayed["0.bias"], plain["0.bias"])
-
-
-@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_masks_drop_the_rate_and_keep_the_scale(rate):
-    masks = LayerMasks([3, 4], np.array([rate, 0.0]), layer=1, epoch=2, rows=32, width=101)
-    drawn = masks.draw(40, torch.zeros(1))
-    assert drawn.shape == (2, 40, 32, 101)
-    assert drawn[0].unique().tolist() == pytest.approx([0.0, 1 / (1 - rate)])
-    assert (drawn[0] == 0).float().mean() == pytest.approx(rate, abs=0.005)
-    assert (drawn[1] == 1).all()
-
-
-def test_a_mask_depends_on_its_step_and_not_on_the_blocks():
-    def make() -> LayerMasks:
-        return LayerMasks([7], np.array([0.5]), layer=0, epoch=1, rows=5, width=3)
-
-    whole, pieces = make(), make()
-    expected = whole.draw(9, torch.zeros(1))
-    found = torch.cat([pieces.draw(steps, torch.zeros(1)) for steps in (1, 3, 5)], dim=1)
-    assert torch.equal(found, expected)
-    assert not torch.equal(expected[:, 0], expected[:, 1])
 
 
 def test_dropout_is_off_in_evaluation():

@@ -56,20 +56,18 @@ class Feed:
         truth: np.ndarray = self.target_N.cpu().numpy()
         return truth
 
-    def order(self, seeds: Sequence[int], epoch: int) -> Tensor:
+    def order(self, seeds: Sequence[int], epoch: int) -> np.ndarray:
         """The order in which each member sees the rows in an epoch, [K, N]."""
-        orders = np.stack([stream(seed, Purpose.ORDER, epoch).permutation(len(self)) for seed in seeds])
-        return torch.from_numpy(orders).to(self.x_NI.device)
+        return np.stack([stream(seed, Purpose.ORDER, epoch).permutation(len(self)) for seed in seeds])
 
-    def batch(self, order_KN: Tensor, start: int, stop: int) -> Batch:
-        """The rows `start` to `stop` of each member's order."""
-        rows = min(stop, order_KN.shape[1]) - start
-        chosen = order_KN[:, start : start + rows]
+    def batch(self, chosen_KB: Tensor) -> Batch:
+        """The rows that each member has chosen."""
+        rows = chosen_KB.shape[1]
         if rows == 1:
-            chosen = chosen.expand(-1, 2)
-        flat = chosen.reshape(-1)
-        x = self.x_NI.index_select(0, flat).unflatten(0, chosen.shape)
-        return Batch(x, self.target_N.index_select(0, flat).unflatten(0, chosen.shape), rows)
+            chosen_KB = chosen_KB.expand(-1, 2)
+        flat, shape = chosen_KB.reshape(-1), chosen_KB.shape
+        x = self.x_NI.index_select(0, flat).view(*shape, -1)
+        return Batch(x, self.target_N.index_select(0, flat).view(shape), rows)
 
     def pieces(self, members: int) -> Iterator[Batch]:
         """All rows in their own order, the same for each of `members` members, a piece at a time."""

@@ -1,19 +1,40 @@
-"""The training step of a stack: forward, loss, backward, penalties, optimizer."""
+"""The training steps of a stack: forward, loss, backward, penalties, optimizer.
+
+Steps that follow one another are taken as one where the route records them. All that they read is then a
+tensor in its place: also the learning rates and what an optimizer takes for its step's number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.feed import Batch
+from trainrun.engine.dropout import Masks
+from trainrun.engine.feed import Batch, Feed
 from trainrun.engine.network import Network
 from trainrun.engine.penalties import Penalties
+from trainrun.engine.recording import ROUTES, Direct
 from trainrun.engine.stack import Stack
 from trainrun.plan import Plan
+
+
+class Taken(NamedTuple):
+    """What a step has put out; where steps are recorded, the next block's are written over it.
+
+    Attributes:
+        output_KBC: the outputs of the real rows.
+        probe_PK: sums over each block of parameters after the step: not finite where a parameter is not.
+        activity_K: the activity penalty, summed over the rows; None where no member has one.
+    """
+
+    output_KBC: Tensor
+    probe_PK: Tensor
+    activity_K: Tensor | None
 
 
 class Steps:
@@ -23,40 +44,83 @@ class Steps:
         plan: of the stack.
         stack: whose parameters are trained, in place.
         network: forward and backward.
+        feed: the training part.
 
     Attributes:
         seeds: of the members.
-        dropout: their rates, [K, L+1].
-        widths: of the net's layers, as carried.
         penalties: their regularization.
-        like: a tensor of the stack's device and dtype.
+        block: the most steps that `take` takes.
     """
 
-    def __init__(self, plan: Plan, stack: Stack, network: Network) -> None:
-        self._plan, self._stack, self._network = plan, stack, network
+    def __init__(self, plan: Plan, stack: Stack, network: Network, feed: Feed) -> None:
+        self._plan, self._stack, self._network, self._feed = plan, stack, network, feed
+        self._like = stack.parameters_D
+        self._route = ROUTES.get(self._like.device.type, Direct)()
         self.seeds = [plan.seeds[member] for member in stack.members]
-        self.dropout, self.widths = plan.dropout[stack.members], stack.layout.padded
-        self.like = stack.parameters_D
-        self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, self.like)
+        self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, self._like)
         weight_C = plan.class_weight
-        self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(self.like)
+        self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(self._like)
+        rows, widths = max(2, plan.batch_size), stack.layout.padded
+        numbers = max(1, len(self.seeds)) * rows * max(widths)
+        self.block = min(self._route.longest, max(1, self._route.numbers // numbers))
+        self._masks = self._make_masks(rows, widths)
 
-    def take(
-        self, batch: Batch, masks: Sequence[Tensor | None], rate: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """One optimizer step of all members.
+    def begin(self, epoch: int, done: int) -> None:
+        """Go to the place after `done` steps of an epoch."""
+        self._masks.begin(epoch, done)
+
+    def tables(self, epoch: int, rates_TK: np.ndarray) -> tuple[Tensor, Tensor]:
+        """What the steps of an epoch take beside the rows: a row each, in two tables.
 
         Args:
-            batch: rows for each member.
-            masks: of dropout, for the input and each hidden layer.
-            rate: the learning rates, as `rates` gives them for a step.
+            epoch: from 1.
+            rates_TK: the learning rates.
 
         Returns:
-            The outputs of the real rows [K, B, C], and the activity penalty summed over them [K], None where
-            no member has one.
+            The learning rates [T, K, 1], or [T] where all members have the same, and the optimizer's
+            coefficients [T, numbers].
         """
+        rates = torch.from_numpy(rates_TK).to(self._like)
+        first = (epoch - 1) * len(rates_TK) + 1
+        steps = range(first, first + len(rates_TK))
+        coefficients = np.array([self._plan.optimizer.coefficients(t) for t in steps], np.float64)
+        same = (rates_TK == rates_TK[:, :1]).all()
+        return rates[:, 0] if same else rates.unsqueeze(-1), torch.from_numpy(coefficients).to(self._like)
+
+    def take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[list[Taken]]:
+        """Take the steps of a block, one after the other, for all members.
+
+        Args:
+            order_KB: the rows of their batches.
+            rates: their learning rates, of `tables`.
+            coefficients: of the optimizer, as well.
+
+        Yields:
+            What steps have put out, once they are taken: a single one or, from a recording, all of the block.
+        """
+        for taken in self._route.run(self._take, order_KB, rates, coefficients):
+            self._stack.steps += len(taken)
+            yield taken
+
+    def loss(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
+        """What is trained on, for each row, [K, B]."""
+        loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KB)
+        return loss_KB if self._class_weight is None else loss_KB * self._class_weight[target_KB]
+
+    def _take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[Taken]:
+        batches = order_KB.split(self._plan.batch_size, dim=1)
+        masks = self._masks.draw(len(batches))
+        rows = zip(rates.unbind(), coefficients.unbind(), strict=True)
+        for chosen_KB, dropped, (rate, numbers) in zip(batches, masks, rows, strict=True):
+            batch = self._feed.batch(chosen_KB)
+            output_KBC, activity_K = self._pass(batch, dropped)
+            self._update(rate, numbers)
+            yield Taken(output_KBC[:, : batch.rows], self._probe(), activity_K)
+
+    def _pass(self, batch: Batch, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
+        """Forward and backward through the net and the penalties: outputs [K, B, C], activity penalty."""
         stack, penalties = self._stack, self.penalties
-        trace = self._network.forward(stack.layers, batch.x_KBI, masks)
+        trace = self._network.forward(stack.layers, batch.x_KBI, _cut(masks, batch.x_KBI.shape[1]))
         delta_KBC = self._delta(trace.output_KBC, batch)
         by_hidden = activity_K = None
         if penalties.any_activity:
@@ -64,37 +128,23 @@ class Steps:
             activity_K = penalties.of_activity(trace.hidden, batch.rows)
         self._network.backward(stack.layers, stack.gradients, trace, delta_KBC, by_hidden)
         penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)
-        self._update(rate)
-        return trace.output_KBC[:, : batch.rows], activity_K
+        return trace.output_KBC, activity_K
 
-    def _update(self, rate: Tensor) -> None:
+    def _update(self, rate: Tensor, coefficients: Tensor) -> None:
         stack, penalties, optimizer = self._stack, self.penalties, self._plan.optimizer
-        stack.steps += 1
-        direction_D = optimizer.direction(stack.gradient_D, stack.optimizer_state, stack.steps)
+        direction_D = optimizer.direction(stack.gradient_D, stack.optimizer_state, coefficients)
         penalties.decay(stack.parameters_D, rate)
         stack.move(direction_D, rate)
         if penalties.any_proximal:
-            penalties.shrink(
-                stack.parameters_D, rate, optimizer.curvature(stack.optimizer_state, stack.steps)
-            )
+            curvature_D = optimizer.curvature(stack.optimizer_state, coefficients)
+            penalties.shrink(stack.parameters_D, rate, curvature_D)
 
-    def rates(self, rates_TK: np.ndarray) -> Tensor:
-        """The learning rates of each step: [T] where all members have the same, else [T, K, 1]."""
-        rates = torch.from_numpy(rates_TK).to(self.like)
-        return rates[:, 0] if (rates_TK == rates_TK[:, :1]).all() else rates.unsqueeze(-1)
-
-    def probe(self) -> Tensor:
-        """Sums over each block of parameters, [P, K]: not finite where a parameter is not."""
+    def _probe(self) -> Tensor:
         blocks = self._stack.blocks
-        probe_PK = self.like.new_empty(len(blocks), len(self.seeds))
+        probe_PK = self._like.new_empty(len(blocks), len(self.seeds))
         for block, probe_K in zip(blocks, probe_PK, strict=True):
             torch.sum(block, 1, out=probe_K)
         return probe_PK
-
-    def loss(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
-        """What is trained on, for each row, [K, B]."""
-        loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KB)
-        return loss_KB if self._class_weight is None else loss_KB * self._class_weight[target_KB]
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:
         """The derivative of the batch's mean loss by the net's output."""
@@ -105,3 +155,18 @@ class Steps:
         if batch.rows < delta_KBC.shape[1]:
             delta_KBC[:, batch.rows :] = 0
         return delta_KBC
+
+    def _make_masks(self, rows: int, widths: Sequence[int]) -> Masks:
+        rates = self._plan.dropout[self._stack.members]
+        layers = [
+            self._route.masks(self.seeds, rates_K, self._like, layer=layer, rows=rows, width=width)
+            if rates_K.any()
+            else None
+            for layer, (rates_K, width) in enumerate(zip(rates.T, widths, strict=False))
+        ]
+        return Masks(layers)
+
+
+def _cut(masks: Sequence[Tensor | None], rows: int) -> list[Tensor | None]:
+    """To the rows of a batch, which may be short."""
+    return [None if mask is None else mask[:, :rows] for mask in masks]

@@ -42,15 +42,19 @@ class Tally:
         }
         self._losses, self._seen = room_KN, 0
 
-    def add(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
-        """Take in the outputs of some rows; returns the losses of these rows, [K, B]."""
+    @property
+    def loss_KN(self) -> Tensor:
+        """The losses of the rows so far."""
+        return self._losses[:, : self._seen]
+
+    def add(self, output_KBC: Tensor, target_KB: Tensor) -> None:
+        """Take in the outputs of some rows."""
         loss_KB = self._loss(output_KBC, target_KB)
         place = slice(self._seen, self._seen + loss_KB.shape[1])
         self._losses[:, place] = loss_KB
         for name, kept_KN in self._answers.items():
             kept_KN[:, place] = _READINGS[name](output_KBC)
         self._seen = place.stop
-        return loss_KB
 
     def values(self, truth: np.ndarray) -> list[dict[str, float]]:
         """Each member's loss and metrics.
@@ -59,7 +63,7 @@ class Tally:
             truth: class indices or scaled targets of the rows in the order they were added, [N] or [K, N].
         """
         truth = self._in_own_units(truth)
-        columns = {"loss": self._so_far(self._losses).mean(axis=1, dtype=np.float64)}
+        columns = {"loss": self.loss_KN.cpu().numpy().mean(axis=1, dtype=np.float64)}
         answers = {name: self.answer(name) for name in self._answers}
         for metric in self._metrics:
             columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.classes))
@@ -68,7 +72,7 @@ class Tally:
 
     def answer(self, name: str) -> np.ndarray:
         """What was kept under `name`, [K, N]: classes, scores, or predictions in the target's units."""
-        answer = self._so_far(self._answers[name])
+        answer = self._answers[name][:, : self._seen].cpu().numpy()
         return self._in_own_units(answer) if name == "value" else answer
 
     def state(self, row: int) -> dict[str, np.ndarray]:
@@ -81,9 +85,6 @@ class Tally:
         self._seen = len(state["loss"])
         for name, kept_KN in {"loss": self._losses, **self._answers}.items():
             kept_KN[row, : self._seen] = torch.from_numpy(state[name])
-
-    def _so_far(self, kept_KN: Tensor) -> np.ndarray:
-        return kept_KN[:, : self._seen].cpu().numpy()
 
     def _in_own_units(self, values: np.ndarray) -> np.ndarray:
         if self._target.task == "classification":

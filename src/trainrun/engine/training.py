@@ -66,7 +66,7 @@ class Pauses:
     """When a fit tells its state: when it is asked to stop, and every so often.
 
     Args:
-        stop: whether to end, asked before every step.
+        stop: whether to end, asked before every step (on a CUDA device before every block of them).
         every: seconds from one time to the next; longer where telling it takes more than a twentieth of that.
             0 is before every step, whatever it takes.
     """
@@ -139,7 +139,7 @@ class Fit:
         self._continued.restore([(snapshot.facts["progress"], snapshot.arrays) for snapshot in snapshots])
 
     def _train_on(self, stack: Stack) -> None:
-        self.stack, self._steps = stack, Steps(self._plan, stack, self._network)
+        self.stack, self._steps = stack, Steps(self._plan, stack, self._network, self._feeds["train"])
 
     def _epoch(self, number: int) -> Epoch:
         rates_TK = self._plateau.apply(self._plan.learning_rates(number, self.stack.members))

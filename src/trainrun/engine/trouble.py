@@ -48,7 +48,7 @@ class Trouble:
 
         Args:
             start: the place of the first of them in the epoch.
-            loss_KB: losses of the block's rows, batch after batch.
+            loss_KB: losses of their rows, batch after batch.
             probes_TPK: after each step, a number for each layer's weights, then one for the biases, which is
                 not finite if one of them is not.
             batch_size: rows of a full batch.

@@ -2,7 +2,8 @@
 
 An optimizer turns gradients into a direction; the engine then takes `weight -= learning_rate * direction`,
 with a learning rate per member. An adaptive one also tells its curvature, by which it divides a step:
-proximal L1 shrinks weights in that metric. Formulas and defaults are those of `torch.optim`.
+proximal L1 shrinks weights in that metric. What depends on the number of the step alone, such as Adam's
+corrections, is tabulated beforehand as a learning rate is. Formulas and defaults are those of `torch.optim`.
 """
 
 # No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
@@ -30,21 +31,31 @@ class Optimizer(Protocol):
 
     state: dict[str, float]
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+    def coefficients(self, t: int) -> tuple[float, ...]:
+        """What step t (from 1) takes besides gradient and state."""
+
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         """Update `state` in place and return where to go.
 
         Args:
             gradient: of all members, any shape; not changed.
             state: the buffers, each of its shape.
-            t: the number of this step, from 1.
+            coefficients: of this step, one after the other.
         """
 
-    def curvature(self, state: "State", t: int) -> "Tensor | None":
+    def curvature(self, state: "State", coefficients: "Tensor") -> "Tensor | None":
         """What the step just taken was divided by, of the gradient's shape; None where steps are plain."""
 
 
+class _Timeless:
+    """A step that does not depend on its number."""
+
+    def coefficients(self, t: int) -> tuple[()]:
+        return ()
+
+
 @optimizers.register()
-class SGD:
+class SGD(_Timeless):
     """Stochastic gradient descent, with momentum and Nesterov's variant of it.
 
     Settings:
@@ -62,13 +73,13 @@ class SGD:
         self.momentum, self.nesterov = momentum, nesterov
         self.state = {"momentum": 0.0} if momentum else {}
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         if not self.momentum:
             return gradient
         velocity = state["momentum"].mul_(self.momentum).add_(gradient)
         return gradient + velocity * self.momentum if self.nesterov else velocity
 
-    def curvature(self, state: "State", t: int) -> None:
+    def curvature(self, state: "State", coefficients: "Tensor") -> None:
         return None
 
 
@@ -79,19 +90,26 @@ class _Moments:
         self._betas, self._eps = betas, eps
         self.state = {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def curvature(self, state: "State", t: int) -> "Tensor":
-        return state["exp_avg_sq"].sqrt().div_(math.sqrt(1 - self._betas[1] ** t)).add_(self._eps)
+    def curvature(self, state: "State", coefficients: "Tensor") -> "Tensor":
+        return state["exp_avg_sq"].sqrt().div_(coefficients[0]).add_(self._eps)
+
+    def _correction(self, t: int) -> float:
+        """The root of how far the running mean square has come from the zeros it started with."""
+        return math.sqrt(1 - self._betas[1] ** t)
 
 
 class _Adam(_Moments):
     def __init__(self, *, betas: tuple[Rate, Rate] = (0.9, 0.999), eps: Positive = 1e-8) -> None:
         super().__init__(betas, eps)
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+    def coefficients(self, t: int) -> tuple[float, float]:
+        return self._correction(t), float(t)
+
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         import torch
 
         # The fused kernel goes over memory once. It takes one learning rate, and members have their own: from
-        # zero and with a rate of -1 it leaves the direction.
+        # zero and with a rate of -1 it leaves the direction. It corrects by itself, from t in float32.
         direction = torch.zeros_like(gradient)
         torch._fused_adam_(
             [direction],
@@ -99,7 +117,7 @@ class _Adam(_Moments):
             [state["exp_avg"]],
             [state["exp_avg_sq"]],
             [],
-            [torch.full((), float(t), device=gradient.device)],
+            [coefficients[1].float()],
             lr=-1.0,
             beta1=self._betas[0],
             beta2=self._betas[1],
@@ -164,13 +182,16 @@ class NAdam(_Moments):
         self._decay = momentum_decay
         self._products = [1.0]  # of the momenta of steps 1 .. t, at index t
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+    def coefficients(self, t: int) -> tuple[float, float, float]:
+        mu, following, product = self._momentum(t), self._momentum(t + 1), self._product(t)
+        return self._correction(t), (1 - mu) / (1 - product), following / (1 - product * following)
+
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         beta1, beta2 = self._betas
+        _, of_gradient, of_mean = coefficients
         mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
         state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        mu, following, product = self._momentum(t), self._momentum(t + 1), self._product(t)
-        ahead = gradient * ((1 - mu) / (1 - product)) + mean * (following / (1 - product * following))
-        return ahead.div_(self.curvature(state, t))
+        return (gradient * of_gradient + mean * of_mean).div_(self.curvature(state, coefficients))
 
     def _momentum(self, t: int) -> float:
         return self._betas[0] * (1 - 0.5 * 0.96 ** (t * self._decay))
@@ -182,7 +203,7 @@ class NAdam(_Moments):
 
 
 @optimizers.register()
-class RMSprop:
+class RMSprop(_Timeless):
     """Gradients divided by the root of their running mean square.
 
     Settings:
@@ -207,14 +228,14 @@ class RMSprop:
         if momentum:
             self.state["momentum"] = 0.0
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         state["square_avg"].mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
         if self.centered:
             state["grad_avg"].lerp_(gradient, 1 - self.alpha)
-        direction = gradient / self.curvature(state, t)
+        direction = gradient / self.curvature(state, coefficients)
         return state["momentum"].mul_(self.momentum).add_(direction) if self.momentum else direction
 
-    def curvature(self, state: "State", t: int) -> "Tensor":
+    def curvature(self, state: "State", coefficients: "Tensor") -> "Tensor":
         square = state["square_avg"]
         if self.centered:
             square = square.addcmul(state["grad_avg"], state["grad_avg"], value=-1)
@@ -245,9 +266,12 @@ class Adagrad:
         self.lr_decay, self.eps = lr_decay, eps
         self.state = {"sum": initial_accumulator_value}
 
-    def direction(self, gradient: "Tensor", state: "State", t: int) -> "Tensor":
-        state["sum"].addcmul_(gradient, gradient)
-        return gradient / self.curvature(state, t)
+    def coefficients(self, t: int) -> tuple[float]:
+        return (1 + (t - 1) * self.lr_decay,)
 
-    def curvature(self, state: "State", t: int) -> "Tensor":
-        return state["sum"].sqrt().add_(self.eps).mul_(1 + (t - 1) * self.lr_decay)
+    def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
+        state["sum"].addcmul_(gradient, gradient)
+        return gradient / self.curvature(state, coefficients)
+
+    def curvature(self, state: "State", coefficients: "Tensor") -> "Tensor":
+        return state["sum"].sqrt().add_(self.eps).mul_(coefficients[0])
