@@ -6,6 +6,8 @@ have done in between. On a device without numbers (`meta`) it is shown that no s
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +26,8 @@ from trainrun.engine.network import Network
 from trainrun.engine.recording import ROUTES, Block, Route
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import Steps
+from trainrun.engine.training import Fit, Pauses
+from trainrun.events import FitEnded
 from trainrun.ingredients import activations, losses, optimizers
 
 # 36 training rows: 5 steps an epoch, the last of them short; recorded as 3 and 2.
@@ -238,3 +242,21 @@ def test_a_number_that_is_looked_at_would_be_noticed():
         bool(torch.zeros(1, device="meta") > 0)
     with pytest.raises(RuntimeError, match="on the expected device meta"):
         torch.zeros(2, device="meta") + torch.zeros(2, device=CPU)
+
+
+def test_a_stack_goes_with_its_last_step(taped):
+    """Recordings hold memory of the device: no circle may keep them until some collection of garbage."""
+    keys = BASE | {"epochs": 30, "learning_rate": 0.03, "early_stopping": 2}
+    members = [config(**keys, seed=seed) for seed in range(6)]
+    gc.collect()
+    gc.disable()
+    try:
+        with torch.inference_mode():
+            fit = Fit(plan(blobs(), members), CPU, torch.float32)
+            first = weakref.ref(fit.stack)
+            for event in fit.run(Pauses()):
+                if isinstance(event, FitEnded):
+                    break
+            assert first() is None
+    finally:
+        gc.enable()
