@@ -14,7 +14,7 @@ from trainrun.errors import DIVERGED, INTERRUPTED, UsageError, exit_code, printa
 from trainrun.signals import StopRequest, die_by_interrupt
 
 if TYPE_CHECKING:
-    from trainrun.fitting import Outcome
+    from trainrun.fitting import Observer, Outcome
     from trainrun.runs.reading import Run
 
 app = typer.Typer(
@@ -88,16 +88,19 @@ def fit(
     ] = "auto",
     form: TextOrJson = "text",
     time_limit: TimeLimit = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")
+    ] = False,
 ) -> None:
     """Train; a run that was stopped continues, a complete one is left as it is."""
     with _stoppable(time_limit) as stop:
-        from trainrun.fitting import Request, carry_out
+        from trainrun.fitting import Observers, Request, carry_out
         from trainrun.report.console import Console
 
         request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop)
         console = Console(progress, sys.stderr if form == "json" else sys.stdout)
         try:
-            outcomes = carry_out(request, console)
+            outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
         finally:
             console.close()
         _conclude(outcomes, form, allow_diverged)
@@ -331,6 +334,14 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             if stop.reason == "SIGINT":
                 die_by_interrupt()
             raise typer.Exit(stop.exit_code) from leaving
+
+
+def _tensorboard(wanted: bool) -> list[Observer]:
+    if not wanted:
+        return []
+    from trainrun.report.tensorboard import TensorBoard
+
+    return [TensorBoard(sys.stderr)]
 
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.fitting.jobs import Job, prepare, requested, take_over
-from trainrun.fitting.request import Observer, Outcome, Request, Status
+from trainrun.fitting.request import Observer, Observers, Outcome, Request, Status
 from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
 
 if TYPE_CHECKING:
     from trainrun.data import Dataset
 
-__all__ = ["Observer", "Outcome", "Request", "Status", "carry_out", "fit"]
+__all__ = ["Observer", "Observers", "Outcome", "Request", "Status", "carry_out", "fit"]
 
 
 def fit(

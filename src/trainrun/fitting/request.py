@@ -88,3 +88,39 @@ class Observer:
 
     def end(self) -> None:
         """The stack has ended."""
+
+
+class Observers(Observer):
+    """Several that watch the same runs, each told in turn.
+
+    Args:
+        observers: who watch.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def expect(self, runs: int) -> None:
+        """The command has so many runs."""
+        for one in self._observers:
+            one.expect(runs)
+
+    def already(self, run: Run) -> None:
+        """A run was finished before."""
+        for one in self._observers:
+            one.already(run)
+
+    def begin(self, writers: Sequence[RunWriter]) -> None:
+        """A stack begins to train."""
+        for one in self._observers:
+            one.begin(writers)
+
+    def handle(self, event: Event) -> None:
+        """Something happened in the stack."""
+        for one in self._observers:
+            one.handle(event)
+
+    def end(self) -> None:
+        """The stack has ended."""
+        for one in self._observers:
+            one.end()

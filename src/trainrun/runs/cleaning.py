@@ -11,12 +11,11 @@ from pathlib import Path
 from trainrun.errors import StorageError, UsageError, printable
 from trainrun.runs.files import explained, is_temporary
 from trainrun.runs.lock import RunLock
-from trainrun.runs.paths import FILE_NAMES, seeds
+from trainrun.runs.paths import FILE_NAMES, TENSORBOARD, seeds
 from trainrun.runs.reading import Run
 
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_FOLDERS = ("tensorboard",)
 
 
 def parse_age(text: str) -> timedelta:
@@ -112,7 +111,7 @@ def _is_ours(entry: Path) -> bool:
     if entry.is_symlink():
         return False
     if entry.is_dir():
-        return entry.name in _FOLDERS
+        return entry.name == TENSORBOARD
     return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
 
 

@@ -26,6 +26,7 @@ FILE_NAMES = {
     "events": "events.jsonl",
     "lock": ".lock",
 }
+TENSORBOARD = "tensorboard"  # a folder, which TensorBoard finds by the names of the files in it
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class RunPaths:
     def lock(self) -> Path:
         """Held by the process that trains this run."""
         return self.directory / FILE_NAMES["lock"]
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of what TensorBoard shows, where that was asked for."""
+        return self.directory / TENSORBOARD
 
     @property
     def group_config(self) -> Path:

@@ -137,7 +137,7 @@ class RunWriter:
         if self._narrator:
             self._lines += self._narrator.lines(event)
         if isinstance(event, EpochEnded):
-            self._metrics.append(to_json(_metrics_row(event)))
+            self._metrics.append(to_json(metrics_row(event)))
 
     def flush(self) -> None:
         """Write what is in memory."""
@@ -162,16 +162,17 @@ class RunWriter:
         return round(time.monotonic() - self._begun, 3)
 
 
-def _take(pending: list[str]) -> str:
-    """Lines as text, taken out of their list."""
-    text = "".join(f"{line}\n" for line in pending)
-    pending.clear()
-    return text
-
-
-def _metrics_row(event: EpochEnded) -> dict[str, Any]:
+def metrics_row(event: EpochEnded) -> dict[str, Any]:
+    """An epoch as a line of metrics.jsonl has it."""
     train = dict(event.train)
     row = {"epoch": event.epoch, "step": event.step, "learning_rate": event.learning_rate}
     row |= {"loss": train.pop("loss"), "penalty": event.penalty} | train
     row |= {f"val_{name}": value for name, value in (event.valid or {}).items()}
     return row | {"improved": event.improved, "best": event.best, "wait": event.wait}
+
+
+def _take(pending: list[str]) -> str:
+    """Lines as text, taken out of their list."""
+    text = "".join(f"{line}\n" for line in pending)
+    pending.clear()
+    return text

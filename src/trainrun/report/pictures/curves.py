@@ -27,7 +27,7 @@ class Curve:
         epochs: from 1, as far as at least half of the runs came.
         middle: the median of the runs at these epochs; None where no run has a finite value.
         low, high: the lowest and the highest of the runs.
-        best: of each run its best epoch and the value there.
+        best: of each run its best epoch and the value there, for what belongs to a part.
     """
 
     config: str
@@ -91,7 +91,7 @@ def _curve(label: str, place: int, part: str, runs: Sequence[tuple[Run, list[flo
     stride = math.ceil(reached / _MOST_POINTS)
     epochs = range(1, reached + 1, stride)
     here = [[value for _, each in runs if (value := _at(each, epoch)) is not None] for epoch in epochs]
-    bests = [(epoch, _at(each, epoch)) for run, each in runs if (epoch := _best(run))]
+    bests = [(epoch, _at(each, epoch)) for run, each in runs if part and (epoch := _best(run))]
     return Curve(
         label,
         place,

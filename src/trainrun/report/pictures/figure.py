@@ -145,7 +145,7 @@ def _draw_weights(axes: Axes, one: Layer, peak: float) -> None:
     axes.bar([0], [one.zeros], width=0.5 * width, color=_INK)
     axes.set_ylim(0, 1.18 * peak)
     axes.locator_params(nbins=5)
-    axes.set_title(f"weights of layer {one.number}: {share(one.zeros)} exactly 0")
+    axes.set_title(f"{one.config}\nweights of layer {one.number}: {share(one.zeros)} exactly 0")
 
 
 def _draw_legend(figure: Figure, labels: Sequence[str]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trainrun.comparing import Comparison
 from trainrun.comparing.standings import Standing
-from trainrun.errors import TrainrunError
+from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
 
 
@@ -37,38 +38,32 @@ def origins(comparison: Comparison) -> list[Origin]:
 
 def compare_command(comparison: Comparison) -> str:
     """What compares these runs again, in text."""
-    return shlex.join(["trainrun", "compare", *(_place(one) for one in comparison.standings), "--no-fit"])
+    return shlex.join(
+        ["trainrun", "compare", *(str(_place(one)) for one in comparison.standings), "--no-fit"]
+    )
 
 
 def _origin(one: Standing) -> Origin:
-    text = _text(one)
     made: dict[str, int] = {}
     for run in one.runs.values():
         if facts := _made_with(run):
             made[facts] = made.get(facts, 0) + 1
-    return Origin(one.label, _command(one), text, list(made.items()))
+    return Origin(one.label, _command(one), one.contender.config.to_yaml(), list(made.items()))
 
 
 def _command(one: Standing) -> str:
-    words = ["trainrun", "fit", f"{_place(one)}/{next(iter(one.runs.values())).paths.config.name}"]
-    first, last = min(one.runs), max(one.runs)
-    if len(one.runs) > 1:
-        words += ["--seeds", str(last - first + 1)]
-    if first:
-        words += ["--set", f"seed={first}"]
+    place, seeds = _place(one), sorted(one.runs)
+    words = ["trainrun", "fit", str(place / next(iter(one.runs.values())).paths.config.name)]
+    words += ["--seeds", str(len(seeds))] if len(seeds) > 1 else []
+    words += ["--set", f"seed={seeds[0]}"] if seeds[0] else []
+    words += ["--runs", str(place.parent)] if place.parent != default_runs() else []
     return shlex.join(words)
 
 
-def _place(one: Standing) -> str:
-    directory = next(iter(one.runs.values())).directory.parent
-    return str(directory)
-
-
-def _text(one: Standing) -> str:
-    try:
-        return one.contender.config.to_yaml()
-    except TrainrunError:
-        return ""
+def _place(one: Standing) -> Path:
+    """The directory of a config's runs, as short as it can be said here."""
+    place = next(iter(one.runs.values())).paths.directory.parent
+    return place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
 
 
 def _made_with(run: Run) -> str:

@@ -53,16 +53,14 @@
 
   function drawBest(chart, panel) {
     if (!on("best")) return;
-    const { ctx, bbox } = chart, scale = uPlot.pxRatio;
+    const { ctx, scales: { x, y } } = chart, scale = uPlot.pxRatio;
+    const inside = ([epoch, value]) => epoch >= x.min && epoch <= x.max && value >= y.min && value <= y.max;
     ctx.save();
-    ctx.beginPath();
-    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-    ctx.clip();
     panel.curves.filter(isShown).filter((curve) => curve.part !== "train").forEach((curve) => {
       ctx.fillStyle = colour(curve);
       ctx.strokeStyle = ink("--paper");
       ctx.lineWidth = scale;
-      curve.best.forEach(([epoch, value]) =>
+      curve.best.filter(inside).forEach(([epoch, value]) =>
         mark(ctx, curve.place % 4, chart.valToPos(epoch, "x", true), chart.valToPos(value, "y", true), 3.5 * scale));
     });
     ctx.restore();
@@ -90,7 +88,7 @@
     };
     const short = (value) => (value === null ? "" : Math.abs(value) < 1e-3 && value ? value.toExponential(0) : String(+value.toPrecision(6)));
     const whole = (values) => values.map((value) => (Number.isInteger(value) ? String(value) : ""));
-    return [{ ...axis, size: 34, values: (_, splits) => whole(splits) }, { ...axis, size: 62, values: (_, splits) => splits.map(short) }];
+    return [{ ...axis, size: 34, label: "epoch", labelSize: 18, labelGap: 0, labelFont: axis.font, values: (_, splits) => whole(splits) }, { ...axis, size: 62, values: (_, splits) => splits.map(short) }];
   }
 
   function make(place) {

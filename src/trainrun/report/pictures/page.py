@@ -131,9 +131,9 @@ def _runs_table(comparison: Comparison) -> Block:
     part = comparison.yardstick.part
     metrics = list(dict.fromkeys(name for one in comparison.standings for name in one.metrics(part)))
     headings = ["config", "seed", "status", "epochs", "best epoch", "stopped by", "monitored"]
-    headings += [f"{part} {name}" for name in metrics] + ["zero weights", "seconds"]
+    headings += [*(f"{part} {name}" for name in metrics), "zero weights", "seconds"]
     rows = [row for one in comparison.standings for row in _rows(one, part, metrics)]
-    return Block("Runs", headings, rows, lead=2)
+    return Block("Runs", headings, rows)
 
 
 def _scales_table(found: Sequence[Sequence[Layer]]) -> Block:
@@ -158,7 +158,7 @@ def _scales_table(found: Sequence[Sequence[Layer]]) -> Block:
         for layer in found
         for one in layer
     ]
-    return Block("The scales of the layers", headings, rows, lead=2)
+    return Block("The scales of the layers", headings, rows)
 
 
 def _rows(one: Standing, part: str, metrics: Sequence[str]) -> Iterator[list[str]]:
@@ -167,6 +167,7 @@ def _rows(one: Standing, part: str, metrics: Sequence[str]) -> Iterator[list[str
         result = run.result or {}
         values = result.get(part) or {}
         monitored = "" if run.monitored is None else f"{run.monitor} {number(run.monitored, 5)}"
+        seconds = "" if run.seconds is None else f"{run.seconds:.1f}"
         facts = [seed, status, *(result.get(key) for key in ("epochs", "best_epoch", "stopped_by"))]
-        facts += [monitored, *map(values.get, metrics), result.get("zero_weights"), run.seconds]
+        facts += [monitored, *map(values.get, metrics), result.get("zero_weights"), seconds]
         yield [one.label, *map(cell, facts)]

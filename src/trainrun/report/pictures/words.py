@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from statistics import median_low
 
 from trainrun.comparing import Pairing
+from trainrun.report.comparison import Block
 from trainrun.report.pictures.confusion import Confusion
 from trainrun.report.pictures.curves import Curve, Panel
 from trainrun.report.pictures.layers import Layer
@@ -16,9 +18,11 @@ _PARTS = {"train": "training", "valid": "validation"}
 _MOST_MISTAKES = 3
 
 
-def of_panel(panel: Panel) -> list[str]:
-    """Where each curve starts, where it is at the best epochs, and where it ends."""
-    return [_of_rate(curve) if not curve.part else _of_curve(curve) for curve in panel.curves]
+def of_panel(panel: Panel) -> Block:
+    """Where each curve begins and ends, and where it is at the best epochs or furthest from there."""
+    rows = [[_name(curve), *_course(curve, _figure(panel))] for curve in panel.curves]
+    turns = ["best epochs", "value there"] if panel.curves[0].part else ["lowest", "highest"]
+    return Block(panel.name, ["median", "first epoch", "last epoch", *turns], rows)
 
 
 def of_pairing(pair: Pairing) -> str:
@@ -50,44 +54,30 @@ def share(part: float) -> str:
     return f"{part:.0%}" if part in (0, 1) else f"{min(max(part, 0.001), 0.999):.1%}"
 
 
-def _of_curve(curve: Curve) -> str:
-    values = [value for value in curve.middle if value is not None]
-    if not values:
-        return f"{_name(curve)}: no value is finite."
-    said = f"{_name(curve)}: from {number(values[0])} to {number(values[-1])} in {_epochs(curve.epochs[-1])}"
-    if not curve.best:
-        return f"{said}."
-    places, there = zip(*curve.best, strict=True)
-    which = f"epoch {_between(places)}" if len(places) == 1 else f"epochs {_between(places)}"
-    return f"{said}; at the best {which} {_range(there)}."
+def _course(curve: Curve, figure: Callable[[float], str]) -> Iterator[str]:
+    seen = zip(curve.epochs, curve.middle, strict=True)
+    there = [(epoch, value) for epoch, value in seen if value is not None]
+    if not there:
+        yield "never finite"
+        return
+    yield from (figure(there[0][1]), f"{figure(there[-1][1])} ({there[-1][0]})")
+    if curve.best:
+        epochs, values = zip(*curve.best, strict=True)
+        yield from (_span(epochs, str), _span(values, figure))
+    elif not curve.part:
+        for epoch, value in (min(there, key=itemgetter(1)), max(there, key=itemgetter(1))):
+            yield f"{figure(value)} ({epoch})"
 
 
-def _of_rate(curve: Curve) -> str:
-    values = [value for value in curve.middle if value is not None]
-    if not values:
-        return f"{_name(curve)}: no value is finite."
-    highest = max(values)
-    if highest == min(values):
-        return f"{_name(curve)}: {highest:.3e} throughout."
-    peak = curve.epochs[curve.middle.index(highest)]
-    rises = f", highest {highest:.3e} in epoch {peak}" if peak > 1 else ""
-    ends = f"from {values[0]:.3e} to {values[-1]:.3e}"
-    return f"{_name(curve)}: {ends} in {_epochs(curve.epochs[-1])}{rises}."
+def _figure(panel: Panel) -> Callable[[float], str]:
+    return "{:.3e}".format if panel.name == "learning_rate" else number
 
 
 def _name(curve: Curve) -> str:
     return f"{curve.config}, {_PARTS[curve.part]}" if curve.part else curve.config
 
 
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' * (count != 1)}"
-
-
-def _between(places: Sequence[int]) -> str:
-    low, high = min(places), max(places)
-    return str(low) if low == high else f"{low} to {high} (median {median(places):.0f})"
-
-
-def _range(values: Sequence[float]) -> str:
-    low, high = figures(min(values), max(values))
-    return low if low == high else f"{low} to {high} (median {number(median(values))})"
+def _span(values: Sequence[float], say: Callable[[float], str]) -> str:
+    """From the lowest to the highest, with the median."""
+    low, high = min(values), max(values)
+    return say(low) if low == high else f"{say(low)} to {say(high)} (median {say(median_low(values))})"
