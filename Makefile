@@ -6,7 +6,7 @@ DEV := .venv/.ready-dev
 CODE := src tests benchmarks
 TESTS ?=
 
-.PHONY: help setup demo test check lint types format clean bench
+.PHONY: help setup demo test slurm check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -34,6 +34,9 @@ demo: $(READY)  ## train configs/digits.yaml and say how to go on
 
 test: $(DEV)  ## every test that needs no special machine
 	@$(BIN)/pytest -n 2 $(TESTS)
+
+slurm: $(DEV)  ## the scripts of docs/batch.md on a real Slurm, and by GNU parallel; both must be installed
+	@$(BIN)/pytest -m slurm tests/test_slurm.py
 
 lint: $(DEV)
 	@$(BIN)/ruff check $(CODE)
