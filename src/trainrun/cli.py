@@ -175,8 +175,82 @@ def report(
     question = Question(places, vs or [], metric=metric, runs=runs, fit=False)
     form = form or form_of(out)
     target = out or Path(f"report.{form}")
-    write_out(target, render(answer(question, Observer()), form))
+    comparison = answer(question, Observer())
+    write_out(target, render(comparison, form))
     _print(f"{printable(str(target))}\n")
+    raise typer.Exit(0 if comparison.exit_code == DIVERGED else comparison.exit_code)  # it is drawn as such
+
+
+@app.command()
+def check(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files.")],
+    changes: Changes = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with 3 where something is wrong.")] = False,
+    form: TextOrJson = "text",
+) -> None:
+    """Look at a net before its first step: can it learn, and what will it cost?
+
+    Layers, units and gradients on one batch, drawn and in words. Nothing is kept.
+    """
+    from trainrun.checking import Check, Unchecked, check_all
+    from trainrun.report.checks import as_json, as_text
+    from trainrun.report.sink import Sink
+
+    results: list[Check | Unchecked] = []
+    for result in check_all(configs, changes or []):
+        if isinstance(result, Unchecked):
+            Sink(sys.stderr).lines([str(result.error)])
+        elif form == "text":
+            _print("\n" * bool(results) + as_text(result), safe=True)
+        results.append(result)
+    if form == "json":
+        _print(as_json(results))
+    raise typer.Exit(exit_code(result.exit_code(strict) for result in results))
+
+
+@app.command()
+def schedule(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    changes: Changes = None,
+    form: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="What stdout carries.")
+    ] = "table",
+) -> None:
+    """Show the learning rate at every step of a config's own training."""
+    from trainrun.config import load_config
+    from trainrun.report.schedule import remarks, render, tabulate
+    from trainrun.report.sink import Sink
+
+    planned = load_config(config, changes or [])
+    text = render(planned, tabulate(planned), form)
+    if form != "table":  # there it is said below
+        Sink(sys.stderr).lines(remarks(planned))
+    _print(text)
+
+
+@app.command()
+def find_lr(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="So many of each, from the config's on.")
+    ] = 3,
+    low: Annotated[float, typer.Option(metavar="L", help="The lowest that is tried.")] = 1e-5,
+    high: Annotated[float, typer.Option(metavar="L", help="The highest.")] = 10.0,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="How long each trains, at least.")] = 200,
+    changes: Changes = None,
+    form: TextOrJson = "text",
+) -> None:
+    """Try many learning rates side by side: which learn, which diverge, which to take.
+
+    Each trains for a short while, at that one rate. Nothing is kept.
+    """
+    from trainrun.config import load_config
+    from trainrun.rate_range import find_range
+    from trainrun.report.rates import as_json, as_text
+
+    recipe = load_config(config, changes or [])
+    found = find_range(recipe, limits=(low, high), seeds=seeds, steps=steps)
+    _print(as_json(found) if form == "json" else as_text(found))
 
 
 @app.command()
