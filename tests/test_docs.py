@@ -26,7 +26,7 @@ def test_every_relative_link_leads_somewhere(page):
 
 def test_every_command_is_in_the_readme_and_every_named_command_exists():
     commands = {command.name for command in typer.main.get_command(app).commands.values()}
-    named = set(re.findall(r"`trainrun ([a-z]+)", README))
+    named = set(re.findall(r"`trainrun ([a-z-]+)", README))
     assert named == commands
 
 

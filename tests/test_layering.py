@@ -19,7 +19,7 @@ LAYERS = [
     {"plan"},
     {"engine", "runs"},
     {"fitting"},
-    {"predicting", "replaying"},
+    {"predicting", "replaying", "checking", "rate_range"},
     {"comparing"},
     {"report"},
     {"cli"},

@@ -21,6 +21,11 @@ _INITIALIZERS = {
 }
 
 
+def suited_initializer(activation: str) -> str:
+    """The initializer that is meant for an activation, by their names."""
+    return _INITIALIZERS.get(activation, "he_normal")
+
+
 def widths(value: object) -> object:
     """One width is a list of one."""
     return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -29,7 +34,7 @@ def widths(value: object) -> object:
 def initializer(value: object, info: ValidationInfo) -> object:
     """`auto` is the initializer that suits the activation."""
     activation = info.data.get("activation")
-    name = _INITIALIZERS.get(activation.name if activation else "", "he_normal")
+    name = suited_initializer(activation.name if activation else "")
     if value == "auto":
         return name
     if isinstance(value, Mapping) and value.get("name", "auto") == "auto":

@@ -3,7 +3,8 @@
 Both are written from operations whose rounding does not depend on an element's place in memory (no
 `sigmoid`, `elu`, `softplus`, `mish` or backward kernels): a member's bits are then the same in every stack.
 The derivative may use the output h where that is cheaper than z. The trait `module` names the class of
-`torch.nn` that a saved model uses for it, with the same settings.
+`torch.nn` that a saved model uses for it, with the same settings; `limits` are those of an output that has
+them on both sides.
 """
 
 # No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
@@ -142,7 +143,7 @@ def softplus_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return _sigmoid(z)
 
 
-@activations.register(module="Sigmoid")
+@activations.register(module="Sigmoid", limits=(0, 1))
 def sigmoid(z: "Tensor") -> "Tensor":
     """1 / (1 + exp(-z)), between 0 and 1.
 
@@ -156,7 +157,7 @@ def sigmoid_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return h * (1 - h)
 
 
-@activations.register(module="Tanh")
+@activations.register(module="Tanh", limits=(-1, 1))
 def tanh(z: "Tensor") -> "Tensor":
     """The hyperbolic tangent, between -1 and 1.
 
@@ -170,7 +171,7 @@ def tanh_derivative(z: "Tensor", h: "Tensor") -> "Tensor":
     return 1 - h * h
 
 
-@activations.register(module="Softsign")
+@activations.register(module="Softsign", limits=(-1, 1))
 def softsign(z: "Tensor") -> "Tensor":
     """z / (1 + |z|), a tanh with long tails.
 

@@ -7,7 +7,7 @@ import sys
 
 from trainrun.report.sink import Sink
 
-BOLD, RED, GREEN, YELLOW, FAINT = "1", "31", "32", "33", "2"
+BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 
 
 def wants_colour() -> bool:

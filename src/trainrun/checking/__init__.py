@@ -1,0 +1,118 @@
+"""Checking a config before its first step: does it fit its data, can its net learn, what will it cost?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from trainrun.checking.costs import memory, seconds_per_epoch
+from trainrun.checking.findings import Finding, judge, recipe, remarks, two_to
+from trainrun.checking.measures import Layer, Measures, measure
+from trainrun.checking.remedies import advise
+from trainrun.config import Config, load_config
+from trainrun.data import load_data
+from trainrun.engine.device import choose_device
+from trainrun.engine.probe import Sight, guessing, look
+from trainrun.errors import DIVERGED, TrainrunError
+from trainrun.plan import Cell, make_plan
+
+__all__ = ["Check", "Finding", "Layer", "Measures", "Unchecked", "check", "check_all", "recipe", "two_to"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a look at a config has shown.
+
+    Attributes:
+        config: the config.
+        device: on which its net was built.
+        widths: inputs, hidden widths, outputs.
+        rows: of the training part.
+        classes: of the target; 0 where numbers are predicted.
+        sight: the net at its start, as arrays.
+        measures: the same in figures.
+        findings: what is wrong, the cause first.
+        advice: what to try against it.
+        notes: what is worth a word besides.
+        memory: bytes that a fit takes, beyond the program itself.
+        seconds: that an epoch takes; None where there is nothing to train.
+    """
+
+    config: Config
+    device: str
+    widths: tuple[int, ...]
+    rows: int
+    classes: int
+    sight: Sight
+    measures: Measures
+    findings: tuple[Finding, ...]
+    advice: str | None
+    notes: tuple[str, ...]
+    memory: int
+    seconds: float | None
+
+    def exit_code(self, strict: bool) -> int:
+        """0, or that of a run that came to nothing where something is wrong and `strict` asks for it."""
+        return DIVERGED if strict and self.findings else 0
+
+
+@dataclass(frozen=True)
+class Unchecked:
+    """A config that could not be looked at.
+
+    Attributes:
+        config: as it was named.
+        error: why.
+    """
+
+    config: str
+    error: TrainrunError
+
+    def exit_code(self, strict: bool) -> int:
+        """The error's."""
+        return self.error.exit_code
+
+
+def check_all(configs: Sequence[str], overrides: Sequence[str]) -> Iterator[Check | Unchecked]:
+    """Check config files one after the other, whatever becomes of each.
+
+    Args:
+        configs: the files.
+        overrides: `key=value` texts that override keys of every one.
+    """
+    for path in configs:
+        try:
+            yield check(load_config(path, overrides))
+        except TrainrunError as error:
+            yield Unchecked(path, error)
+
+
+def check(config: Config) -> Check:
+    """Load the data, build the net, send a batch through it, and take its first steps; nothing is kept.
+
+    Args:
+        config: what to check, with its own seed.
+
+    Raises:
+        TrainrunError: it does not fit its data, or these cannot be read; or its device is not there.
+    """
+    dataset = load_data(config.data, config.seed)
+    plan = make_plan([Cell(config, dataset)])
+    device = choose_device(config.device)
+    (sight,) = look(plan, device)
+    measures = measure(sight, guessing(plan))
+    findings = judge(config, measures)
+    return Check(
+        config=config,
+        device=str(device),
+        widths=plan.widths,
+        rows=len(dataset.train.y),
+        classes=len(dataset.target.classes),
+        sight=sight,
+        measures=measures,
+        findings=tuple(findings),
+        advice=advise(config, dataset, device, findings) if findings else None,
+        notes=(*config.warnings, *dataset.notes, *([] if findings else remarks(config, measures))),
+        memory=memory(plan),
+        seconds=seconds_per_epoch(plan, device),
+    )

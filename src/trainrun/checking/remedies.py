@@ -1,0 +1,99 @@
+"""What to try: changes of a config, each tried on the spot, so that only one that helps is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+
+from trainrun.checking.findings import Finding, initializer_words, judge, recipe
+from trainrun.checking.measures import measure
+from trainrun.config import Choice, Config
+from trainrun.config.choices import choice_model
+from trainrun.config.resolving import suited_initializer
+from trainrun.data import Dataset, load_data
+from trainrun.engine.probe import guessing, look
+from trainrun.ingredients import activations, initializers
+from trainrun.plan import Cell, make_plan
+
+_INITIALIZERS = ("he_normal", "xavier_normal", "lecun_normal")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A config with something changed.
+
+    Attributes:
+        config: with the change.
+        words: what is changed to, with a small letter where it is no name.
+        keys: what to write.
+    """
+
+    config: Config
+    words: str
+    keys: str
+
+
+def advise(config: Config, dataset: Dataset, device: torch.device, findings: Sequence[Finding]) -> str:
+    """What to try against what is wrong.
+
+    Args:
+        config: in which something is wrong.
+        dataset: its data.
+        device: where nets are tried.
+        findings: what is wrong, the cause first.
+    """
+    for change in chain(_scales(config), _initializers(config), _biases(config), _activations(config)):
+        if _helps(change, config, dataset, device):
+            if findings[0].kind in ("vanishing", "fading", "exploding"):
+                return f"{change.words[0].upper()}{change.words[1:]} keeps it. Try {change.keys}"
+            return f"With {change.words} it is not so. Try {change.keys}"
+    return "Nothing that was tried in its place mends it at this depth: try fewer layers"
+
+
+def _helps(change: Change, config: Config, dataset: Dataset, device: torch.device) -> bool:
+    """Whether with it nothing is wrong."""
+    if change.config.data != config.data:
+        dataset = load_data(change.config.data, config.seed)
+    plan = make_plan([Cell(change.config, dataset)])
+    (sight,) = look(plan, device)
+    return not judge(change.config, measure(sight, guessing(plan)))
+
+
+def _scales(config: Config) -> Iterator[Change]:
+    if config.data.scale == "none":
+        data = config.data.model_copy(update={"scale": "standard"})
+        yield Change(_with(config, data=data), "standard scaling", "data.scale: standard")
+
+
+def _initializers(config: Config) -> Iterator[Change]:
+    for name in dict.fromkeys((suited_initializer(config.activation.name), *_INITIALIZERS)):
+        changed = _with(config, initializer=_plain(initializers[name]))
+        yield Change(changed, initializer_words(changed.initializer), f"initializer: {name}")
+
+
+def _biases(config: Config) -> Iterator[Change]:
+    if config.bias_initializer.name != "zeros":
+        zeros = _plain(initializers["zeros"])
+        yield Change(_with(config, bias_initializer=zeros), "a bias of 0", "bias_initializer: zeros")
+
+
+def _activations(config: Config) -> Iterator[Change]:
+    for name in ("relu", "tanh"):
+        initializer = suited_initializer(name)
+        changed = _with(
+            config, activation=_plain(activations[name]), initializer=_plain(initializers[initializer])
+        )
+        yield Change(changed, recipe(changed), f"activation: {name}, initializer: {initializer}")
+
+
+def _plain(ingredient: Any) -> Choice:
+    """An ingredient at its defaults."""
+    return choice_model(ingredient)(name=ingredient.name)
+
+
+def _with(config: Config, **changes: Any) -> Config:
+    return config.model_copy(update=changes)

@@ -1,0 +1,128 @@
+"""A look into nets at their start: a batch forward, its gradient back, all in between as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainrun.data import Part
+from trainrun.engine.feed import ROWS_AT_ONCE, Feed
+from trainrun.engine.layout import Layout
+from trainrun.engine.network import Network
+from trainrun.engine.stack import Stack
+from trainrun.plan import Plan
+from trainrun.streams import Purpose, stream
+
+_BYTES = 4  # of a float32
+_PASSES = 4  # numbers of a hidden output in a step: before, after, mask, gradient
+_REACH = 8.0  # pre-activations between which every activation has its steepest slope
+
+
+@dataclass(frozen=True)
+class LayerSight:
+    """One hidden layer as a batch passes through it, before any step.
+
+    Attributes:
+        before_BO: its pre-activations.
+        output_BO: after the activation.
+        slope_BO: the activation's derivative there.
+        gradient_BO: the derivative of a row's loss by the layer's pre-activations.
+    """
+
+    before_BO: np.ndarray
+    output_BO: np.ndarray
+    slope_BO: np.ndarray
+    gradient_BO: np.ndarray
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one member's net does at its start, dropout off.
+
+    Attributes:
+        input_BI: the rows that were sent through it.
+        layers: its hidden layers.
+        loss: the mean loss of the rows, as validation reports it.
+        steepest: the activation's largest slope.
+        parameters: trainable numbers.
+    """
+
+    input_BI: np.ndarray
+    layers: tuple[LayerSight, ...]
+    loss: float
+    steepest: float
+    parameters: int
+
+
+@torch.inference_mode()
+def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
+    """Send one batch, the same, through the net of each member, before the first step.
+
+    Args:
+        plan: one stack.
+        device: where the nets live.
+
+    Yields:
+        What is seen of each member, in order.
+    """
+    stack = Stack.start(plan, device, torch.float32)
+    network = Network(stack.layout, plan.activation, plan.activation_derivative)
+    part = _some_rows(plan)
+    batch = next(Feed(part, device, torch.float32).pieces(len(plan.cells)))
+    trace = network.forward(stack.layers, batch.x_KBI, [None] * len(plan.widths))
+    delta_KBC = plan.objective.derivative(trace.output_KBC, batch.target_KB)
+    gradients = dict(network.deltas(stack.layers, trace, delta_KBC, None))
+    loss_KB = plan.objective.report(trace.output_KBC, batch.target_KB)[:, : batch.rows]
+    slopes = [plan.activation_derivative(z, h) for z, h in zip(trace.before, trace.hidden, strict=True)]
+    layers = [
+        (z, h, slope.expand_as(h), gradients[index])
+        for index, (z, h, slope) in enumerate(zip(trace.before, trace.hidden, slopes, strict=True))
+    ]
+    for k in range(len(plan.cells)):
+        yield Sight(
+            input_BI=part.x,
+            layers=tuple(
+                LayerSight(*(_array(values_KBO[k, : batch.rows, :width]) for values_KBO in layer))
+                for layer, width in zip(layers, plan.widths[1:-1], strict=True)
+            ),
+            loss=float(loss_KB[k].double().mean()),
+            steepest=_steepest(plan),
+            parameters=stack.layout.parameters,
+        )
+
+
+def guessing(plan: Plan) -> float:
+    """The loss of a net that knows nothing: all classes equally likely, or the mean of all numbers."""
+    target = torch.from_numpy(plan.dataset.train.y).unsqueeze(0)
+    if target.is_floating_point():
+        output = target.mean().expand(1, target.shape[1], 1)
+    else:
+        output = torch.zeros(1, target.shape[1], plan.widths[-1])
+    return float(plan.objective.report(output, target).double().mean())
+
+
+def footprint(plan: Plan) -> int:
+    """Bytes that one member takes in training: weights, gradients, the best, the optimizer's, and a step."""
+    kept = (3 + len(plan.optimizer.state)) * Layout(plan.widths, 1).size
+    return _BYTES * (kept + _PASSES * plan.batch_size * sum(plan.widths))
+
+
+def _some_rows(plan: Plan) -> Part:
+    """Enough training rows to tell a unit that is dead from one that is seldom on."""
+    train = plan.dataset.train
+    rows = stream(plan.seeds[0], Purpose.ORDER, 1).permutation(len(train.y))[:ROWS_AT_ONCE]
+    return Part(train.x[rows], train.y[rows])
+
+
+def _steepest(plan: Plan) -> float:
+    z = torch.linspace(-_REACH, _REACH, 1601)
+    return float(plan.activation_derivative(z, plan.activation(z)).max())
+
+
+def _array(values: Tensor) -> np.ndarray:
+    array: np.ndarray = values.cpu().numpy()
+    return array
