@@ -259,9 +259,26 @@ def test_numbers_to_predict_a_part_that_is_missing_and_a_run_that_diverged(tmp_p
     assert "Confusion" not in text
 
 
-def test_runs_that_are_missing_leave_as_they_do_from_a_comparison(folder):
-    page = page_of(folder, "net.yaml", "--vs", "dropout=0.9", code=4)
-    assert "missing" in [text for tag, text in page.texts if tag == "td"]
+def test_runs_that_are_missing_are_named(folder):
+    page = page_of(folder, "net.yaml", "--vs", "dropout=0.9")
+    assert [text for tag, text in page.texts if tag == "td"].count("missing") == 6
+
+
+def test_changes_belong_to_config_files(folder):
+    page = page_of(folder, "net.yaml", "--set", CHANGE)
+    assert {curve["config"] for panel in page.data() for curve in panel["curves"]} == {"net"}
+    assert "penalty" in [panel["name"] for panel in page.data()]
+    named = trainrun_("report", "last", "--set", CHANGE, cwd=folder, code=2).stderr
+    assert "--set: changes config files" in named
+
+
+def test_a_seed_between_that_has_no_run_is_missing(folder, tmp_path):
+    mine = shutil.copytree(folder, tmp_path / "mine")
+    for directory in mine.glob("runs/*/seed-3"):
+        shutil.rmtree(directory)
+    cells = [text for tag, text in page_of(mine, "net.yaml").texts if tag == "td"]
+    assert cells.count("missing") == 1
+    assert cells.count("complete") == 5
 
 
 def test_a_run_without_an_epoch(tmp_path):

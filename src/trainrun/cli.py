@@ -153,6 +153,7 @@ def report(
     ],
     vs: Versus = None,
     metric: Metric = None,
+    changes: Changes = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write; else report.html.")
     ] = None,
@@ -171,14 +172,11 @@ def report(
     from trainrun.report.pictures import form_of, render
     from trainrun.runs.files import write_out
 
-    places = [str(_place(_named([name], runs))) for name in names]
-    question = Question(places, vs or [], metric=metric, runs=runs, fit=False)
     form = form or form_of(out)
     target = out or Path(f"report.{form}")
-    comparison = answer(question, Observer())
-    write_out(target, render(comparison, form))
+    question = Question(names, vs or [], changes or [], None, metric, runs, fit=False)
+    write_out(target, render(answer(question, Observer()), form))
     _print(f"{printable(str(target))}\n")
-    raise typer.Exit(0 if comparison.exit_code == DIVERGED else comparison.exit_code)  # it is drawn as such
 
 
 @app.command()
@@ -438,12 +436,6 @@ def _named(names: Sequence[str], runs: Path) -> list[Run]:
 
     found = [run for name in names for run in resolve(name, runs, _identify)]
     return list({run.paths.directory: run for run in found}.values())
-
-
-def _place(named: Sequence[Run]) -> Path:
-    """The directory of one run, or of all of a config."""
-    directory = named[0].directory
-    return directory if len(named) == 1 else directory.parent
 
 
 def _identify(config_file: Path) -> str:

@@ -31,7 +31,7 @@ class Question:
         configs: config files or names of runs; the first is the baseline.
         vs: texts `key=value key=value`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config file.
-        seeds: how many of each config, from the baseline's own on.
+        seeds: how many of each config, from the baseline's own on; None for as many as have runs.
         metric: the verdict's; None for the monitored one.
         runs: the folder of runs.
         fit: whether missing runs are trained.
@@ -42,7 +42,7 @@ class Question:
     configs: Sequence[str | Path]
     vs: Sequence[str] = ()
     overrides: Sequence[str] = ()
-    seeds: int = 10
+    seeds: int | None = 10
     metric: str | None = None
     runs: Path = Path("runs")
     fit: bool = True
@@ -128,8 +128,15 @@ class Gathering:
             return self._saved(text)
         overrides = tuple(self._question.overrides)
         config = load_config(text, overrides)
-        wanted = seeds or range(config.seed, config.seed + self._question.seeds)
-        return self._to_fit(config.name, config, path, overrides, wanted)
+        return self._to_fit(config.name, config, path, overrides, seeds or self._wanted(text, config))
+
+    def _wanted(self, text: str, config: Config) -> Sequence[int]:
+        """The seeds of a baseline: as many as asked for, or up to the last that has a run."""
+        count = self._question.seeds
+        if count is None:
+            found = resolve(text, self._question.runs, lambda _: identify(config, self._digested(config)))
+            count = max(run.seed or 0 for run in found) - config.seed + 1
+        return range(config.seed, config.seed + max(count, 1))
 
     def _to_fit(
         self,
