@@ -73,6 +73,11 @@ class Standing:
         """A whole number of each complete run's result, such as `epochs`."""
         return [result[key] for result in self.complete.values() if result[key] is not None]
 
+    @property
+    def zero_share(self) -> float:
+        """The part of its complete runs' parameters that are weights of exactly 0."""
+        return sum(self.counts("zero_weights")) / max(sum(self.counts("parameters")), 1)
+
     @cached_property
     def seconds(self) -> list[float]:
         """How long the complete runs trained; those of one stack share their time."""

@@ -75,11 +75,16 @@ def _results(comparison: Comparison, shown: Sequence[Standing]) -> Block:
     part = comparison.yardstick.part
     monitors = dict.fromkeys(one.contender.config.early_stopping.monitor for one in shown)
     metrics = dict.fromkeys(name for one in shown for name in one.metrics(part))
+    scores = [(part, metric) for metric in metrics]
+    decisive = comparison.yardstick.metric
+    if part != "train" and decisive not in monitors:  # beside the others: how much was learned by heart
+        scores.insert(0, ("train", decisive))
     facts: dict[str, Callable[[Standing], str]] = {
         "runs": _runs,
         "diverged": _diverged,
         **{f"{monitor} (monitored)": partial(_monitored, monitor=monitor) for monitor in monitors},
-        **{f"{part} {metric}": partial(_scored, part=part, metric=metric) for metric in metrics},
+        **{f"{part} {metric}": partial(_scored, part=part, metric=metric) for part, metric in scores},
+        **({"exact zeros": _zeros} if any(one.zero_share for one in shown) else {}),
         "best epoch": lambda one: _mean(one.counts("best_epoch")),
         "epochs": lambda one: _mean(one.counts("epochs")),
         "seconds": lambda one: _mean(one.seconds),
@@ -153,6 +158,12 @@ def _monitored(one: Standing, monitor: str) -> str:
         return ""
     part = "valid" if monitor.startswith("val_") else "train"
     return _scored(one, part, monitor.removeprefix("val_"))
+
+
+def _zeros(one: Standing) -> str:
+    if not one.complete:
+        return NOTHING
+    return f"{one.zero_share:.1%}" if one.zero_share else "0"
 
 
 def _scored(one: Standing, part: str, metric: str) -> str:

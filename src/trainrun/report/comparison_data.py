@@ -52,6 +52,7 @@ def _config(comparison: Comparison, one: Standing) -> dict[str, Any]:
         },
         "best_epoch": _mean(one.counts("best_epoch")),
         "epochs": _mean(one.counts("epochs")),
+        "zero_weights": _mean(one.counts("zero_weights")),
         "seconds": _mean(one.seconds),
     }
 
