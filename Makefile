@@ -6,7 +6,7 @@ DEV := .venv/.ready-dev
 CODE := src tests benchmarks
 TESTS ?=
 
-.PHONY: help setup demo test slurm check lint types format clean bench
+.PHONY: help setup demo test browser slurm check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -34,6 +34,9 @@ demo: $(READY)  ## train configs/digits.yaml and say how to go on
 
 test: $(DEV)  ## every test that needs no special machine
 	@$(BIN)/pytest -n 2 $(TESTS)
+
+browser: $(DEV)  ## the pages of reports in a real Chromium, which must be installed
+	@$(BIN)/pytest -m browser tests/test_browser.py
 
 slurm: $(DEV)  ## the scripts of docs/batch.md on a real Slurm, and by GNU parallel; both must be installed
 	@$(BIN)/pytest -m slurm tests/test_slurm.py
