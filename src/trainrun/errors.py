@@ -95,6 +95,20 @@ class StorageError(TrainrunError):
     exit_code = 74
 
 
+def shortage(error: Exception, what: str) -> ResourceError:
+    """A failure as the lack of memory that it is; anything else is raised as it is.
+
+    Args:
+        error: PyTorch has no class of its own for it on a CPU, and says so in words.
+        what: does not fit.
+    """
+    if isinstance(error, ResourceError):  # found out before
+        return error
+    if isinstance(error, MemoryError) or "memory" in str(error):
+        return ResourceError(f"out of memory: {what} not fit here")
+    raise error
+
+
 def exit_code(codes: Iterable[int]) -> int:
     """The exit code of a command whose parts ended with `codes`; 0 where all is well."""
     occurred = set(codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from trainrun.checking.costs import memory, seconds_per_epoch
 from trainrun.checking.findings import Finding, judge, recipe, remarks, two_to
@@ -13,8 +14,11 @@ from trainrun.config import Config, load_config
 from trainrun.data import load_data
 from trainrun.engine.device import choose_device
 from trainrun.engine.probe import Sight, guessing, look
-from trainrun.errors import DIVERGED, TrainrunError
-from trainrun.plan import Cell, make_plan
+from trainrun.errors import DIVERGED, TrainrunError, shortage
+from trainrun.plan import Cell, Plan, make_plan
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Check", "Finding", "Layer", "Measures", "Unchecked", "check", "check_all", "recipe", "two_to"]
 
@@ -99,6 +103,14 @@ def check(config: Config) -> Check:
     dataset = load_data(config.data, config.seed)
     plan = make_plan([Cell(config, dataset)])
     device = choose_device(config.device)
+    try:
+        return _look(config, plan, device)
+    except (MemoryError, RuntimeError) as error:
+        raise shortage(error, f"{config.name} does") from error
+
+
+def _look(config: Config, plan: Plan, device: torch.device) -> Check:
+    dataset = plan.dataset
     (sight,) = look(plan, device)
     measures = measure(sight, guessing(plan))
     findings = judge(config, measures)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from time import monotonic
-
-import torch
+from typing import TYPE_CHECKING
 
 from trainrun.engine.device import choose_processors
 from trainrun.engine.probe import footprint
 from trainrun.engine.training import Pauses, train
 from trainrun.events import PARTS, EpochEnded, Paused
 from trainrun.plan import Plan
+
+if TYPE_CHECKING:
+    import torch
 
 _SECONDS = 0.5
 

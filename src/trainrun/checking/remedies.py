@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from trainrun.checking.findings import Finding, initializer_words, judge, recipe
 from trainrun.checking.measures import measure
@@ -18,6 +16,9 @@ from trainrun.data import Dataset, load_data
 from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations, initializers
 from trainrun.plan import Cell, make_plan
+
+if TYPE_CHECKING:
+    import torch
 
 _INITIALIZERS = ("he_normal", "xavier_normal", "lecun_normal")
 

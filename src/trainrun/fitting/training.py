@@ -8,7 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from trainrun.errors import CheckpointError, ResourceError, TrainrunError, UsageError, printable, short
+from trainrun.errors import (
+    CheckpointError,
+    ResourceError,
+    TrainrunError,
+    UsageError,
+    printable,
+    short,
+    shortage,
+)
 from trainrun.events import Event, FitEnded, Paused
 from trainrun.fitting.jobs import Job
 from trainrun.fitting.request import Observer, Request, Status
@@ -113,7 +121,7 @@ def _follow(
                 break
         recorder.write()
     except (MemoryError, RuntimeError, ResourceError) as error:
-        failure = _out_of_memory(error, len(jobs))
+        failure = shortage(error, f"{len(jobs)} runs together do")
         for job in jobs:
             if not job.outcome:
                 _break_off(job, "failed", error=failure)
@@ -163,15 +171,6 @@ class _Recorder:
         for member, event in ended.items():
             self._jobs[member].end("diverged" if event.status == "diverged" else "complete")
             self._observer.handle(event)
-
-
-def _out_of_memory(error: Exception, runs: int) -> ResourceError:
-    """The failure of a stack, if that is what it is; PyTorch has no class of its own for it on a CPU."""
-    if isinstance(error, ResourceError):  # a part was ended by the system
-        return error
-    if isinstance(error, MemoryError) or "memory" in str(error):
-        return ResourceError(f"out of memory: {runs} runs together do not fit here")
-    raise error
 
 
 def _break_off(

@@ -58,12 +58,13 @@ def _chart(found: RateRange) -> list[str]:
     chart.line(places, np.array([trial.median for trial in found.trials]).clip(max=top))
     for place, trial in zip(places, found.trials, strict=True):
         chart.points(np.full(len(trial.losses), place), np.array(trial.losses).clip(max=top))
-    decades = range(math.ceil(places[0]), math.floor(places[-1]) + 1)
-    heights = {0.0: "0", found.guess / 2: "", found.guess: f"{found.guess:.3g}"}
+    heights = {0.0: "0", found.guess: f"{found.guess:.3g}"}
     if found.best:
-        heights = {0.0: "0", found.guess: f"{found.guess:.3g}", found.best.median: f"{found.best.median:.3g}"}
-    lines = [chart.ticks({float(decade): f"1e{decade}" for decade in decades}), _marks(found, chart)]
-    return [f"{found.measure}; dotted: guessing; = learns, ^ suggestion, x diverges", *chart.render(heights, lines)]
+        heights[found.best.median] = f"{found.best.median:.3g}"
+    decades = range(math.ceil(places[0]), math.floor(places[-1]) + 1)
+    below = [chart.ticks({float(decade): f"1e{decade}" for decade in decades}), _marks(found, chart)]
+    legend = f"{found.measure}; dotted: guessing; = learns, ^ suggestion, x diverges"
+    return [legend, *chart.render(heights, below)]
 
 
 def _marks(found: RateRange, chart: Chart) -> str:

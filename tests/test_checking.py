@@ -1,0 +1,257 @@
+"""What a check finds wrong, what it advises, and what it praises: real nets on real and made data."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import CPU, blobs, config, line, plan
+from trainrun.checking import check, check_all, recipe, two_to
+from trainrun.checking.costs import memory, seconds_per_epoch
+from trainrun.checking.findings import judge
+from trainrun.checking.measures import measure, power
+from trainrun.checking.remedies import advise
+from trainrun.config import load_config
+from trainrun.data import load_data
+from trainrun.engine.probe import guessing, look
+from trainrun.errors import ConfigError, DataMissingError
+
+ROOT = Path(__file__).parents[1]
+XAVIER_FAN_IN = {"name": "xavier_normal", "mode": "fan_in"}
+WIDE = blobs(rows=300, features=100)
+#: What is wrong with a recipe, the cause first, and what is advised against it.
+WRONG = [
+    (
+        {"hidden": [100] * 30, "initializer": XAVIER_FAN_IN},
+        ["vanishing", "gradient"],
+        "He keeps it. Try initializer: he_normal",
+    ),
+    (
+        {"hidden": [64] * 10, "initializer": {"name": "normal", "std": 1.0}},
+        ["exploding", "gradient", "loss"],
+        "He keeps it. Try initializer: he_normal",
+    ),
+    (
+        {"activation": "sigmoid", "initializer": {"name": "normal", "std": 0.01}},
+        ["fading"],
+        "Xavier keeps it. Try initializer: xavier_normal",
+    ),
+    (
+        {"activation": "sigmoid", "hidden": [64] * 8},
+        ["fading", "gradient"],
+        "He with ReLU keeps it. Try activation: relu, initializer: he_normal",
+    ),
+    (
+        {"activation": "tanh", "initializer": {"name": "normal", "std": 1.0}},
+        ["saturated", "loss"],
+        "With Xavier it is not so. Try initializer: xavier_normal",
+    ),
+    (
+        {"bias_initializer": {"name": "constant", "value": -5.0}},
+        ["dead", "vanishing"],
+        "With a bias of 0 it is not so. Try bias_initializer: zeros",
+    ),
+    (
+        {"hidden": [512], "initializer": "identity"},
+        ["dead"],
+        "With He it is not so. Try initializer: he_normal",
+    ),
+    ({"initializer": "zeros"}, ["alike"], "With He it is not so. Try initializer: he_normal"),
+    (
+        {"activation": "tanh", "initializer": {"name": "constant", "value": 0.1}},
+        ["alike"],
+        "With Xavier it is not so. Try initializer: xavier_normal",
+    ),
+    (
+        {"initializer": {"name": "normal", "std": 1e30}},
+        ["not_finite"],
+        "With He it is not so. Try initializer: he_normal",
+    ),
+]
+#: Recipes that learn, as trainings have shown.
+SOUND = [
+    {},
+    {"hidden": []},
+    {"hidden": [1]},
+    {"hidden": [100] * 30},
+    {"hidden": [100] * 5, "initializer": XAVIER_FAN_IN},
+    {"hidden": [100] * 30, "activation": "leaky_relu"},
+    {"hidden": [100] * 20, "activation": "selu"},
+    {"hidden": [100] * 20, "activation": "tanh"},
+    {"hidden": [100] * 20, "activation": "gelu"},
+    {"hidden": [100] * 20, "activation": "identity", "initializer": "xavier_normal"},
+    {"activation": "sigmoid"},
+    {"dropout": 0.5},
+]
+
+
+def judged(dataset, **keys):
+    """A recipe's measures, what is wrong and what is advised, without its costs."""
+    given = config(**keys)
+    made = plan(dataset, [given])
+    (sight,) = look(made, CPU)
+    measures = measure(sight, guessing(made))
+    findings = judge(given, measures)
+    return measures, findings, advise(given, dataset, CPU, findings) if findings else None
+
+
+@pytest.mark.parametrize(("keys", "kinds", "advice"), WRONG, ids=[str(keys) for keys, *_ in WRONG])
+def test_what_is_wrong_is_found_with_what_helps(keys, kinds, advice):
+    _, findings, advised = judged(WIDE, **keys)
+    assert [finding.kind for finding in findings] == kinds
+    assert advised == advice
+
+
+@pytest.mark.parametrize("keys", SOUND, ids=str)
+def test_a_recipe_that_learns_is_not_warned_about(keys):
+    _, findings, _ = judged(WIDE, **keys)
+    assert findings == []
+
+
+@pytest.mark.parametrize("data", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
+def test_the_defaults_are_sound_on_every_bundled_set(data):
+    given = config(data=data)
+    _, findings, _ = judged(load_data(given.data, 0), data=data)
+    assert findings == []
+
+
+def test_the_variance_that_halves_is_told_in_these_words():
+    _, (vanishing, gradient), _ = judged(WIDE, hidden=[100] * 30, initializer=XAVIER_FAN_IN)
+    assert vanishing.sentence == (
+        "Xavier (fan_in) with ReLU: the signal's variance halves at each layer;"
+        " by layer 30 its size is 2^-15 of the input's."
+    )
+    assert gradient.sentence.startswith("The gradient shrinks on its way back: at layer 1 it is 2^-1")
+
+
+def test_xavier_halves_the_mean_square_and_he_keeps_it():
+    (xavier, _, _), (he, _, _) = (
+        judged(blobs(rows=400, features=1000), hidden=[2000, 2000, 2000], initializer=initializer)
+        for initializer in (XAVIER_FAN_IN, "he_normal")
+    )
+    assert [xavier.size_power(layer) for layer in xavier.layers] == pytest.approx([-0.5, -1, -1.5], abs=0.1)
+    assert [he.size_power(layer) for layer in he.layers] == pytest.approx([0, 0, 0], abs=0.1)
+
+
+def test_measures_are_those_of_the_arrays():
+    made = plan(blobs(), [config(hidden=[5, 3], activation="relu")])
+    (sight,) = look(made, CPU)
+    measures = measure(sight, 1.0)
+    h = sight.layers[1].output_BO.astype(np.float64)
+    last = measures.layers[1]
+    assert last.size == pytest.approx(np.sqrt((h**2).mean()))
+    assert last.spread == pytest.approx(np.sqrt(((h - h.mean(0)) ** 2).mean()))
+    assert (last.off, last.dead) == ((h == 0).mean(), (h == 0).all(0).mean())
+    assert measures.gradient_power(last) == 0
+
+
+def test_inputs_of_another_scale_are_the_cause_where_standard_scaling_helps():
+    given = config(data={"source": "breast_cancer", "scale": "none"})
+    data = load_data(given.data, 0)
+    _, findings, advice = judged(data, data={"source": "breast_cancer", "scale": "none"})
+    assert [finding.kind for finding in findings] == ["inputs"]
+    assert advice == "With standard scaling it is not so. Try data.scale: standard"
+
+
+def test_where_nothing_helps_that_is_said():
+    _, findings, advice = judged(blobs(), hidden=[1] * 60)
+    assert findings
+    assert advice.startswith("Nothing that was tried")
+
+
+def test_a_check_looks_at_everything_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = check(config(data="iris", hidden=[8]))
+    assert (found.findings, found.advice, found.notes) == ((), None, ())
+    assert found.measures.guess == pytest.approx(math.log(3))
+    assert (found.widths, found.rows, found.classes) == ((4, 8, 3), 90, 3)
+    assert found.sight.parameters == 5 * 8 + 9 * 3
+    assert found.seconds > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "note"),
+    [
+        ({"activation": "identity"}, "activation: identity makes all layers together one linear map"),
+        ({"hidden": [64] * 9, "initializer": XAVIER_FAN_IN}, "The signal weakens to 2^-"),
+    ],
+)
+def test_what_is_worth_a_word_is_said(keys, note):
+    found = check(config(**keys))
+    assert found.findings == ()
+    assert found.notes[0].startswith(note)
+
+
+def test_nothing_to_train_takes_no_time():
+    made = plan(blobs(), [config(epochs=0)])
+    assert seconds_per_epoch(made, CPU) is None
+
+
+def test_memory_counts_weights_gradients_the_best_and_the_optimizers_state():
+    small, large = (memory(plan(WIDE, [config(hidden=[width])])) for width in (100, 1100))
+    assert large - small == 4 * 1000 * (5 * 104 + 4 * 32)
+
+
+def test_every_config_is_checked_whatever_becomes_of_the_others(tmp_path):
+    (tmp_path / "wrong.yaml").write_text("data: iris\nlr: 0.1\n")
+    (tmp_path / "missing.yaml").write_text("data: {path: nowhere.csv, target: y}\n")
+    (tmp_path / "good.yaml").write_text("data: iris\nhidden: [8]\n")
+    (tmp_path / "bad.yaml").write_text("data: iris\ninitializer: zeros\n")
+    names = ("wrong", "missing", "good", "bad")
+    wrong, missing, good, bad = check_all([str(tmp_path / f"{name}.yaml") for name in names], ["epochs=2"])
+    assert isinstance(wrong.error, ConfigError)
+    assert isinstance(missing.error, DataMissingError)
+    assert good.config.epochs == 2
+    assert [one.exit_code(strict=True) for one in (wrong, missing, good, bad)] == [2, 66, 0, 3]
+    assert [one.exit_code(strict=False) for one in (wrong, missing, good, bad)] == [2, 66, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, "He with ReLU"),
+        ({"activation": "selu"}, "LeCun with SELU"),
+        ({"initializer": XAVIER_FAN_IN, "activation": "tanh"}, "Xavier (fan_in) with Tanh"),
+        ({"initializer": {"name": "normal", "std": 0.01}}, "normal (std 0.01) with ReLU"),
+    ],
+)
+def test_a_recipe_in_words(keys, words):
+    assert recipe(config(**keys)) == words
+
+
+@pytest.mark.parametrize(
+    ("exponent", "text"),
+    [(0, "2^0"), (-0.04, "2^0"), (-0.5, "2^-0.5"), (-15.2, "2^-15"), (9.98, "2^10"), (-math.inf, "nothing")],
+)
+def test_powers_of_two(exponent, text):
+    assert two_to(exponent) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "by", "found"), [(0, 0, 0), (0, 1, -math.inf), (8, 1, 3), (1, 0, math.inf)]
+)
+def test_a_value_by_another_as_a_power_of_two(value, by, found):
+    assert power(value, by) == found
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("name", "kinds"), [("he", []), ("xavier", ["vanishing", "gradient"])])
+def test_thirty_layers_on_mnist(name, kinds, shared_data):
+    folder = shared_data / "mnist"
+    changes = [
+        f"data.path={folder}/train-images-idx3-ubyte.gz",
+        f"data.target={folder}/train-labels-idx1-ubyte.gz",
+        f"data.test=[{folder}/t10k-images-idx3-ubyte.gz, {folder}/t10k-labels-idx1-ubyte.gz]",
+    ]
+    given = load_config(ROOT / f"configs/papers/depth30_{name}.yaml", changes)
+    made = plan(load_data(given.data, 0), [given])
+    (sight,) = look(made, CPU)
+    assert [found.kind for found in judge(given, measure(sight, guessing(made)))] == kinds
+
+
+def test_numbers_are_judged_by_their_own_guess():
+    measures, findings, _ = judged(line(), hidden=[20])
+    assert measures.guess == pytest.approx(1, rel=0.5)
+    assert findings == []
