@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -318,3 +319,20 @@ def test_a_damaged_weight_file_is_left_out(folder, tmp_path):
         run.paths.weights.write_bytes(b"nonsense")
     page = page_of(mine, "net.yaml")
     assert "Weights" not in "".join(text for _, text in page.texts)
+
+
+def test_a_run_that_still_trains(folder, tmp_path):
+    mine = shutil.copytree(folder, tmp_path / "mine")
+    for result in mine.glob("runs/*/*/result.json"):
+        result.unlink()
+    page = page_of(mine, "net.yaml", "--vs", CHANGE)
+    assert [panel["name"] for panel in page.data()] == ["loss", "accuracy", "penalty", "learning_rate"]
+    assert all(curve["best"] == [] for panel in page.data() for curve in panel["curves"])
+    assert [text for tag, text in page.texts if tag == "td"].count("interrupted") == 12
+    trainrun_("report", "net.yaml", "--format", "png", cwd=mine)
+
+
+def test_a_figure_without_matplotlib_says_what_to_install(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    said = trainrun_("report", "net.yaml", "--format", "png", cwd=folder, code=2).stderr
+    assert said == "report: figures need matplotlib: pip install 'trainrun[plot]'\n"

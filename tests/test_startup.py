@@ -25,6 +25,8 @@ COMMANDS = [
     ("show last", 0, ARRAYS),
     ("show last --format json", 0, ARRAYS | TABLES),
     ("show nonsense", 2, ARRAYS | TABLES),
+    ("report --help", 0, ARRAYS | CONFIGS | TABLES),
+    ("report net.yaml", 0, ENGINE | TABLES | {"matplotlib", "tensorboard"}),
     ("clean --diverged", 0, ARRAYS | CONFIGS | TABLES),
     ("schema", 0, ARRAYS | TABLES),
     ("fit wrong.yaml", 2, ARRAYS | TABLES),

@@ -1,6 +1,7 @@
 """TensorBoard's files, read by TensorBoard's own reader: they say what metrics.jsonl says."""
 
 import io
+import sys
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -87,3 +88,11 @@ def test_clean_removes_them_with_the_run(tmp_path):
     trainrun_("fit", "net.yaml", "--tensorboard", cwd=tmp_path)
     trainrun_("clean", "net.yaml", "--yes", cwd=tmp_path)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_without_tensorboard_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
+    (tmp_path / "net.yaml").write_text("data: iris\nepochs: 1\n")
+    said = trainrun_("fit", "net.yaml", "--tensorboard", cwd=tmp_path, code=2).stderr
+    assert said == "--tensorboard: tensorboard is not installed: pip install 'trainrun[tensorboard]'\n"
+    assert not (tmp_path / "runs").exists()
