@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
-_ANSWERED = re.compile(r"```console\n\$ (trainrun .*)\n```\n\n```\n.*?```\n", re.DOTALL)
+_ANSWERED = re.compile(r"```console\n\$ (trainrun [^\n]+)\n```\n\n```\n[^`]*```\n")
 
 
 def answer(command: str) -> str:
