@@ -32,6 +32,8 @@ COMMANDS = [
     ("fit wrong.yaml", 2, ARRAYS | TABLES),
     ("fit missing.yaml", 2, ARRAYS | TABLES),
     ("fit net.yaml", 0, ENGINE | TABLES),
+    ("schedule net.yaml", 0, ENGINE),
+    ("schedule net.yaml --format json", 0, ENGINE | TABLES),
 ]
 SCRIPT = """
 import sys

@@ -245,8 +245,11 @@ def find_lr(
     from trainrun.config import load_config
     from trainrun.rate_range import find_range
     from trainrun.report.rates import as_json, as_text
+    from trainrun.report.sink import Sink
 
     recipe = load_config(config, changes or [])
+    if (someone := Sink(sys.stderr)).is_terminal:
+        someone.lines([f"Trying learning rates from {low:g} to {high:g} ..."])
     found = find_range(recipe, limits=(low, high), seeds=seeds, steps=steps)
     _print(as_json(found) if form == "json" else as_text(found))
 

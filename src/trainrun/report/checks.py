@@ -78,7 +78,7 @@ def _repeated(widths: Sequence[int]) -> Iterator[str]:
 def _costs(check: Check, width: int) -> str:
     seconds = f" and {_seconds(check.seconds)} per epoch" if check.seconds else ""
     size = f"{check.sight.parameters:,} parameters, {check.rows:,} training rows"
-    return fill(f"{size}; about {check.memory / 1e6:,.1f} MB{seconds} on {check.device}", width)
+    return fill(f"{size}; about {max(check.memory / 1e6, 0.1):,.1f} MB{seconds} on {check.device}", width)
 
 
 def _seconds(seconds: float) -> str:

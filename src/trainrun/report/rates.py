@@ -16,7 +16,7 @@ from trainrun.runs.files import to_json
 from trainrun.runs.lines import number
 
 _LINES = 12  # of the chart
-_MARGIN = 14  # characters beside it
+_MARGIN = 12  # characters beside it
 _HEADROOM = 1.25  # of guessing's loss: the chart's upper end; what is worse is drawn there
 
 
@@ -46,7 +46,7 @@ def as_text(found: RateRange) -> str:
     rates, seeds = len(found.trials), len(found.trials[0].losses)
     tried = f"{rates} constant learning rates, {seeds} seed{'s' * (seeds != 1)} each"
     title = f"{found.config.name}: {tried}, {found.steps} steps of {found.config.optimizer.name}"
-    said = [fill(sentence, page_width()) for sentence in _sentences(found)]
+    title, *said = (fill(sentence, page_width()) for sentence in (title, *_sentences(found)))
     return "\n".join([title, "", *_chart(found), "", _table(found), *said, ""])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from trainrun.report.tables import columns_csv, text_table
 from trainrun.runs.files import to_json
 
 _LINES = 12  # of the chart
-_MARGIN = 14  # characters beside it
+_MARGIN = 17  # characters beside it, for labels and units
 _ROWS = 10  # of the table, and one
 
 
@@ -56,7 +57,8 @@ def render(config: Config, rates: np.ndarray, form: Literal["table", "json", "cs
     if config.early_stopping.patience is not None:
         said.append(f"Early stopping (patience {config.early_stopping.patience}) may end it sooner")
     picture = [*_chart(config, rates), "", _table(config, rates)] if len(rates) else []
-    return "\n".join([_title(config, len(rates)), "", *picture, *said, ""])
+    title, *said = (fill(sentence, page_width()) for sentence in (_title(config, len(rates)), *said))
+    return "\n".join([title, "", *picture, *said, ""])
 
 
 def _title(config: Config, steps: int) -> str:
