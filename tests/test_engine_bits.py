@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import active_children
 
@@ -10,6 +13,7 @@ import pytest
 
 from builders import CPU, blobs, config, ended, epochs, fingerprint, line, run
 from trainrun.engine.parts import train_parts
+from trainrun.engine.training import Pauses
 from trainrun.errors import ResourceError
 from trainrun.ingredients import activations, optimizers
 from trainrun.plan import Cell, part_plans
@@ -148,3 +152,33 @@ def test_a_part_that_the_system_ends_is_said_to_be_so():
     with pytest.raises(ResourceError, match=r"a process that trained 2 runs was ended by the system"):
         list(events)
     assert not active_children()
+
+
+def test_parts_end_soon_after_who_reads_them_was_killed():
+    """Also one that waits for room in its pipe, which takes a state at every step."""
+    dataset, (told, tell) = blobs(), os.pipe()
+    reader = os.fork()
+    if reader == 0:
+        plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6, hidden=[200])], 2)
+        events = train_parts(plans, device=CPU, threads=1, pauses=Pauses(every=0.0))
+        next(events)
+        os.write(tell, " ".join(str(part.pid) for part in active_children()).encode())
+        time.sleep(600)
+    parts = [int(word) for word in os.read(told, 100).split()]
+    time.sleep(0.5)  # the pipes fill
+    os.kill(reader, signal.SIGKILL)
+    os.waitpid(reader, 0)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(map(is_alive, parts)):
+        time.sleep(0.01)
+    left = [part for part in parts if is_alive(part)]
+    for part in left:
+        os.kill(part, signal.SIGKILL)
+    assert left == []
+
+
+def is_alive(process: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False

@@ -54,11 +54,11 @@ def train_parts(
         yield from train_one(plans[0], pauses=pauses, snapshots=snapshots)
         return
     offsets = [0, *accumulate(len(plan.cells) for plan in plans)]
-    parts = [
-        _Part(partial(train_one, plan, snapshots=snapshots[start:stop]), pauses, range(start, stop))
-        for plan, (start, stop) in zip(plans, pairwise(offsets), strict=True)
-    ]
+    parts: list[_Part] = []
     try:
+        for plan, (start, stop) in zip(plans, pairwise(offsets), strict=True):
+            work = partial(train_one, plan, snapshots=snapshots[start:stop])
+            parts.append(_Part(work, pauses, range(start, stop), [part.pipe for part in parts]))
         for part in parts:
             yield from islice(part, len(part.members))
         running = list(parts)
@@ -76,12 +76,25 @@ def train_parts(
 
 
 class _Part(Iterator[Event]):
-    """A part that trains in a process of its own: its events, numbered in the stack."""
+    """A part that trains in a process of its own: its events, numbered in the stack.
 
-    def __init__(self, work: Callable[..., Iterator[Event]], pauses: Pauses, members: range) -> None:
+    Args:
+        work: trains it.
+        pauses: of the whole stack.
+        members: its part of the stack.
+        others: the pipes from which this process reads the parts before.
+    """
+
+    def __init__(
+        self,
+        work: Callable[..., Iterator[Event]],
+        pauses: Pauses,
+        members: range,
+        others: Sequence[Connection],
+    ) -> None:
         self.members = members
         self.pipe, theirs = get_context("fork").Pipe(duplex=False)
-        arguments = (work, pauses, theirs, os.getpid())
+        arguments = (work, pauses, theirs, [*others, self.pipe], os.getpid())
         self._process = get_context("fork").Process(target=_work, args=arguments, daemon=True)
         self._process.start()
         theirs.close()  # so that the pipe ends when the process does
@@ -108,8 +121,16 @@ class _Part(Iterator[Event]):
         self.pipe.close()
 
 
-def _work(work: Callable[..., Iterator[Event]], pauses: Pauses, pipe: Connection, parent: int) -> None:
+def _work(
+    work: Callable[..., Iterator[Event]],
+    pauses: Pauses,
+    pipe: Connection,
+    inherited: Sequence[Connection],
+    parent: int,
+) -> None:
     """What a part's process does: send every event, then None; or what went wrong."""
+    for reader in inherited:
+        reader.close()  # else a part that waits for room in its pipe would outlive its reader, for ever
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"):
         # They are sent to the whole group; the parent decides what they mean.
         signal.signal(getattr(signal, name), signal.SIG_IGN)
