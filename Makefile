@@ -5,8 +5,9 @@ READY := .venv/.ready
 DEV := .venv/.ready-dev
 CODE := src tests benchmarks
 TESTS ?=
+FAULTS ?= full
 
-.PHONY: help setup demo test browser slurm check lint types format clean bench
+.PHONY: help setup demo test browser slurm faults check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -40,6 +41,9 @@ browser: $(DEV)  ## the pages of reports in a real Chromium, which must be insta
 
 slurm: $(DEV)  ## the scripts of docs/batch.md on a real Slurm, and by GNU parallel; both must be installed
 	@$(BIN)/pytest -m slurm tests/test_slurm.py
+
+faults: $(DEV)  ## kill the command, fill its disk, damage its files (an hour; FAULTS=share: minutes); root, strace
+	@TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) FAULTS=$(FAULTS) $(BIN)/pytest -m faults -n 2 tests/faults
 
 lint: $(DEV)
 	@$(BIN)/ruff check $(CODE)

@@ -1,0 +1,65 @@
+"""Killed at random times, again and again; the same command then ends as if nothing had been."""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from command import Command, kill, sized
+
+pytestmark = pytest.mark.faults
+
+NET = """
+data: digits
+hidden: [48, 16]
+epochs: 60
+dropout: 0.2
+learning_rate: 0.003
+early_stopping: {patience: 8}
+schedule: {name: reduce_on_plateau, patience: 2}
+"""
+OTHER = NET + "activation: tanh\n"
+WIDE = "data: digits\nhidden: [512]\nepochs: 8\ndropout: 0.1\n"
+COMMANDS = {
+    "one run": ("fit", "net.yaml"),
+    "three members of a stack": ("fit", "net.yaml", "--seeds", "3"),
+    "forked parts": ("fit", "wide.yaml", "--seeds", "4"),
+    "compare": ("compare", "net.yaml", "other.yaml", "--seeds", "2"),
+}
+
+
+def command(parent: Path, kind: str) -> Command:
+    """A command in a new folder."""
+    folder = Path(tempfile.mkdtemp(dir=parent))
+    for name, text in (("net", NET), ("other", OTHER), ("wide", WIDE)):
+        (folder / f"{name}.yaml").write_text(text)
+    return Command(folder, COMMANDS[kind], {"TRAINRUN_SAVE_SECONDS": "0.05"})
+
+
+@pytest.fixture(scope="session", params=COMMANDS)
+def undisturbed(request, tmp_path_factory):
+    """What a kind of command leaves, and how long it takes, from the interpreter's start and forked."""
+    mine = command(tmp_path_factory.mktemp("undisturbed"), request.param)
+    begun = time.monotonic()
+    assert mine.run().code == 0
+    return request.param, mine.left(), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("trial", range(sized(50, 6)))
+def test_killed_at_random_times(trial, undisturbed, warm, place, table):
+    """Half of them have imported everything before, and so are killed where it matters."""
+    kind, expected, seconds = undisturbed
+    row = table(f"kill -9 at random times, 1 to 5 in a row: {kind}")
+    chance = random.Random(f"{kind} {trial}")
+    mine, by = command(place, kind), warm if trial % 2 else None
+    row.injected += 1
+    for _ in range(1 + trial // 2 % 5):
+        started = mine.start(by)
+        time.sleep(chance.uniform(0, seconds - 1.5 * bool(by)))
+        kill(started.pid, group=chance.random() < 0.7)
+        started.wait()
+    assert mine.run(by).code == 0
+    row.count(identical=mine.left() == expected)
+    assert mine.left() == expected
