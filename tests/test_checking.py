@@ -1,6 +1,7 @@
 """What a check finds wrong, what it advises, and what it praises: real nets on real and made data."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,27 @@ def test_the_variance_that_halves_is_told_in_these_words():
         " by layer 30 its size is 2^-15 of the input's."
     )
     assert gradient.sentence.startswith("The gradient shrinks on its way back: at layer 1 it is 2^-1")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "std", "sentence"),
+    [
+        ([64], 1e-4, r"\(std 0.0001\) with ReLU: by layer 1 the signal's size is 2\^-10 of the input's\."),
+        (
+            [64] * 3,
+            1e-3,
+            r"the signal's variance falls to [23]\.\de-05 of itself at each layer; by layer 3 its",
+        ),
+        (
+            [64] * 9,
+            1.0,
+            r"the signal's variance grows (29|3\d)(\.\d)?-fold at each layer; by layer 9 its size is 2\^2",
+        ),
+    ],
+)
+def test_other_changes_are_told_in_figures(hidden, std, sentence):
+    _, (found, *_), _ = judged(WIDE, hidden=hidden, initializer={"name": "normal", "std": std})
+    assert re.search(sentence, found.sentence)
 
 
 def test_xavier_halves_the_mean_square_and_he_keeps_it():

@@ -154,9 +154,9 @@ def test_find_lr_suggests_in_words_and_in_json(folder):
     low, high = found["learns"]
     assert low <= found["suggestion"] <= found["best"] <= high < found["diverges"]
     said = " ".join(done.stdout.split())
-    assert f"Learns from {low:.1e} to {high:.1e}" in said
-    assert f"Diverges from {found['diverges']:.1e} on" in said
-    assert f"Suggestion: learning_rate: {found['suggestion']:.1e}" in said
+    assert f"Learns from {low:g} to {high:g}" in said
+    assert f"Diverges from {found['diverges']:g} on" in said
+    assert f"Suggestion: learning_rate: {found['suggestion']:g}" in said
     assert [len(trial["losses"]) for trial in found["rates"]] == [3] * 25
     assert found["rates"][-1]["median"] is None  # not finite
 

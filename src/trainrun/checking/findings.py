@@ -40,7 +40,7 @@ class Finding:
 
 def judge(config: Config, measures: Measures) -> list[Finding]:
     """What is wrong, the cause before what follows from it."""
-    inputs = list(_inputs(config, measures))
+    inputs = list(_inputs(measures))
     if inputs:
         return inputs
     if not measures.finite:
@@ -89,7 +89,7 @@ def two_to(exponent: float) -> str:
     return f"2^{'0' if text == '-0' else text}"
 
 
-def _inputs(config: Config, measures: Measures) -> Iterator[Finding]:
+def _inputs(measures: Measures) -> Iterator[Finding]:
     low, high = _INPUTS
     if measures.size and not low <= measures.size <= high:
         what = f"The inputs' size is {measures.size:.3g}, where every initializer expects about 1."
@@ -120,28 +120,24 @@ def _signal(config: Config, measures: Measures) -> Iterator[Finding]:
     last = measures.layers[-1]
     size, spread = measures.size_power(last), measures.spread_power(last)
     if size < _LOST or size > _GROWN:
-        change = _change(size - measures.size_power(measures.layers[0]), last.number - 1)
-        by = f"by layer {last.number} its size is {two_to(size)} of the input's."
         kind = "vanishing" if size < 0 else "exploding"
-        yield Finding(
-            kind, f"{recipe(config)}: {change}{by}" if change else f"{recipe(config)}: {_capital(by)}"
-        )
+        change = _change(size - measures.size_power(measures.layers[0]), last.number - 1)
+        start = f"the signal's variance {change} at each layer; " if change else ""
+        whose = "its" if change else "the signal's"
+        by = f"by layer {last.number} {whose} size is {two_to(size)} of the input's."
+        yield Finding(kind, f"{recipe(config)}: {start}{by}")
     elif spread < _LOST:
         yield Finding("fading", f"{recipe(config)}: rows come to look alike; {_left(measures, last)}")
 
 
 def _change(exponent: float, layers: int) -> str:
-    """How the signal's variance changes at each layer."""
+    """How a variance changes at each layer, over which it changes by so many powers of two in size."""
     if layers < 1 or isinf(exponent):
         return ""
     factor = 2 ** (2 * exponent / layers)
     if 0.45 <= factor <= 0.55:
-        how = "halves"
-    elif factor < 1:
-        how = f"falls to {factor:.2g} of itself"
-    else:
-        how = f"grows {factor:.3g}-fold"
-    return f"the signal's variance {how} at each layer; "
+        return "halves"
+    return f"falls to {factor:.2g} of itself" if factor < 1 else f"grows {factor:.3g}-fold"
 
 
 def _left(measures: Measures, last: Layer) -> str:
@@ -169,7 +165,3 @@ def _loss(measures: Measures) -> Iterator[Finding]:
     if measures.loss > _SURE * measures.guess > 0:
         what = f"The first loss is {measures.loss:.3g}, where guessing gives {measures.guess:.3g}"
         yield Finding("loss", f"{what}: the net starts out sure of wrong answers.")
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]

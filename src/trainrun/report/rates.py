@@ -134,7 +134,7 @@ def _beyond(found: RateRange, high: Trial) -> str:
 
 
 def _shown(trial: Trial) -> str:
-    return f"{trial.rate:.1e}"
+    return f"{trial.rate:g}"
 
 
 def _rate(trial: Trial | None) -> float | None:
