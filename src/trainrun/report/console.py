@@ -42,7 +42,8 @@ class Console(Observer):
         self._said: set[str] = set()
         self._writers: Sequence[RunWriter] = ()
         self._narrators: dict[int, Narrator] = {}
-        self._stack: StackLines | None = None
+        self._stack = StackLines()
+        self._in_one_voice = False  # the members of the stack
         self._bar: LiveBar | None = None
 
     def expect(self, runs: int) -> None:
@@ -63,10 +64,11 @@ class Console(Observer):
         """
         self._writers = writers
         self._narrators = {}
-        self._stack = StackLines() if len(writers) > _MOST_SINGLE else None
+        self._stack = StackLines([writer.monitored for writer in writers])
+        self._in_one_voice = len(writers) > _MOST_SINGLE
         for writer in writers:
             run, group = writer.paths.directory.absolute(), writer.paths.directory.absolute().parent
-            place, label = (group, group.name) if self._stack else (run, writer.paths.label)
+            place, label = (group, group.name) if self._in_one_voice else (run, writer.paths.label)
             lines = [f"Run directory: {printable(str(place))}", *writer.notes]
             self._print([line for line in lines if line not in self._said], printable(label))
             self._said.update(lines)
@@ -77,9 +79,9 @@ class Console(Observer):
             self._narrators[event.member] = Narrator(event)
         narrator, writer = self._narrators[event.member], self._writers[event.member]
         lines = self._prefixed(narrator.lines(event), writer.paths.label)
-        if self._stack:
-            lines = lines if isinstance(event, Diverged) else []
-            lines += self._prefixed(self._stack.lines(event), self._stack_label)
+        together = self._prefixed(self._stack.lines(event), self._stack_label)
+        if self._in_one_voice:
+            lines = [*(lines if isinstance(event, Diverged) else []), *together]
         if self._epochs_shown:
             self._show(lines, event)
 
@@ -87,9 +89,9 @@ class Console(Observer):
         """Sum up the members of the stack that have finished."""
         self.close()
         finished = [(run, writer) for writer in self._writers if (run := Run(writer.paths.directory)).result]
-        if self._stack and finished:
+        if self._in_one_voice and finished:
             self._print(stack_summary([run for run, _ in finished]), self._stack_label)
-        elif not self._stack:
+        else:
             for run, writer in finished:
                 self._print([*run_summary(run), *cut_schedule(run, writer.config)], run.label)
 
@@ -122,20 +124,22 @@ class Console(Observer):
 
         if self._bar is None and self._sink.stream:
             epochs = max(narrator.epochs for narrator in self._narrators.values())
-            self._bar = LiveBar(self._sink.stream, epochs)
+            self._bar = LiveBar(self._sink.stream, epochs, done=self._stack.epoch)
         if self._bar and isinstance(event, EpochEnded):
-            self._bar.move(event.epoch, self._stack.values if self._stack else self._values(event))
+            self._bar.move(self._stack.epoch, *self._state(event))
         if self._bar:
             self._bar.lines(lines)
 
-    def _values(self, event: EpochEnded) -> str:
-        narrator = self._narrators[event.member]
-        shown = {"loss": event.train["loss"]}
-        if event.valid:
-            shown["val_loss"] = event.valid["loss"]
+    def _state(self, event: EpochEnded) -> tuple[str, Sequence[float], str]:
+        """What the bar says: before, in and after the spark line."""
+        narrator, course = self._narrators[event.member], self._stack.course
+        if len(self._writers) > 1:
+            mean = narrator.value(narrator.monitor, course[-1]) if course else ""
+            return f"{self._stack.counts}  {narrator.monitor} {mean}", course, ""
+        values = {"loss": event.train["loss"], narrator.monitor: event.monitored}
+        told = (f"{name} {narrator.value(name, value)}" for name, value in values.items())
         patience = self._writers[event.member].config.early_stopping.patience
-        wait = "" if patience is None else f" - wait {event.wait}/{patience}"
-        return " - ".join(f"{name}: {narrator.value(name, value)}" for name, value in shown.items()) + wait
+        return "  ".join(told), course, "" if patience is None else f"wait {event.wait}/{patience}"
 
     def _guard(self, draw: Callable[[], None]) -> None:
         try:

@@ -41,6 +41,7 @@ class Members(Observer):
         self._epochs: dict[int, int] = {}  # done, of the members that train
         self._noted: set[str] = set()
         self._begun = self._shown = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when an epoch first ended, and what was done then
 
     def expect(self, runs: int) -> None:
         """Say how many runs there are."""
@@ -66,6 +67,7 @@ class Members(Observer):
                 self._epochs[event.member] = 0
             case EpochEnded():
                 self._epochs[event.member] = event.epoch
+                self._first = self._first or (time.monotonic(), self._done)
             case Diverged():
                 label = printable(self._writers[event.member].paths.label)
                 self._print([f"{label}: {line}" for line in self._narrators[event.member].lines(event)])
@@ -102,10 +104,15 @@ class Members(Observer):
         told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         return f"{self._ended} of {self._runs} trained" + (f" ({told})" if told else "")
 
+    @property
+    def _done(self) -> float:
+        """How many runs are done; one that trains counts for the share of its epochs."""
+        epochs = (done / max(self._narrators[member].epochs, 1) for member, done in self._epochs.items())
+        return self._ended + sum(epochs)
+
     def _show(self) -> None:
         self._shown = time.monotonic()
-        epochs = (done / max(self._narrators[member].epochs, 1) for member, done in self._epochs.items())
-        done = self._ended + sum(epochs)
+        done = self._done
         training = len(self._epochs)
         words = f"{self._counts}, {training} training, {self._runs - self._ended - training} left"
         if self._sink.is_terminal:
@@ -114,10 +121,10 @@ class Members(Observer):
             self._sink.lines([words + self._time_left(done)])
 
     def _time_left(self, done: float) -> str:
-        gained = done - self._before
-        if gained <= 0:
+        begun, before = self._first or (self._shown, done)  # loading and the first steps take longer
+        if done <= before:
             return ""
-        seconds = (self._shown - self._begun) * (self._runs - done) / gained
+        seconds = (self._shown - begun) * (self._runs - done) / (done - before)
         return (
             f", about {seconds / 60:.0f} minutes to go"
             if seconds >= 100

@@ -1,20 +1,33 @@
-"""One line an epoch for a stack of more members than anyone wants to read about one by one."""
+"""How the members of a stack stand together: a line an epoch, and what the live bar says of them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from statistics import fmean
 
 from trainrun.events import EpochEnded, Event, FitEnded, FitStarted
 from trainrun.report.summary import spread
 
 
 class StackLines:
-    """Gathers the members' epochs, and says a line once all that still train have ended it."""
+    """Gathers the members' epochs, and says a line once all that still train have ended it.
 
-    def __init__(self) -> None:
+    Args:
+        past: the members' monitored values, epoch by epoch, of the epochs before they continue.
+
+    Attributes:
+        epochs: the most that any will train.
+        epoch: the last that all who train have ended.
+        counts: how many trained in it, had stopped, had diverged.
+        course: the mean monitored value of each epoch, NaN where none is finite.
+    """
+
+    def __init__(self, past: Sequence[Sequence[float]] = ()) -> None:
+        self.course = [_mean(values) for values in zip(*past, strict=False)]
         self.epochs = 0
-        self.epoch = 0
-        self.values = ""
+        self.epoch = len(self.course)
+        self.counts = ""
         self._ended: list[FitEnded] = []
         self._reached: dict[int, int] = {}  # the last epoch of each member that trains
         self._monitored: dict[int, dict[int, float]] = {}  # of the epochs that not all have ended, by member
@@ -46,7 +59,12 @@ class StackLines:
             f"{before.count('complete')} stopped",
             f"{before.count('diverged')} diverged",
         ]
+        self.counts = ", ".join(count for count in counts if not count.startswith("0 "))
+        self.course.append(_mean(values))
         finite = [value for value in values if math.isfinite(value)]
-        self.values = f"{self._monitor}: {spread(finite, 5) if finite else 'nan'}"
-        told = ", ".join(count for count in counts if not count.startswith("0 "))
-        return f"Epoch {self.epoch}/{self.epochs} - {told} - {self.values}"
+        told = f"{self._monitor}: {spread(finite, 5) if finite else 'nan'}"
+        return f"Epoch {self.epoch}/{self.epochs} - {self.counts} - {told}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean([value for value in values if math.isfinite(value)] or [math.nan])

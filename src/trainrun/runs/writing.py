@@ -97,6 +97,11 @@ class RunWriter:
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
 
+    @property
+    def monitored(self) -> list[float]:
+        """The monitored value of each epoch so far, those before it continued too."""
+        return [epoch.monitored for epoch in self._history.epochs()] if self._history else []
+
     def snapshot(self) -> Snapshot:
         """What the run's files are to be written anew from, for its checkpoint; once it has started."""
         assert self._history, "FitStarted comes first"
