@@ -152,10 +152,10 @@ def test_a_full_disk_behind_the_console_stops_nothing(tmp_path):
     assert Run(writers[0].paths.directory).status == "complete"
 
 
-def on_a_terminal(writers: list[RunWriter]) -> str:
+def on_a_terminal(writers: list[RunWriter], events: Sequence[Event] = ()) -> str:
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as stream:
-        watch(Console("auto", stream), writers, side_by_side(len(writers)))
+        watch(Console("auto", stream), writers, events or side_by_side(len(writers)))
     chunks = []
     with suppress(OSError):  # the end of a terminal is an error on Linux
         while chunk := os.read(ours, 1 << 16):
@@ -172,6 +172,38 @@ def test_on_a_terminal_there_is_a_bar_beside_the_lines(tmp_path, monkeypatch, me
     assert "/9" in text
     assert "Epoch 3" in text
     assert "Best epoch: 2" in text or "9 of 9 runs complete" in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "members", "told"),
+    [
+        (80, 1, r"3/9 .*left loss 0\.2500  val_loss 0\.50000  █▁▂  wait 1/10"),
+        (60, 1, r"3/9 .*left loss 0\.2500  val_loss 0\.50000  ▁█  wait 1/10"),
+        (80, 2, r"3/9 .*left 2 training  val_loss 1\.00000  █▁▂"),
+        (200, 9, r"3/9 .*left 9 training  val_loss 4\.50000  █▁▂"),
+    ],
+)
+def test_the_bar_says_how_a_run_or_a_stack_stands(tmp_path, monkeypatch, columns, members, told):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = re.sub(r"\x1b\[[\d;?]*\w", "", on_a_terminal(make_writers(tmp_path, members)))
+    assert re.search(told, text)
+
+
+def test_the_bar_starts_where_a_run_continues(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    (writer,) = make_writers(tmp_path, 1)
+    started, first, second, third, end = story()
+    for event in (started, first, second):
+        writer.handle(event)
+    snapshot = writer.snapshot()
+    writer.begin({}, device="cpu", threads=1, snapshot=snapshot)
+    text = on_a_terminal([writer], [started, third, end])
+    assert "0/9" not in text
+    assert text.index("2/9") < text.index("3/9 ")
+    assert "█▁▂" in text, "the spark line knows the epochs before"
 
 
 @pytest.mark.parametrize(("variable", "value"), [("TERM", "dumb"), ("TERM", "")])

@@ -52,6 +52,21 @@ def test_a_line_counts_the_trained_the_training_and_the_time_left(tmp_path, monk
     )
 
 
+def test_the_time_left_is_by_the_epochs_not_by_what_came_before_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(members, "_SECONDS_BETWEEN_LINES", 0.0)
+    writers = make_writers(tmp_path, 2)
+    page = io.StringIO()
+    progress = Members(page)
+    progress.expect(2)
+    progress._begun -= 1000  # spent on loading
+    progress.begin(writers)
+    for event in side_by_side(2):
+        progress.handle(event)
+    estimates = [line for line in page.getvalue().splitlines() if "about" in line]
+    assert estimates
+    assert all(line.endswith("about 0 s to go") for line in estimates)
+
+
 def test_what_there_is_to_note_is_said_once(tmp_path):
     page = io.StringIO()
     watched(tmp_path, page, notes=["Filled 3 missing values", "Differs from another: epochs: 1 -> 2"])

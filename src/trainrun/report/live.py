@@ -20,9 +20,10 @@ from rich.text import Text
 
 _REFRESH_SECONDS = 0.1
 _WIDE = 100  # characters of a terminal
+_BAR = 20  # characters
 _LEVELS = "▁▂▃▄▅▆▇█"
 _LONGEST_COURSE = 30  # epochs that a spark line shows
-_OTHERS = len("0:00:00 left") + len("  ") * 2 + 4  # characters beside counts, bar, words and the spark line
+_OTHERS = len("00:00 left") + len("  ") * 2 + 3  # characters beside counts, bar, words and the spark line
 
 
 class LiveBar:
@@ -37,12 +38,13 @@ class LiveBar:
 
     def __init__(self, stream: TextIO, total: int, *, done: int = 0, percent: bool = False) -> None:
         self._console = Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
-        bar = 20 if self._console.width >= _WIDE else 10
-        self._room = self._console.width - bar - len("100%" if percent else f"{total}/{total}") - _OTHERS
+        wide = self._console.width >= _WIDE  # where it is not, the words have the bar's room
+        counts = len("100%" if percent else f"{total}/{total}")
+        self._room = self._console.width - counts - (_BAR + 1 if wide else 0) - _OTHERS
         self._progress = Progress(
             TaskProgressColumn() if percent else MofNCompleteColumn(),
-            BarColumn(bar_width=bar),
-            TimeRemainingColumn(),
+            *([BarColumn(_BAR)] if wide else []),
+            TimeRemainingColumn(compact=True),
             "left",
             TextColumn("{task.fields[values]}", markup=False),
             console=self._console,
