@@ -21,9 +21,13 @@
 
   // Each curve is three series, so that uPlot can fill the band between its lowest and highest runs.
   function table(panel, positive) {
-    const last = panel.curves.reduce((most, curve) => (curve.epochs.length > most.length ? curve.epochs : most), []);
-    const fit = (values) => last.map((_, i) => (values[i] > 0 || !positive ? values[i] ?? null : null));
-    return [last, ...panel.curves.flatMap((curve) => [curve.middle, curve.low, curve.high].map(fit))];
+    const epochs = [...new Set(panel.curves.flatMap((curve) => [...curve.epochs, ...curve.best.map(([epoch]) => epoch)]))];
+    epochs.sort((one, other) => one - other); // a best epoch may lie beyond where its curve ends
+    const fit = (curve, values) => {
+      const known = new Map(curve.epochs.map((epoch, i) => [epoch, values[i]]));
+      return epochs.map((epoch) => (positive && !(known.get(epoch) > 0) ? null : known.get(epoch) ?? null));
+    };
+    return [epochs, ...panel.curves.flatMap((curve) => [curve.middle, curve.low, curve.high].map((values) => fit(curve, values)))];
   }
 
   function series(curve) {
@@ -96,7 +100,7 @@
     const positive = panel.curves.every((curve) => curve.low.every((value) => value === null || value > 0));
     const log = on("log") && positive;
     const readout = place.parentElement.querySelector(".readout");
-    const last = Math.max(...panel.curves.map((curve) => curve.epochs.at(-1)));
+    const values = table(panel, log);
     const chart = new uPlot({
       width: width(place), height: HEIGHT, legend: { show: false }, axes: axes(), bands: bands(panel),
       padding: [10, 12, 0, 0],
@@ -108,8 +112,8 @@
         setCursor: [(chart) => read(chart, panel, readout)],
         setScale: [(chart, scale) => { if (scale === "x") follow(chart); }],
       },
-    }, table(panel, log), place);
-    return { chart, panel, place, last };
+    }, values, place);
+    return { chart, panel, place, last: values[0].at(-1) };
   }
 
   function width(place) { return print.matches ? PRINT_WIDTH : Math.max(place.clientWidth, 200); }

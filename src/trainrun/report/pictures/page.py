@@ -142,8 +142,8 @@ def _scales_table(found: Sequence[Sequence[Layer]]) -> Block:
         "layer",
         "config",
         "outputs × inputs",
-        "root mean square",
-        "× √inputs",
+        "scale",
+        "scale × √inputs",
         "largest",
         "exactly 0",
     ]
