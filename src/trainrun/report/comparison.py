@@ -77,7 +77,7 @@ def _results(comparison: Comparison, shown: Sequence[Standing]) -> Block:
     metrics = dict.fromkeys(name for one in shown for name in one.metrics(part))
     scores = [(part, metric) for metric in metrics]
     decisive = comparison.yardstick.metric
-    if metrics and part != "train" and decisive not in monitors:  # beside the others: how much was learned by heart
+    if metrics and part != "train" and decisive not in monitors:  # says how much was learned by heart
         scores.insert(0, ("train", decisive))
     facts: dict[str, Callable[[Standing], str]] = {
         "runs": _runs,
