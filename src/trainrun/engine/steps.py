@@ -112,14 +112,13 @@ class Steps:
         masks = self._masks.draw(len(batches))
         rows = zip(rates.unbind(), coefficients.unbind(), strict=True)
         for chosen_KB, dropped, (rate, numbers) in zip(batches, masks, rows, strict=True):
-            batch = self._feed.batch(chosen_KB)
-            output_KBC, activity_K = self._pass(batch, dropped)
+            output_KBC, activity_K = self._pass(chosen_KB, dropped)
             self._update(rate, numbers)
-            yield Taken(output_KBC[:, : batch.rows], self._probe(), activity_K)
+            yield Taken(output_KBC, self._probe(), activity_K)
 
-    def _pass(self, batch: Batch, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
-        """Forward and backward through the net and the penalties: outputs [K, B, C], activity penalty."""
-        stack, penalties = self._stack, self.penalties
+    def _pass(self, chosen_KB: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
+        """Forward and backward through the net and the penalties: real outputs, activity penalty."""
+        stack, penalties, batch = self._stack, self.penalties, self._feed.batch(chosen_KB)
         trace = self._network.forward(stack.layers, batch.x_KBI, _cut(masks, batch.x_KBI.shape[1]))
         delta_KBC = self._delta(trace.output_KBC, batch)
         by_hidden = activity_K = None
@@ -128,7 +127,7 @@ class Steps:
             activity_K = penalties.of_activity(trace.hidden, batch.rows)
         self._network.backward(stack.layers, stack.gradients, trace, delta_KBC, by_hidden)
         penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)
-        return trace.output_KBC, activity_K
+        return trace.output_KBC[:, : batch.rows], activity_K
 
     def _update(self, rate: Tensor, coefficients: Tensor) -> None:
         stack, penalties, optimizer = self._stack, self.penalties, self._plan.optimizer

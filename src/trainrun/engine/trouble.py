@@ -53,7 +53,7 @@ class Trouble:
                 not finite if one of them is not.
             batch_size: rows of a full batch.
         """
-        if not (torch.isfinite(loss_KB).all() & torch.isfinite(probes_TPK).all()):
+        if not torch.isfinite(loss_KB.sum() + probes_TPK.sum()):  # first what is quick; it may overflow, too
             bad_loss_KT = _by_step(~torch.isfinite(loss_KB), len(probes_TPK), batch_size)
             bad_block_KTP = (~torch.isfinite(probes_TPK)).permute(2, 0, 1).cpu().numpy()
             bad_KT = bad_loss_KT | bad_block_KTP.any(axis=2)
