@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from benchmarks.floor import Rates
 
 PACKAGES = ("trainrun", "torch", "numpy", "scikit-learn", "skorch", "lightning", "keras", "jax", "optax")
 
@@ -19,6 +23,7 @@ def describe_machine(device: str) -> dict[str, Any]:
         "gpu": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
         if device != "cpu"
         else None,
+        "rates": _rates(device) if device != "cpu" else None,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_before": os.getloadavg(),
@@ -36,6 +41,12 @@ def _processor() -> str:
         return f"{fields['model name'].strip()}, model {fields['model'].strip()}"
     except (OSError, KeyError):  # not Linux on x86
         return platform.processor() or platform.machine()
+
+
+def _rates(device: str) -> Rates:
+    """In a process of its own, as every measurement."""
+    command = [sys.executable, "-m", "benchmarks.floor", device]
+    return Rates(**json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
 
 
 def _version(package: str) -> str:

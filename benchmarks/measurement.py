@@ -31,7 +31,7 @@ def main() -> None:
         short = replace(work, epochs=1)
         list(_fits(contender, short, load(short, options.folder), range(options.seeds)))
     data = load(work, options.folder)
-    loaded_mib = _peak_mib()
+    loaded_mib = _peak_mib(options.device)
     seconds, compiling, accuracies = [], [], []
     for took, trained in _fits(contender, work, data, range(options.seeds)):
         seconds.append(took - trained.compile_seconds)
@@ -42,7 +42,7 @@ def main() -> None:
         "compile_seconds": compiling,
         "accuracy": sum(accuracies) / len(accuracies) if accuracies else None,
         "loaded_mib": loaded_mib,
-        "peak_mib": _peak_mib(),
+        "peak_mib": _peak_mib(options.device),
     }
     print(json.dumps(record), flush=True)
 
@@ -64,8 +64,12 @@ def _timed(fit: Callable[[], Trained]) -> tuple[float, Trained]:
     return time.perf_counter() - start, trained
 
 
-def _peak_mib() -> float:
-    """The most memory this process has had in use."""
+def _peak_mib(device: str) -> float:
+    """The most memory this process has had in use, of a GPU where it trains there."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 

@@ -9,13 +9,14 @@ from statistics import median
 from typing import Any
 
 from benchmarks.contenders import CONTENDERS
+from benchmarks.floor import Rates
 from benchmarks.startup import COMMANDS
 from benchmarks.summary import Record, summarise
 from benchmarks.works import Work
 
 _HEAD = (
     *("", "fit alone [s]", "a run [s]", "÷ trainrun", "÷ scikit-learn", "÷ products", "compiling [s]"),
-    *("whole process [s]", "valid. accuracy", "peak memory [MiB]"),
+    *("whole process [s]", "valid. accuracy", "peak memory [MiB]", "of the floor"),
 )
 
 
@@ -29,7 +30,9 @@ def write_results(
 ) -> None:
     """Write `path`.json with every measurement and `path`.md with the tables."""
     path.parent.mkdir(exist_ok=True)
-    tables = {(work, seeds): summarise(records, work.name, seeds, contenders) for work, seeds in tasks}
+    tables = {
+        (work, seeds): summarise(records, work, seeds, contenders, machine["rates"]) for work, seeds in tasks
+    }
     summary = [
         {"work": work.name, "seeds": seeds, **row} for (work, seeds), rows in tables.items() for row in rows
     ]
@@ -49,17 +52,25 @@ def _machine(machine: dict[str, Any]) -> str:
         "# Measured\n\n"
         f"{machine['gpu'] or machine['processor']}; {machine['cores']} cores, {machine['memory_gib']} GiB; "
         f"{machine['system']}; Python {machine['python']}; {versions}; commit {machine['commit']}. "
-        f"Load before the first measurement: {load:.2f}.{busy}\n\n"
+        f"Load before the first measurement: {load:.2f}.{busy}{_rates(machine['rates'])}\n\n"
         "Medians of the rounds, with the least and the most in brackets; README.md says what is measured."
     )
 
 
+def _rates(rates: Rates | None) -> str:
+    if rates is None:
+        return ""
+    return (
+        f" One large float32 product: {rates.operations / 1e12:.1f} Tflop/s; "
+        f"one large copy: {rates.bytes / 1e9:.0f} GB/s."
+    )
+
+
 def _work_table(work: Work, seeds: int, rows: Sequence[Record]) -> str:
-    lines = [
-        _line(_HEAD),
-        _line(["---", *["---:"] * (len(_HEAD) - 1)]),
-        *(_line(_cells(row, seeds)) for row in rows),
-    ]
+    table = [_cells(row, seeds) for row in rows]
+    filled = [column for column in zip(_HEAD, *table, strict=True) if any(column[1:])]
+    head, *body = zip(*filled, strict=True)
+    lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)]), *map(_line, body)]
     rounds = max(row["rounds"] for row in rows)
     heading = f"## {work.describe()}; {_count(seeds, 'seed')}; {_count(rounds, 'round')}"
     note = "\n\n\\* one after the other: two measured, the second counted for all further ones"
@@ -86,6 +97,7 @@ def _cells(row: Record, seeds: int) -> list[str]:
         _spread(row["whole"]) if row["whole"] else "",
         f"{row['accuracy']:.3f}" if row["accuracy"] else "",
         f"{row['peak_mib']:.0f}",
+        "{:.1%} ({})".format(*row["of_floor"]) if row["of_floor"] else "",
     ]
 
 

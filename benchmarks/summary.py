@@ -6,26 +6,32 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.floor import Rates, floor
 from benchmarks.rounds import seeds_trained
+from benchmarks.works import Work
 
 Record = dict[str, Any]
 
 
-def summarise(records: Sequence[Record], work: str, seeds: int, contenders: Sequence[str]) -> list[Record]:
+def summarise(
+    records: Sequence[Record], work: Work, seeds: int, contenders: Sequence[str], rates: Rates | None
+) -> list[Record]:
     """A row for each contender that was measured on a work: seconds for so many seeds, and ratios."""
     rows = [
-        _row(_of(records, work, contender, seeds), contender, seeds)
+        _row(_of(records, work.name, contender, seeds), contender, seeds)
         for contender in contenders
-        if _of(records, work, contender, seeds)
+        if _of(records, work.name, contender, seeds)
     ]
+    least = floor(work, seeds, rates) if rates else None
     fits = {row["contender"]: row["fit"][0] for row in rows if "fit" in row}
-    floor = min((fits[name] for name in ("products", "products1") if name in fits), default=None)
+    products = min((fits[name] for name in ("products", "products1") if name in fits), default=None)
     for row in rows:
         if "fit" in row:
             row["to_trainrun"] = _ratio(row["fit"][0], fits.get("trainrun"))
             row["to_trainrun_compiled"] = _ratio(row["fit"][0] + row["compile"], fits.get("trainrun"))
             row["to_sklearn"] = _ratio(row["fit"][0], fits.get("sklearn"))
-            row["to_products"] = _ratio(row["fit"][0], floor)
+            row["to_products"] = _ratio(row["fit"][0], products)
+            row["of_floor"] = (least.seconds / row["fit"][0], least.bound) if least else None
     return rows
 
 

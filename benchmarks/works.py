@@ -39,6 +39,8 @@ class Work:
     Attributes:
         name: for the command line and for files.
         hidden: widths of the hidden layers, ReLU each.
+        rows: for training and for validation.
+        inputs: columns.
         seeds: how many seeds are trained, one table each.
         threads: what is quickest for a library that trains one net; None is its own choice.
         make: draws or reads the data.
@@ -49,14 +51,17 @@ class Work:
     hidden: tuple[int, ...]
     batch_size: int
     epochs: int
+    rows: tuple[int, int]
+    inputs: int
     seeds: tuple[int, ...]
     make: Callable[[], Data]
     threads: int | None = None
     device: str = "cpu"
 
-    def widths(self, data: Data) -> tuple[int, ...]:
+    @property
+    def widths(self) -> tuple[int, ...]:
         """Inputs, hidden widths, outputs."""
-        return (data.x_train.shape[1], *self.hidden, CLASSES)
+        return (self.inputs, *self.hidden, CLASSES)
 
     def describe(self) -> str:
         """In words, for a heading."""
@@ -155,9 +160,37 @@ def _idx(name: str, header: int) -> np.ndarray:
 WORKS = {
     work.name: work
     for work in (
-        Work("digits", (64, 64), batch_size=32, epochs=30, seeds=(1, 20, 40), make=_digits, threads=1),
-        Work("mnist", (256, 128), batch_size=128, epochs=3, seeds=(1, 20), make=_mnist),
-        Work("synthetic", (256, 256, 256), batch_size=256, epochs=5, seeds=(1, 20), make=_synthetic),
+        Work(
+            "digits",
+            hidden=(64, 64),
+            batch_size=32,
+            epochs=30,
+            rows=(1437, 360),
+            inputs=64,
+            seeds=(1, 20, 40),
+            make=_digits,
+            threads=1,
+        ),
+        Work(
+            "mnist",
+            hidden=(256, 128),
+            batch_size=128,
+            epochs=3,
+            rows=(60_000, 10_000),
+            inputs=784,
+            seeds=(1, 20),
+            make=_mnist,
+        ),
+        Work(
+            "synthetic",
+            hidden=(256, 256, 256),
+            batch_size=256,
+            epochs=5,
+            rows=(20_000, 4_000),
+            inputs=100,
+            seeds=(1, 20),
+            make=_synthetic,
+        ),
     )
 }
 

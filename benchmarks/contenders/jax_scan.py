@@ -62,7 +62,7 @@ def _training(work: Work, data: Data) -> Any:
 
     def train(key: jax.Array, data: Data) -> Any:
         start_key, key = jax.random.split(key)
-        layers = _start(start_key, work.widths(data))
+        layers = _start(start_key, work.widths)
         state = layers, optimizer.init(layers)
         _, history = jax.lax.scan(lambda s, k: epoch(s, k, data), state, jax.random.split(key, work.epochs))
         return history

@@ -1,7 +1,8 @@
 """The floor: the matrix products of the work alone, all seeds as one stack of matrices.
 
 Forward, weight-gradient and input-gradient products of every step, and the forward products of every
-validation; no activation, no loss, no optimizer, no shuffling. Nothing is learned: there is no accuracy.
+validation; no activation, no loss, no optimizer, no shuffling. Nothing is learned: there is no accuracy. On a
+GPU a step's products are replayed from a graph, so that starting them does not count.
 
 Shape suffixes: K seeds, B rows, I inputs, O outputs of a layer.
 """
@@ -23,7 +24,7 @@ def train_together(work: Work, data: Data, seeds: Sequence[int]) -> Trained:
     """Do every product that training one net for each seed takes."""
     layers = [
         (torch.randn(len(seeds), i, o, device=work.device), torch.zeros(len(seeds), 1, o, device=work.device))
-        for i, o in pairwise(work.widths(data))
+        for i, o in pairwise(work.widths)
     ]
     train = _batches(_train_step, layers, len(data.x_train), work.batch_size)
     valid = _batches(_forward, layers, len(data.x_valid), VALIDATION_ROWS)
@@ -38,8 +39,24 @@ def train_together(work: Work, data: Data, seeds: Sequence[int]) -> Trained:
 def _batches(step: Callable, layers: list, rows: int, batch_size: int) -> list[Callable[[], None]]:
     """The steps of an epoch, each bound to buffers of its size."""
     whole, rest = divmod(rows, batch_size)
-    steps = [step(layers, batch_size)] * whole
-    return steps + ([step(layers, rest)] if rest else [])
+    steps = [_started_at_once(step(layers, batch_size), layers)] * whole
+    return steps + ([_started_at_once(step(layers, rest), layers)] if rest else [])
+
+
+def _started_at_once(products: Callable[[], None], layers: list) -> Callable[[], None]:
+    if layers[0][0].device.type == "cpu":
+        return products
+    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # the library sets itself up before it is recorded
+        products()
+    with torch.cuda.graph(graph, stream=stream):
+        products()
+
+    def replay(buffers_of: object = products) -> None:  # the graph works on them and does not keep them
+        graph.replay()
+
+    return replay
 
 
 def _forward(layers: list[tuple[Tensor, Tensor]], rows: int) -> Callable[[], None]:

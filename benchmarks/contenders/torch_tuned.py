@@ -25,7 +25,7 @@ def train_together(work: Work, data: Data, seeds: Sequence[int]) -> Trained:
     """Train one net for each seed, side by side."""
     torch.manual_seed(seeds[0])
     x_train, y_train, x_valid, y_valid = (torch.from_numpy(part).to(work.device) for part in data)
-    layers = _start(work.widths(data), len(seeds), work.device)
+    layers = _start(work.widths, len(seeds), work.device)
     optimizer = torch.optim.Adam([p for layer in layers for p in layer], lr=LEARNING_RATE, fused=True)
     for _ in range(work.epochs):
         order_KN = torch.stack([torch.randperm(len(x_train), device=work.device) for _ in seeds])
