@@ -23,16 +23,17 @@ def printed(section: str, kind: str = "bash") -> list[str]:
 
 def write_configs(folder: Path, **epochs: int) -> Path:
     """A folder with `configs/`, one by each name, that trains for so many epochs."""
-    (folder / "configs").mkdir(parents=True)
+    (folder / "configs").mkdir(parents=True, exist_ok=True)
     for name, count in epochs.items():
         (folder / "configs" / f"{name}.yaml").write_text(_CONFIG.format(epochs=count))
     return folder
 
 
-def undisturbed(folder: Path, **epochs: int) -> Path:
-    """The folder of runs that nothing has disturbed, four seeds of each config as on the page."""
-    configs = sorted(write_configs(folder, **epochs).glob("configs/*"))
-    command = ["trainrun", "fit", *configs, "--seeds", "4", "--progress", "none"]
+def undisturbed(folder: Path, seeds: int = 4, **epochs: int) -> Path:
+    """The folder of runs that nothing has disturbed; as many seeds of each config as on the page."""
+    write_configs(folder, **epochs)
+    configs = [f"configs/{name}.yaml" for name in epochs]
+    command = ["trainrun", "fit", *configs, "--seeds", str(seeds), "--progress", "none"]
     subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     return folder / "runs"
 

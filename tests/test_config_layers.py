@@ -124,6 +124,13 @@ def test_an_unreadable_base(tmp_path, base, problem):
     assert problems_of(tmp_path, "data: digits\nextends: base.yaml\n") == [problem]
 
 
+def test_a_base_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "base.yaml")
+    assert problems_of(tmp_path, "data: digits\nextends: base.yaml\n") == [
+        "a.yaml:2:1: extends: base.yaml: cannot be read: not a regular file"
+    ]
+
+
 def test_a_base_that_is_a_circle_of_links(tmp_path):
     (tmp_path / "base.yaml").symlink_to(tmp_path / "base.yaml")
     (problem,) = problems_of(tmp_path, "data: digits\nextends: base.yaml\n")

@@ -1,6 +1,7 @@
 """Data that cannot be used is refused in words, with its place, and never with a traceback."""
 
 import io
+import os
 import pickle
 import struct
 import zipfile
@@ -174,11 +175,15 @@ def test_damaged_gzip(tmp_path, name, damage):
         ("path", "tabel.csv", r"data.path: .*tabel.csv: there is no such file; did you mean 'table.csv'\?"),
         ("path", "none/t.csv", r"data.path: .*: there is no such file \(nor the folder"),
         ("path", "folder.csv", "data.path: .*: is a folder; name a file in it"),
+        ("path", "pipe.csv", "data.path: .*: is a pipe or a device; save what comes out of it as a file"),
+        ("valid", "zero.csv", "data.valid: .*: is a pipe or a device; save what comes out of it as a file"),
         ("test", "tabel.csv", "data.test: .*tabel.csv: there is no such file"),
     ],
 )
 def test_a_file_that_is_not_there(tmp_path, key, name, message):
     (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
     path = table(tmp_path / "table.csv", {"a": [1, 2, 3, 4], "y": [0, 1, 0, 1]})
     keys = {"path": path, "target": "y", "split": {"test": 0, "valid": 1}} | {key: tmp_path / name}
     with pytest.raises(DataMissingError, match=message):

@@ -78,7 +78,7 @@ def test_a_pipe_in_the_place_of_a_config_keeps_nobody_waiting(mine):
     config.unlink()
     os.mkfifo(config)
     done = trainrun_("fit", "net.yaml", cwd=mine, code=4)
-    assert "config.yaml: is not a regular file" in done.stderr
+    assert "config.yaml: cannot be read: not a regular file" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_events_of_any_kind_are_no_trouble(tmp_path, line):
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_an_unterminated_last_line_is_dropped(tmp_path, cut):
     run = make_run(tmp_path, "net-0123abcd/seed-0")
-    rows = [{"epoch": 1, "name": "a\u2028b"}, {"epoch": 2, "name": "c"}]
+    rows = [{"epoch": 1, "a\u2028b": 1.5}, {"epoch": 2, "c": None}]
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     last = len(content.splitlines(keepends=True)[-1])
     run.paths.metrics.write_bytes(content[: -min(cut, last)])

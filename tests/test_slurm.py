@@ -20,7 +20,7 @@ from waiting import wait_until
 
 pytestmark = pytest.mark.slurm
 
-EPOCHS = {"a": 160, "b": 140, "long": 700}
+EPOCHS = {"a": 160, "b": 140, "long": 1000}
 Scenario = Callable[[Cluster, Path], None]
 
 
@@ -45,13 +45,14 @@ def a_preemption(cluster: Cluster, folder: Path) -> None:
 def a_signal_ahead_of_the_limit(cluster: Cluster, folder: Path) -> None:
     # Slurm looks at limits every half minute from its start: some seconds after this.
     wait_until(lambda: cluster.age > 18, "Slurm to be about to look at limits", 60)
-    array = submit(cluster, folder, ["long"], "--array=1", "--time=1", "--signal=TERM@60")
+    options = ("--array=1", "--time=1", "--signal=TERM@60")
+    array = submit(cluster, folder, ["long"], *options, more="--seeds 1")
     assert restarts(cluster.wait_for(array)) >= 1
     assert reasons(folder / "runs") <= {"SIGTERM"}
 
 
 def a_time_limit_of_its_own(cluster: Cluster, folder: Path) -> None:
-    array = submit(cluster, folder, ["long"], "--array=1", more="--time-limit 10s")
+    array = submit(cluster, folder, ["long"], "--array=1", more="--seeds 1 --time-limit 8s")
     assert restarts(cluster.wait_for(array)) >= 1
     assert reasons(folder / "runs") == {"time limit"}
 
@@ -78,7 +79,9 @@ SCENARIOS = (
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> Path:
-    return undisturbed(tmp_path_factory.mktemp("undisturbed"), **EPOCHS)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    undisturbed(folder, a=EPOCHS["a"], b=EPOCHS["b"])
+    return undisturbed(folder, seeds=1, long=EPOCHS["long"])
 
 
 @pytest.fixture(scope="module")

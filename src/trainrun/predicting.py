@@ -46,7 +46,7 @@ class TrainedRun:
     @cached_property
     def config(self) -> Config:
         """The resolved config."""
-        return load_config(self.run.paths.config)
+        return self.run.config
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -163,7 +163,7 @@ class Gathering:
     def _saved(self, name: str) -> Contender:
         found = resolve(name, self._question.runs, identify_file)
         file = found[0].paths.config
-        config = load_config(file)
+        config = found[0].config
         directories = {_seed(run): run.paths.directory for run in found}
         try:
             known = self._digested(config)
@@ -215,4 +215,4 @@ def _labels(contenders: Sequence[Contender]) -> Iterator[str]:
 
 def _seed(run: Run) -> int:
     """A run's seed; one whose directory was renamed still says it in its config."""
-    return load_config(run.paths.config).seed if run.seed is None else run.seed
+    return run.config.seed if run.seed is None else run.seed

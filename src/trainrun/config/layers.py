@@ -89,6 +89,8 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
         mark: where another config names it; None for the first.
     """
     try:
+        if mark and (path.is_fifo() or path.is_char_device()):  # nobody is at its other end
+            raise OSError("not a regular file")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:

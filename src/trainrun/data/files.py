@@ -43,11 +43,13 @@ def reading(place: str, path: Path) -> Iterator[None]:
     """Say what hinders reading `path`.
 
     Raises:
-        DataMissingError: the file is not there, or is not a file that may be read.
+        DataMissingError: the file is not there, or is not a file that may be read, and read again.
         DataError: it is damaged.
         StorageError: the disk fails.
     """
     try:
+        if path.is_fifo() or path.is_char_device():
+            raise DataMissingError(f"{place}: is a pipe or a device; save what comes out of it as a file")
         yield
     except FileNotFoundError:
         raise DataMissingError(f"{place}: there is no such file{_near_file(path)}") from None

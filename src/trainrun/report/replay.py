@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from trainrun.config import Config, load_config
+from trainrun.config import Config
 from trainrun.errors import printable
 from trainrun.replaying import Replay, Stop, replay
 from trainrun.report.tables import records_json, render, text_table
@@ -45,7 +45,7 @@ class _Group:
 
 
 def _replayed(runs: Sequence[Run], patiences: Sequence[int]) -> _Group:
-    config = load_config(runs[0].paths.config)
+    config = runs[0].config
     return _Group(runs, config, replay(runs, config, patiences))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal
 
-from trainrun.config import Config, load_config
+from trainrun.config import Config
 from trainrun.config.identity import changes
 from trainrun.config.rendering import plain
 from trainrun.errors import TrainrunError, printable
@@ -66,7 +66,7 @@ def _record(run: Run) -> dict[str, Any]:
 
 def _config(run: Run) -> Config | None:
     try:
-        return load_config(run.paths.config)
+        return run.config
     except TrainrunError:
         return None
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from trainrun.config import Config, load_config
+from trainrun.config import Config
 from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
-from trainrun.errors import DifferentRunError, StorageError, TrainrunError, printable
+from trainrun.errors import DifferentRunError, TrainrunError, printable
 from trainrun.runs.naming import newest
 from trainrun.runs.paths import RunPaths, groups, seeds, split_group
-from trainrun.runs.reading import Run
+from trainrun.runs.reading import Run, saved_config
 
 DIFFERS = "Differs from"  # how the note on a new config begins
 
@@ -23,10 +24,10 @@ def require_same(paths: RunPaths, config: Config) -> None:
     """
     shown = printable(str(paths.directory))
     for place in (paths.group_config, paths.config):
-        if not place.exists():
+        if not os.path.lexists(place):
             continue
         try:
-            found = differences(_saved_config(place), config)
+            found = differences(saved_config(place), config)
         except TrainrunError as error:
             raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
         if found:
@@ -60,16 +61,10 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     if before is None:
         return None
     try:
-        found = differences(_saved_config(before.paths.config), config)
+        found = differences(before.config, config)
     except TrainrunError:
         return None  # a directory nobody can read is no reason not to train
     return f"{DIFFERS} {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
-
-
-def _saved_config(place: Path) -> Config:
-    if not place.is_file():  # opening a pipe would wait for its writer
-        raise StorageError(f"{printable(str(place))}: is not a regular file")
-    return load_config(place)
 
 
 def _changes(found: list[tuple[str, object, object]]) -> str:

@@ -129,7 +129,7 @@ def groups(runs: Path) -> Iterator[Path]:
         entries = list(runs.iterdir())
     except OSError:
         return
-    yield from (entry for entry in entries if split_group(entry.name)[1] and entry.is_dir())
+    yield from (entry for entry in entries if split_group(entry.name)[1] and _is_folder(entry))
 
 
 def seeds(group: Path) -> list[Path]:
@@ -139,9 +139,16 @@ def seeds(group: Path) -> list[Path]:
     except OSError:
         return []
     found = [
-        (seed, entry) for entry in entries if (seed := seed_of(entry.name)) is not None and entry.is_dir()
+        (seed, entry) for entry in entries if (seed := seed_of(entry.name)) is not None and _is_folder(entry)
     ]
     return [entry for _, entry in sorted(found)]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # in a folder that may be listed but not entered
+        return False
 
 
 def split_group(directory_name: str) -> tuple[str, str]:

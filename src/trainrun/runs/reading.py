@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainrun.errors import StorageError, printable
-from trainrun.events import PARTS
-from trainrun.runs.files import read_bytes
+from trainrun.runs.files import explained, read_bytes
 from trainrun.runs.paths import RunPaths, groups, seed_of, seeds, split_group
+from trainrun.runs.results import read_result
+
+if TYPE_CHECKING:
+    from trainrun.config import Config
 
 Status = Literal["complete", "diverged", "interrupted", "unreadable"]
-_COUNTS = ("best_epoch", "epochs", "steps", "parameters", "zero_weights")
+_YEARS = range(1970, 9999)
+_LONGEST_EPOCH = 2**13  # bytes of a line of metrics.jsonl
+_LONGEST_WORD = 100  # characters of what is one word
 
 
 @dataclass(frozen=True)
@@ -56,26 +62,28 @@ class Run:
         return printable(self.paths.label)
 
     @cached_property
+    def config(self) -> Config:
+        """The resolved config; raises as `saved_config` does."""
+        return saved_config(self.paths.config)
+
+    @cached_property
     def result(self) -> dict[str, Any] | None:
         """What came out, as in result.json; None while there is none that can be read."""
-        try:
-            return _checked(json.loads(read_bytes(self.paths.result)))
-        except (OSError, ValueError, TypeError, OverflowError, KeyError, RecursionError):
-            return None
+        return read_result(self.paths.result)
 
     @property
     def status(self) -> Status:
         """How far it came; `unreadable` where result.json is not what a run writes."""
         if self.result:
             return "complete" if self.result["status"] == "complete" else "diverged"
-        return "unreadable" if self.paths.result.exists() else "interrupted"
+        return "unreadable" if os.path.lexists(self.paths.result) else "interrupted"
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """The epochs, in order; a last line that a kill tore off is left out.
 
         Raises:
-            StorageError: the file cannot be read, or another line is not JSON.
+            StorageError: the file cannot be read, or another line is not JSON, or too long for an epoch.
         """
         path = self.paths.metrics
         try:
@@ -84,7 +92,7 @@ class Run:
             return []
         except OSError as error:
             raise StorageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
-        rows = [_row(line) for line in lines]
+        rows = [_epoch(line) for line in lines]
         if None in rows:
             raise StorageError(f"{printable(str(path))}:{rows.index(None) + 1}: not a line that a run writes")
         return [row for row in rows if row is not None]
@@ -101,25 +109,25 @@ class Run:
             time = datetime.fromisoformat(str(self._last("start").get("time")))
         except ValueError:
             return None
-        return time if time.tzinfo else None  # times without a zone cannot be put in order with ours
+        # Times without a zone cannot be put in order with ours; another zone may not have those at the
+        # ends of the calendar.
+        return time if time.tzinfo and time.year in _YEARS else None
 
     @property
     def seconds(self) -> float | None:
         """How long it trained."""
         seconds = self._last("end").get("seconds")
-        return float(seconds) if isinstance(seconds, int | float) and abs(seconds) < math.inf else None
+        return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 2**63 else None
 
     @property
     def device(self) -> str | None:
         """What it was last begun on, such as `cpu` or `cuda:0`."""
-        device = self._last("start").get("device")
-        return device if isinstance(device, str) else None
+        return _word(self._last("start").get("device"))
 
     @property
     def monitor(self) -> str | None:
         """The name of the monitored value."""
-        monitor = self._last("end").get("monitor")
-        return monitor if isinstance(monitor, str) else None
+        return _word(self._last("end").get("monitor"))
 
     @property
     def monitored(self) -> float | None:
@@ -132,6 +140,20 @@ class Run:
 
     def _last(self, kind: str) -> dict[str, Any]:
         return next((event for event in reversed(self.events) if event.get("event") == kind), {})
+
+
+def saved_config(path: Path) -> Config:
+    """The config that a run has saved.
+
+    Raises:
+        StorageError: it is a link, a pipe or a folder, or may not be read.
+        ConfigError: it is not there or not valid.
+    """
+    from trainrun.config import load_config
+
+    with explained(path, "be read"), suppress(FileNotFoundError):
+        read_bytes(path)  # which follows no link and waits for no pipe
+    return load_config(path)
 
 
 def find_runs(runs: Path) -> list[Run]:
@@ -160,32 +182,17 @@ def _whole_lines(path: Path) -> list[bytes]:
     return read_bytes(path).split(b"\n")[:-1]
 
 
+def _epoch(line: bytes) -> dict[str, Any] | None:
+    return _row(line) if len(line) <= _LONGEST_EPOCH else None
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
+
+
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
-
-
-def _checked(result: Any) -> dict[str, Any]:
-    if result["status"] not in ("complete", "diverged") or not isinstance(result["stopped_by"], str):
-        raise ValueError("no such status")
-    counts = {key: None if result[key] is None else int(result[key]) for key in _COUNTS}
-    if any(count is not None and not 0 <= count < 2**63 for count in counts.values()):
-        raise ValueError("a count out of range")
-    parts = {part: _checked_values(result[part]) for part in PARTS}
-    confusion = {"confusion": _checked_confusion(result["confusion"])} if "confusion" in result else {}
-    return {"status": result["status"], "stopped_by": result["stopped_by"]} | counts | parts | confusion
-
-
-def _checked_values(values: Any) -> dict[str, float | None] | None:
-    if values is None:
-        return None
-    return {str(name): None if value is None else float(value) for name, value in dict(values).items()}
-
-
-def _checked_confusion(matrices: Any) -> dict[str, list[list[int]]]:
-    return {
-        part: [[int(count) for count in row] for row in matrices[part]] for part in PARTS if part in matrices
-    }

@@ -1,0 +1,63 @@
+"""What result.json may hold: whatever a run would not have written is taken for no result."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from trainrun.events import PARTS
+from trainrun.runs.files import read_bytes
+
+_LARGEST = 2**20  # bytes: confusion matrices are most of it, and end at 50 classes
+_MOST_VALUES = 50  # of a part: there are not as many metrics
+_COUNTS = ("best_epoch", "epochs", "steps", "parameters", "zero_weights")
+_STATUSES = ("complete", "diverged")
+_ENDINGS = ("epochs", "early_stopping", "non_finite")
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """The result in a file; None where there is none that a run would write."""
+    try:
+        return _checked(json.loads(read_bytes(path, _LARGEST)))
+    except (OSError, ValueError, TypeError, OverflowError, KeyError, RecursionError):
+        return None
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    if found["status"] not in _STATUSES or found["stopped_by"] not in _ENDINGS:
+        raise ValueError("no such status or ending")
+    words = {key: found[key] for key in ("status", "stopped_by")}
+    counts: dict[str, Any] = {key: _count(found[key]) for key in _COUNTS if key != "best_epoch"}
+    best = None if found["best_epoch"] is None else _count(found["best_epoch"])
+    parts = {part: _values(found[part]) for part in PARTS}
+    confusion = {"confusion": _matrices(found["confusion"])} if "confusion" in found else {}
+    return words | {"best_epoch": best} | counts | parts | confusion
+
+
+def _count(found: Any) -> int:
+    count = int(found)
+    if not 0 <= count < 2**63:
+        raise ValueError("a count out of range")
+    return count
+
+
+def _values(found: Any) -> dict[str, float | None] | None:
+    if found is None:
+        return None
+    values = {str(name): None if value is None else float(value) for name, value in dict(found).items()}
+    if len(values) > _MOST_VALUES:
+        raise ValueError("more values than there are metrics")
+    return {
+        name: value if value is not None and math.isfinite(value) else None for name, value in values.items()
+    }
+
+
+def _matrices(found: Any) -> dict[str, list[list[int]]]:
+    matrices = {
+        part: [[_count(cell) for cell in row] for row in found[part]] for part in PARTS if part in found
+    }
+    if any(len(row) != len(matrix) for matrix in matrices.values() for row in matrix):
+        raise ValueError("a matrix that is not square")
+    return matrices
