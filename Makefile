@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 DEV := .venv/.ready-dev
-CODE := src tests benchmarks
+CODE := src tests benchmarks configs
 TESTS ?=
 FAULTS ?= full
 

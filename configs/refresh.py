@@ -10,17 +10,17 @@ import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
-_ANSWERED = re.compile(r"```console\n\$ (trainrun [^\n]+)\n```\n\n```\n[^`]*```\n")
+_ANSWERED = re.compile(r"```console\n((?:\$ trainrun [^\n]+\n)+)```\n\n```\n[^`]*```\n")
 
 
-def answer(command: str) -> str:
-    """A command, and below it what it prints in a folder of runs of its own."""
+def answer(commands: str) -> str:
+    """Commands, each after a dollar, and below them what they print in a folder of runs of their own."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with tempfile.TemporaryDirectory() as runs:
         environment = {**os.environ, "PATH": path, "TRAINRUN_RUNS": runs}
-        words = ["bash", "-c", command]  # names in braces are bash's to spell out
-        done = subprocess.run(words, cwd=_ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return f"```console\n$ {command}\n```\n\n```\n{done.stdout}```\n"
+        script = ["bash", "-ec", commands.replace("$ ", "")]  # names in braces are bash's to spell out
+        printed = subprocess.check_output(script, cwd=_ROOT, env=environment, text=True)
+    return f"```console\n{commands}```\n\n```\n{printed}```\n"
 
 
 if __name__ == "__main__":
