@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import numpy as np
 from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
 from trainrun.data import Preprocessing, Table, as_table, digests, read_table
-from trainrun.errors import StorageError, UsageError, printable
+from trainrun.errors import DataError, StorageError, UsageError, printable
 from trainrun.objective import make_objective
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainrun.engine.saved import SavedNet
+
+
+_LARGEST_HEADER = 2**20  # bytes, of a file of weights
 
 
 class TrainedRun:
@@ -52,11 +57,13 @@ class TrainedRun:
     def preprocessing(self) -> Preprocessing:
         """What turns raw rows into what the net sees."""
         path = self.run.paths.preprocessing
+        shown = printable(str(path))
         try:
-            saved = json.loads(read_bytes(path))
+            return Preprocessing.from_json(json.loads(read_bytes(path)))
+        except DataError as error:
+            raise DataError(f"{shown}: {error}") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise StorageError(f"{printable(str(path))}: cannot be read: {error}") from error
-        return Preprocessing.from_json(saved)
+            raise StorageError(f"{shown}: cannot be read: {printable(str(error))}") from error
 
     def predict(self, rows: Any) -> np.ndarray:
         """Label names (text) [N], or numbers in the target's units (float64) [N], row for row.
@@ -104,11 +111,26 @@ class TrainedRun:
 
         from trainrun.engine.saved import SavedNet
 
-        path = self.run.paths.weights
+        path, shapes = self.run.paths.weights, self._shapes()
+        shown, numbers = printable(str(path)), sum(map(math.prod, shapes.values()))
         try:
-            return SavedNet(load(read_bytes(path)), self.config.activation)
-        except (OSError, SafetensorError) as error:
-            raise StorageError(f"{printable(str(path))}: cannot be read: {error}") from error
+            weights = load(read_bytes(path, largest=4 * numbers + _LARGEST_HEADER))
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise StorageError(f"{shown}: cannot be read: {printable(str(error))}") from error
+        if {name: array.shape for name, array in weights.items()} != shapes or any(
+            array.dtype != np.float32 for array in weights.values()
+        ):
+            raise StorageError(f"{shown}: its weights are not those of this run's net")
+        return SavedNet(weights, self.config.activation)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """What the net's weights are called, and their shapes."""
+        outputs = len(self.preprocessing.target.classes) or 1
+        widths = (len(self.preprocessing.feature_names), *self.config.hidden, outputs)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for index, (i, o) in enumerate(pairwise(widths)):
+            shapes |= {f"{2 * index}.weight": (o, i), f"{2 * index}.bias": (o,)}
+        return shapes
 
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))

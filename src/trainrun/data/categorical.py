@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.data.table import Rows, Table, missing
-from trainrun.data.vocabulary import Vocabulary, as_text, used_values
+from trainrun.data.vocabulary import Vocabulary, as_text, texts, used_values
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,8 @@ class Category:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Category:
         """What `to_json` gave."""
-        return cls(saved["name"], Vocabulary.from_json(saved), saved["gap"])
+        (name,) = texts([saved["name"]])
+        vocabulary, gap = Vocabulary.from_json(saved), saved["gap"]
+        if gap is not None and gap not in range(len(vocabulary.words) + 1):
+            raise ValueError("no category stands for a gap")
+        return cls(name, vocabulary, None if gap is None else int(gap))

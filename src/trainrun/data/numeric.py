@@ -12,6 +12,7 @@ from trainrun.data.files import quoted
 from trainrun.data.mistakes import not_numbers
 from trainrun.data.scaling import Scaler
 from trainrun.data.table import Rows, Table, Text
+from trainrun.data.vocabulary import texts
 from trainrun.errors import DataError
 
 _COLUMNS_AT_ONCE = 64  # while looking for medians: a matrix is never copied as a whole
@@ -90,10 +91,12 @@ class Numbers:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Numbers:
         """What `to_json` gave."""
-        names, scaler = tuple(map(str, saved["names"])), Scaler.from_json(saved["scale"])
+        names, scaler = texts(saved["names"]), Scaler.from_json(saved["scale"])
         fills = np.array(saved["fills"], float)
         if not (len(names),) == fills.shape == scaler.center.shape == scaler.factor.shape:
             raise ValueError("names, fills and scales differ in number")
+        if not all(np.isfinite(values).all() for values in (fills, scaler.center, scaler.factor)):
+            raise ValueError("fills or scales that are not finite")
         return cls(names, fills, scaler)
 
 

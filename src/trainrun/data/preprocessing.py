@@ -17,7 +17,8 @@ from trainrun.data.mistakes import check_feature
 from trainrun.data.numeric import Numbers
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
 from trainrun.data.targets import Target
-from trainrun.errors import DataError, printable
+from trainrun.data.vocabulary import texts
+from trainrun.errors import DataError, short
 
 REFUSING = ("error", "drop")  # with these, new rows must be complete: predictions are row for row
 
@@ -136,25 +137,23 @@ class Preprocessing:
                 raise DataError(
                     f"the preprocessing is of version {quoted(saved['version'])}, not {_VERSION}; train again"
                 )
-            return cls(
-                header=_names(saved["header"]),
+            loaded = cls(
+                header=texts(saved["header"]),
                 headed=bool(saved["headed"]),
-                features=_names(saved["features"]),
-                na=_names(saved["na"]),
+                features=texts(saved["features"]),
+                na=texts(saved["na"]),
                 delimiter=str(saved["delimiter"]),
                 missing=str(saved["missing"]),
                 numbers=Numbers.from_json(saved["numbers"]),
                 categories=tuple(Category.from_json(category) for category in saved["categories"]),
                 target=Target.from_json(saved),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"the preprocessing is damaged ({printable(repr(error))}); train again") from None
-
-
-def _names(saved: list[str]) -> tuple[str, ...]:
-    if not all(isinstance(name, str) for name in saved):
-        raise TypeError("names are texts")
-    return tuple(saved)
+            learnt = {*loaded.numbers.names, *(category.name for category in loaded.categories)}
+            if learnt != set(loaded.features):
+                raise ValueError("other features than numbers and categories")
+            return loaded
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"the preprocessing is damaged ({short(repr(error))}); train again") from None
 
 
 def feature_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ...]:

@@ -119,9 +119,12 @@ class Scaler:
     def from_json(cls, saved: dict[str, Any]) -> Scaler:
         """What `to_json` gave."""
         scaler = cls(np.array(saved["center"], float), np.array(saved["factor"], float))
-        if "quantiles" in saved:
-            scaler = replace(scaler, quantiles=np.array(saved["quantiles"], float))
-        return scaler
+        if "quantiles" not in saved:
+            return scaler
+        quantiles = np.array(saved["quantiles"], float)
+        if not len(quantiles) or quantiles.shape[1:] != scaler.center.shape:
+            raise ValueError("quantiles of other columns")
+        return replace(scaler, quantiles=quantiles)
 
 
 def _inverse(spread: np.ndarray, varies: np.ndarray) -> np.ndarray:

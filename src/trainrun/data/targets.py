@@ -10,7 +10,7 @@ import numpy as np
 from trainrun.data.files import listed, quoted
 from trainrun.data.mistakes import check_stray_text, not_numbers
 from trainrun.data.table import Rows, Table, Text, missing
-from trainrun.data.vocabulary import Vocabulary, as_text, used_values
+from trainrun.data.vocabulary import Vocabulary, as_text, texts, used_values
 from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
@@ -143,13 +143,16 @@ class Target:
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Target:
         """What `to_json` gave."""
+        (name,) = texts([saved["target"]])
         center, scale = float(saved["target_center"]), float(saved["target_scale"])
+        if not np.isfinite([center, scale]).all():
+            raise ValueError("a target scale that is not finite")
         if saved["task"] == "regression":
-            return cls(saved["target"], "regression", None, center, scale)
+            return cls(name, "regression", None, center, scale)
         if saved["task"] != "classification":
             raise ValueError(f"task: {saved['task']}")
         labels = Vocabulary.from_json({"kind": saved["labels_kind"], "words": saved["labels"]})
-        return cls(saved["target"], "classification", labels)
+        return cls(name, "classification", labels)
 
 
 def _guess(table: Table, name: str, rows: Rows) -> Task:

@@ -19,6 +19,17 @@ _NUMBER = re.compile(
 _EXACT = 2**53  # whole numbers below it are the same as float and as int
 
 
+def texts(saved: Any) -> tuple[str, ...]:
+    """A list of texts from a JSON file.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(saved, list) or not all(isinstance(text, str) for text in saved):
+        raise TypeError("must be a list of texts")
+    return tuple(saved)
+
+
 def is_number(text: str) -> bool:
     """Whether `text` is written as a number: `1`, `-.5`, `1e3`, `nan`, `inf`."""
     return _NUMBER.fullmatch(text) is not None
@@ -96,7 +107,7 @@ class Vocabulary:
         """What `to_json` gave."""
         if saved["kind"] not in get_args(Kind):
             raise ValueError(f"kind: {saved['kind']}")
-        return cls(saved["kind"], tuple(map(str, saved["words"])))
+        return cls(saved["kind"], texts(saved["words"]))
 
 
 def _canonical(kind: Kind, text: str) -> str:

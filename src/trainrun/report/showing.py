@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean
+from statistics import mean
 from typing import Any, Literal
 
 from trainrun.config import Config
@@ -139,6 +139,6 @@ def _seeds_table(runs: Sequence[Run]) -> str:
         for run, result, row in zip(runs, results, values, strict=True)
     ]
     present = [[value for value in column if value is not None] for column in zip(*values, strict=True)]
-    mean = ["mean", "", "", *(cell(fmean(column)) if column else "" for column in present)]
+    means = ["mean", "", "", *(cell(mean(column)) if column else "" for column in present)]
     headings = [printable(f"{part} {name}") for part, name in columns]
-    return text_table(["SEED", "STATUS", "BEST", *headings], [*rows, mean])
+    return text_table(["SEED", "STATUS", "BEST", *headings], [*rows, means])

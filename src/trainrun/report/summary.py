@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import mean
 
 from trainrun.config import Config
 from trainrun.errors import TrainrunError, printable
@@ -67,8 +67,8 @@ def spread(values: Sequence[float], decimals: int = 4) -> str:
     >>> spread([1.0, 2.0, 3.0])
     'mean 2.0000 (1.0000 to 3.0000)'
     """
-    low, mean, high = (number(value, decimals) for value in (min(values), fmean(values), max(values)))
-    return f"mean {mean} ({low} to {high})"
+    low, middle, high = (number(value, decimals) for value in (min(values), mean(values), max(values)))
+    return f"mean {middle} ({low} to {high})"
 
 
 def _headline(result: dict[str, object]) -> str:
