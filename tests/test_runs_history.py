@@ -12,7 +12,7 @@ from trainrun.events import EpochEnded, FitStarted, Snapshot
 from trainrun.runs.history import History
 
 STARTED = FitStarted(member=3, epochs=9, parameters=6, monitor="val_loss", larger_is_better=False)
-NAMES = st.lists(st.text(), min_size=1, max_size=3, unique=True)
+NAMES = st.lists(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), min_size=1, max_size=3, unique=True)
 
 
 @st.composite
@@ -77,6 +77,8 @@ def broken(**facts: object) -> Snapshot:
         (broken(train=["loss"]), "another width"),
         (Snapshot(broken().facts, {"epochs": np.zeros((1, 11), np.float32)}), "another width or kind"),
         (Snapshot(broken().facts, {"epochs": np.zeros(11)}), "another width"),
+        (broken(train=["loss", "\x1b[31m"]), "names that no metric has"),
+        (broken(started=vars(STARTED) | {"epochs": "9"}), "a start of another kind"),
     ],
 )
 def test_what_is_no_history(snapshot, message):

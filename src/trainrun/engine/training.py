@@ -98,6 +98,7 @@ class Fit:
 
     Attributes:
         stack: the members that still train.
+        continued: the epoch in which they go on, where they do.
     """
 
     def __init__(self, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:
@@ -109,14 +110,14 @@ class Fit:
         self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
         self._evaluator = Evaluator(plan, self._network, self._feeds)
         self._stopping, self._plateau = copy(plan.early_stopping), copy(plan.plateau)
-        self._continued: Epoch | None = None
+        self.continued: Epoch | None = None
         self._train_on(start)
 
     def run(self, pauses: Pauses) -> Iterator[Event]:
         """Train until nobody is left, or until asked to stop."""
         yield from self._started()
         yield from self._leave(self._plan.epochs == 0, 0, "epochs")
-        number, epoch = 1, self._continued
+        number, epoch = 1, self.continued
         while len(self.stack.members):
             epoch = epoch or self._epoch(number)
             while not epoch.train(pauses.wanted):
@@ -135,8 +136,20 @@ class Fit:
             self._stopping.restore(row, snapshot.facts["stopping"])
             self._plateau.restore(row, snapshot.facts["plateau"])
         self.stack.steps = snapshots[0].facts["steps"]
-        self._continued = self._epoch(snapshots[0].facts["epoch"])
-        self._continued.restore([(snapshot.facts["progress"], snapshot.arrays) for snapshot in snapshots])
+        self.continued = self._epoch(snapshots[0].facts["epoch"])
+        self.continued.restore([(snapshot.facts["progress"], snapshot.arrays) for snapshot in snapshots])
+
+    def snapshot(self, row: int, epoch: Epoch) -> Snapshot:
+        """What a member goes on from; only in a pause of the epoch."""
+        progress, arrays = epoch.state(row)
+        facts = {
+            "epoch": epoch.number,
+            "steps": self.stack.steps,
+            "progress": progress,
+            "stopping": self._stopping.state(row),
+            "plateau": self._plateau.state(row),
+        }
+        return Snapshot(facts, {**self.stack.state(row), **arrays})
 
     def _train_on(self, stack: Stack) -> None:
         self.stack, self._steps = stack, Steps(self._plan, stack, self._network, self._feeds["train"])
@@ -148,16 +161,8 @@ class Fit:
     def _paused(self, epoch: Epoch) -> Iterator[Event]:
         """Tell where each member is, and all that it takes to go on from there."""
         for row, member in enumerate(self.stack.members):
-            progress, arrays = epoch.state(row)
-            facts = {
-                "epoch": epoch.number,
-                "steps": self.stack.steps,
-                "progress": progress,
-                "stopping": self._stopping.state(row),
-                "plateau": self._plateau.state(row),
-            }
-            snapshot = Snapshot(facts, {**self.stack.state(row), **arrays})
-            yield Paused(int(member), epoch.number, self.stack.steps, snapshot, self.stack.best_weights(row))
+            snapshot, weights = self.snapshot(row, epoch), self.stack.best_weights(row)
+            yield Paused(int(member), epoch.number, self.stack.steps, snapshot, weights)
 
     def _started(self) -> Iterator[Event]:
         for member, (cell, monitor) in enumerate(zip(self._plan.cells, self._plan.monitors, strict=True)):

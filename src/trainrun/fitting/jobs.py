@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
-from trainrun.errors import ResourceError, TrainrunError
+from trainrun.errors import CheckpointError, ResourceError, TrainrunError, printable
 from trainrun.events import Snapshot
 from trainrun.fitting.request import Observer, Outcome, Request, Status
 from trainrun.runs.checkpoint import load_checkpoint
@@ -60,6 +60,20 @@ class Job:
         """The run's files."""
         return RunPaths(self.directory)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The epoch in which it continues and the steps done; (0, 0) where it begins.
+
+        Raises:
+            CheckpointError: its snapshot does not say.
+        """
+        if not self.snapshot:
+            return 0, 0
+        epoch, steps = self.snapshot.facts.get("epoch"), self.snapshot.facts.get("steps")
+        if not (isinstance(epoch, int) and isinstance(steps, int)):
+            raise cannot_continue(self.directory)
+        return epoch, steps
+
     @contextmanager
     def carrying(self) -> Iterator[None]:
         """What goes wrong inside is this run's outcome and nobody else's."""
@@ -91,6 +105,12 @@ class Job:
         if self.lock:
             lock, self.lock = self.lock, None
             lock.release()
+
+
+def cannot_continue(run: Path) -> CheckpointError:
+    """What is said of a checkpoint that is whole, but none of this run."""
+    shown = printable(str(run))
+    return CheckpointError(f"{shown}: cannot continue from this checkpoint; --fresh starts over")
 
 
 def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
@@ -143,9 +163,10 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
         return
     remove_temporaries(job.directory)
     if loaded := load_checkpoint(job.paths):
-        job.snapshot, facts = loaded.snapshot, loaded.snapshot.facts
+        job.snapshot = loaded.snapshot
+        epoch, steps = job.place
         warning = [loaded.warning] if loaded.warning else []
-        job.notes = [f"Continuing from epoch {facts['epoch']}, step {facts['steps']}", *warning]
+        job.notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
 
 
 def _identity(config: Config) -> str:

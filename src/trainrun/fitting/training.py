@@ -8,17 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from trainrun.errors import (
-    CheckpointError,
-    ResourceError,
-    TrainrunError,
-    UsageError,
-    printable,
-    short,
-    shortage,
-)
+from trainrun.errors import ResourceError, TrainrunError, UsageError, short, shortage
 from trainrun.events import Event, FitEnded, Paused
-from trainrun.fitting.jobs import Job
+from trainrun.fitting.jobs import Job, cannot_continue
 from trainrun.fitting.request import Observer, Request, Status
 from trainrun.runs.saving import finish, save
 from trainrun.runs.writing import RunWriter
@@ -36,10 +28,9 @@ def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     """The runs in as few stacks as they can share: those that continue do so from the same step."""
     from trainrun.plan import stacks
 
-    places: dict[object, list[Job]] = {}
+    places: dict[tuple[int, int], list[Job]] = {}
     for job in jobs:
-        place = job.snapshot and (job.snapshot.facts["epoch"], job.snapshot.facts["steps"])
-        places.setdefault(place, []).append(job)
+        places.setdefault(job.place, []).append(job)
     for together in places.values():
         for members in stacks([job.cell for job in together]):
             yield [together[member] for member in members]
@@ -87,8 +78,12 @@ def seconds_between_saves() -> float:
 
 
 def _begin(job: Job, device: str, processors: Processors) -> None:
+    from trainrun.engine.continuing import require_continuable
+
     job.writer = RunWriter(job.paths, job.config, job.notes)
     try:
+        if job.snapshot:
+            require_continuable(job.plan, job.snapshot)
         job.writer.begin(
             job.cell.dataset.preprocessing.to_json(),
             device=device,
@@ -96,9 +91,8 @@ def _begin(job: Job, device: str, processors: Processors) -> None:
             parts=processors.parts,
             snapshot=job.snapshot,
         )
-    except (ValueError, KeyError, TypeError) as error:  # whole, but of a trainrun with another idea of it
-        run = printable(str(job.directory))
-        raise CheckpointError(f"{run}: cannot continue from this checkpoint; --fresh starts over") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:  # whole, but no checkpoint of this run
+        raise cannot_continue(job.directory) from error
 
 
 def _follow(

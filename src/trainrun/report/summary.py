@@ -86,7 +86,7 @@ def _penalty(run: Run) -> float:
     try:
         row = run.metrics[best - 1] if best else {}
         return float(row.get("penalty") or 0)
-    except (TrainrunError, IndexError, TypeError, ValueError):
+    except (TrainrunError, IndexError, TypeError, ValueError, OverflowError):
         return 0.0  # a damaged metrics.jsonl is `show`'s to report
 
 

@@ -19,6 +19,7 @@ _NUMBERS = {
     "best": float,
     "wait": int,
 }
+_STARTED = {"epochs": int, "parameters": int, "monitor": str, "larger_is_better": bool}
 
 
 class History:
@@ -68,6 +69,11 @@ class History:
         history._train, history._valid = facts["train"], facts["valid"]
         if rows.dtype.name != "float64" or rows.shape[1:] != (history._width,):
             raise ValueError("rows of another width or kind")
+        if not all(isinstance(getattr(history.started, name), kind) for name, kind in _STARTED.items()):
+            raise TypeError("a start of another kind")
+        names = (history.started.monitor, *history._train, *(history._valid or ()))
+        if not all(isinstance(name, str) and name.isidentifier() for name in names):
+            raise ValueError("names that no metric has")  # they are lines of the console and the log
         history._rows = array("d", rows.tobytes())
         return history
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from trainrun.errors import short
 from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
@@ -64,7 +65,7 @@ class RunWriter:
         Raises:
             RunDirectoryError: the directory cannot be created or written to.
             StorageError: writing failed.
-            ValueError, KeyError, TypeError: the snapshot is none.
+            ValueError, KeyError, TypeError, OverflowError: the snapshot is none.
         """
         self._begun = self._flushed = time.monotonic()
         self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
@@ -131,9 +132,9 @@ class RunWriter:
         for epoch in self._history.epochs():
             self._tell(epoch)
         moved = [
-            f"{what}: {before} -> {self._made_with[what]}"
-            for what, before in snapshot.facts["made_with"].items()
-            if before != self._made_with[what]
+            f"{what}: {short(str(before))} -> {now}"
+            for what, now in self._made_with.items()
+            if (before := snapshot.facts["made_with"][what]) != now
         ]
         if moved:
             self.notes += (f"Equal bits are no longer promised, it continues elsewhere: {', '.join(moved)}",)
