@@ -1,6 +1,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No example has a time of its own to keep: machines are shared, and time is measured in benchmarks.
+settings.register_profile("trainrun", deadline=None)
+settings.load_profile("trainrun")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
