@@ -125,3 +125,21 @@ def test_size_counts_the_files(tmp_path):
     run = make_run(tmp_path, "net-00000001/seed-0")
     run.paths.log.write_bytes(b"x" * 1000)
     assert size(run) == 1000 + run.paths.result.stat().st_size + 2
+
+
+@pytest.mark.parametrize("inside", ["thesis.tex", "train/thesis.tex", "train/tfevents/1"])
+def test_what_lies_deeper_is_looked_at_too(tmp_path, inside):
+    run = make_run(tmp_path, "net-00000001/seed-0")
+    mine = run.paths.tensorboard / "train" / "events.out.tfevents.1"
+    foreign = run.paths.tensorboard / inside
+    for path in (mine, foreign):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(UsageError, match=r"holds tensorboard, which no run writes"):
+        remove(run)
+    assert foreign.exists()
+    foreign.unlink()
+    if foreign.parent not in (run.paths.tensorboard, mine.parent):
+        foreign.parent.rmdir()
+    remove(run)
+    assert list(tmp_path.iterdir()) == []

@@ -54,8 +54,10 @@ def _leave(message: str, code: int) -> None:
 
 
 def _report_bug() -> None:
-    traceback.print_exc()
-    _leave("This is a bug in trainrun: please report it with the lines above.", 1)
+    from trainrun.errors import printable
+
+    lines = [printable(line) for line in traceback.format_exc().splitlines()]
+    _leave("\n".join([*lines, "This is a bug in trainrun: please report it with the lines above."]), 1)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ import errno
 import hashlib
 import json
 import struct
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainrun.errors import CheckpointError, printable
 from trainrun.events import Snapshot
-from trainrun.runs.files import explained, read_bytes, write_files
+from trainrun.runs.files import explained, regular_file, write_files
 from trainrun.runs.paths import RunPaths
 
 _MAGIC, _VERSION = b"trainrun", 1
@@ -107,7 +106,9 @@ def _to_bytes(snapshot: Snapshot) -> bytes:
 
 def _read(path: Path) -> Snapshot:
     try:
-        content = read_bytes(path, largest=sys.maxsize)
+        with regular_file(path) as (file, size):
+            header = _checked_header(file.read(_HEADER), size)
+            payload = file.read(size - _HEADER)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -115,42 +116,41 @@ def _read(path: Path) -> Snapshot:
             raise _DamagedError(f"cannot be read: {error.strerror}") from error
         with explained(path, "be read"):
             raise
-    return _from_bytes(content)
+    if header != header[: _START.size] + _digest(header[: _START.size], payload):
+        raise _DamagedError("is damaged: its SHA-256 is another")
+    return _parse(payload)
 
 
-def _from_bytes(content: bytes) -> Snapshot:
-    if len(content) < _HEADER:
+def _checked_header(header: bytes, size: int) -> bytes:
+    """The header of a file, which must agree with its size before anything else is read."""
+    if len(header) < _HEADER:
         raise _DamagedError("is cut short")
-    view = memoryview(content)
-    start, digest, payload = view[: _START.size], view[_START.size : _HEADER], view[_HEADER:]
-    magic, version, length = _START.unpack(start)
+    magic, version, length = _START.unpack_from(header)
     if magic != _MAGIC:
         raise _DamagedError("is no checkpoint")
     if version != _VERSION:
         raise _DamagedError(f"has format {version}, which this trainrun cannot read")
-    if length != len(payload):
-        raise _DamagedError(f"has {len(payload)} bytes where {length} were written")
-    if digest != _digest(start, payload):
-        raise _DamagedError("is damaged: its SHA-256 is another")
-    return _parse(content)
+    if length != size - _HEADER:
+        raise _DamagedError(f"has {size - _HEADER} bytes where {length} were written")
+    return header
 
 
-def _parse(content: bytes) -> Snapshot:
+def _parse(payload: bytes) -> Snapshot:
     """The snapshot in a whole file; a digest says that it is whole, not that trainrun wrote it."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        end = content.index(b"\n", _HEADER)
-        facts = json.loads(content[_HEADER:end].decode("ascii"))
+        end = payload.index(b"\n")
+        facts = json.loads(payload[:end].decode("ascii"))
         if not isinstance(facts, dict):
             raise TypeError("facts are a mapping")
-        return Snapshot(facts, load(content[end + 1 :]))
+        return Snapshot(facts, load(payload[end + 1 :]))
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise _DamagedError("is none that trainrun writes") from error
 
 
-def _digest(*pieces: bytes | memoryview) -> bytes:
+def _digest(*pieces: bytes) -> bytes:
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)

@@ -15,6 +15,7 @@ from trainrun.runs.paths import FILE_NAMES, TENSORBOARD, seeds
 from trainrun.runs.reading import Run
 
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
+_CURVES = "tfevents"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -111,8 +112,15 @@ def _is_ours(entry: Path) -> bool:
     if entry.is_symlink():
         return False
     if entry.is_dir():
-        return entry.name == TENSORBOARD
+        return entry.name == TENSORBOARD and all(map(_holds_curves, entry.iterdir()))
     return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
+
+
+def _holds_curves(folder: Path) -> bool:
+    """Whether it is a folder of TensorBoard's files alone, so that nothing lies deeper than these."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return all(_CURVES in entry.name and not entry.is_dir() for entry in folder.iterdir())
 
 
 def _empty(run: Run) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from trainrun.errors import ResourceError, RunDirectoryError, StorageError, TrainrunError, printable
 
@@ -122,7 +122,7 @@ def append(path: Path, text: str) -> None:
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     with explained(path), opened(path, flags) as descriptor:
-        size = os.fstat(descriptor).st_size
+        size = _size_of_regular(descriptor)
         torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         _write_all(descriptor, ("\n" * torn + text).encode())
 
@@ -172,6 +172,19 @@ def opened(path: Path, flags: int) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that nobody vouches for, open for reading, and its size; a link or a pipe is refused.
+
+    Raises:
+        OSError: it is not there, not readable or not a regular file.
+    """
+    with opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
+        size = _size_of_regular(descriptor)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file, size
+
+
 def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
     """The content of a regular file that nobody vouches for: a link, a pipe or an enormous file is refused.
 
@@ -182,12 +195,10 @@ def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
     Raises:
         OSError: it is not there, not readable, not a regular file or too large.
     """
-    with opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as descriptor:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > largest:
-            raise OSError(errno.EINVAL, "not a regular file of a sensible size")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(facts.st_size)
+    with regular_file(path) as (file, size):
+        if size > largest:
+            raise OSError(errno.EFBIG, "larger than any that a run writes")
+        return file.read(size)
 
 
 def to_json(value: Any) -> str:
@@ -215,6 +226,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def _size_of_regular(descriptor: int) -> int:
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    return facts.st_size
 
 
 def _create(path: Path, data: bytes) -> None:
