@@ -10,7 +10,7 @@ import pytest
 
 from trainrun.errors import StorageError, UsageError
 from trainrun.runs.naming import resolve
-from trainrun.runs.paths import RunPaths, group_directory, run_directory, seed_of, split_group
+from trainrun.runs.paths import RunPaths, group_directory, seed_directory, seed_of, split_group
 from trainrun.runs.reading import Run, find_runs
 
 RESULT = {
@@ -56,7 +56,7 @@ def test_names_of_directories():
 
 
 def test_a_renamed_group_is_the_same_runs(tmp_path):
-    assert run_directory(tmp_path, "a", "0123abcd", 3) == tmp_path / "a-0123abcd" / "seed-3"
+    assert seed_directory(group_directory(tmp_path, "a", "0123abcd"), 3) == tmp_path / "a-0123abcd" / "seed-3"
     (tmp_path / "b-0123abcd").mkdir()
     assert group_directory(tmp_path, "a", "0123abcd") == tmp_path / "b-0123abcd"
     (tmp_path / "a-0123abcd").mkdir()

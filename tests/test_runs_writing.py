@@ -214,9 +214,9 @@ def test_a_place_that_is_taken_is_said_before_training(tmp_path):
 
 def test_the_same_config_may_go_on(tmp_path):
     paths = write_run(tmp_path)
-    require_same(paths, make_config(tmp_path))
-    require_same(RunPaths(tmp_path / "net-0123abcd" / "seed-5"), make_config(tmp_path).with_seed(5))
-    require_same(RunPaths(tmp_path / "nothing" / "seed-5"), make_config(tmp_path))
+    require_same(Run(paths.directory), make_config(tmp_path))
+    require_same(Run(tmp_path / "net-0123abcd" / "seed-5"), make_config(tmp_path).with_seed(5))
+    require_same(Run(tmp_path / "nothing" / "seed-5"), make_config(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path, file, content, me
     paths = write_run(tmp_path)
     (paths.directory / file).write_text(content)
     with pytest.raises(DifferentRunError, match=message):
-        require_same(paths, make_config(tmp_path))
+        require_same(Run(paths.directory), make_config(tmp_path))
 
 
 def test_what_differs_from_the_run_before_is_said_once(tmp_path):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import io
 import sys
 import traceback
 from collections.abc import Sequence
 
-_CODES = {errno.EPIPE: 141, errno.ENOSPC: 74, errno.EDQUOT: 74, errno.EIO: 74} | dict.fromkeys(
-    (errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71
+_CODES = (
+    {errno.EPIPE: 141}
+    | dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71)
+    | dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS), 74)
 )
 
 
@@ -19,8 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line; None takes the process's own.
     """
-    from trainrun.errors import TrainrunError
+    from trainrun.errors import TrainrunError, printable
 
+    # What ends gives everything back: to look through PyTorch for garbage first takes a third of a second.
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that the locale cannot spell must not end a fit
             stream.reconfigure(errors="backslashreplace")
@@ -40,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave("Out of memory", 71)
     except OSError as error:
         if code := _CODES.get(error.errno or 0):
-            _leave(str(error), code)
+            place = f"{printable(str(error.filename))}: " if error.filename else ""
+            _leave(f"{place}{error.strerror}", code)
         _report_bug()
     except Exception:
         _report_bug()

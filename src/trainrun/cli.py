@@ -27,8 +27,11 @@ app = typer.Typer(
 
 _HERE = Path("runs")
 
+# `readable=False`: whether a place may be read is found out by those who read it, and said in their words.
+
 RunsFolder = Annotated[
-    Path, typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.")
+    Path,
+    typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.", readable=False),
 ]
 Changes = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")]
 _RUN = typer.Argument(
@@ -41,7 +44,7 @@ Versus = Annotated[
 ]
 Metric = Annotated[str | None, typer.Option(metavar="NAME", help="What decides; else the monitored value.")]
 RowsFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.")
+    Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.", readable=False)
 ]
 TimeLimit = Annotated[
     str | None,
@@ -155,7 +158,7 @@ def report(
     metric: Metric = None,
     changes: Changes = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; else report.html.")
+        Path | None, typer.Option(metavar="FILE", help="Where to write; else report.html.", readable=False)
     ] = None,
     form: Annotated[
         Literal["html", "png", "svg", "pdf"] | None,
@@ -258,7 +261,9 @@ def find_lr(
 def predict(
     run: RunName,
     file: RowsFile,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.", readable=False)
+    ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A column p_<label> each.")] = False,
     runs: RunsFolder = _HERE,
 ) -> None:
@@ -287,7 +292,7 @@ def evaluate(
     run: RunName,
     file: RowsFile,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The labels' file of IDX images.")
+        Path | None, typer.Option(metavar="FILE", help="The labels' file of IDX images.", readable=False)
     ] = None,
     runs: RunsFolder = _HERE,
     form: TextOrJson = "text",
@@ -382,10 +387,13 @@ def schema() -> None:
 
 @app.command()
 def init(
-    table: Annotated[Path | None, typer.Argument(metavar="[CSV]", help="A table of your own.")] = None,
+    table: Annotated[
+        Path | None, typer.Argument(metavar="[CSV]", help="A table of your own.", readable=False)
+    ] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The config; else named like the table.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The config; else named like the table.", readable=False),
     ] = None,
 ) -> None:
     """Write a commented config to start from."""

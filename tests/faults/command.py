@@ -1,6 +1,7 @@
 """The command, run as a shell or a scheduler runs it, and what it has left on disk."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from warm import Warm
+from warm import Forked, Warm
 
 TRAINRUN = str(Path(sys.executable).with_name("trainrun"))
 # A command sees two free processors, whatever else runs here: it then trains large work in two parts.
@@ -83,7 +84,9 @@ class Command:
             tools: words in front of it; of a process that is forked, `strace` with its options.
         """
         if warm:
-            return warm.fork(self.folder, self.words, self.variables, tools)
+            forked = self.fork(warm)
+            forked.let_go(*tools)
+            return forked
         with (self.folder / "stdout").open("w") as out, (self.folder / "stderr").open("w") as err:
             return subprocess.Popen(
                 [*QUIETLY, *tools, TRAINRUN, *self.words],
@@ -94,6 +97,10 @@ class Command:
                 stderr=err,
                 start_new_session=True,
             )
+
+    def fork(self, warm: Warm) -> Forked:
+        """Have it forked, stopped before its first step."""
+        return warm.fork(self.folder, self.words, self.variables)
 
     def run(self, warm: Warm | None = None, *tools: str) -> Ended:
         """Run it to its end; as `start`."""
@@ -107,6 +114,12 @@ class Command:
             for path in sorted(self.runs.rglob("*"))
             if path.is_file() and path.name not in _MAY_DIFFER
         }
+
+
+def empty(folder: Path) -> None:
+    """Remove all that is in a folder: thousands of trials would fill a disk."""
+    for path in folder.iterdir():
+        shutil.rmtree(path)
 
 
 def kill(process: int, *, group: bool = True) -> None:

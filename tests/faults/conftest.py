@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ TOOLS = ("strace", "unshare", "mount", "chattr", "prlimit", "setpriv")
 
 @dataclass
 class Row:
-    """What one experiment adds to a row of the table.
+    """What one test adds to a row of the table.
 
     Attributes:
         fault: the row's name.
@@ -29,16 +30,31 @@ class Row:
     injected: int = 0
     survived: int = 0
     identical: int | None = None
+    broken: list[str] = field(default_factory=list)
 
-    def count(self, *, identical: bool | None = None) -> None:
-        """One more fault was survived; the row's caller has counted it as injected before."""
-        self.survived += 1
-        if identical is not None:
-            self.identical = (self.identical or 0) + identical
+    @contextmanager
+    def trial(self, about: object = "") -> Iterator[None]:
+        """One fault: what is asserted inside is the promise. The test goes on, and fails at its end.
+
+        Args:
+            about: the fault.
+        """
+        self.injected += 1
+        try:
+            yield
+            self.survived += 1
+        except AssertionError as error:
+            self.broken.append(f"{about}: {error}")
+
+    def same(self, mine: Mapping[str, bytes], undisturbed: Mapping[str, bytes]) -> None:
+        """See that a command has left what an undisturbed one leaves."""
+        self.identical = (self.identical or 0) + (mine == undisturbed)
+        names = mine.keys() | undisturbed.keys()
+        assert {name for name in names if mine.get(name) != undisturbed.get(name)} == set()
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> Iterator[type[Row]]:
+def table(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Row]]:
     """Makes rows; rows of one name add up, over all tests and processes."""
     rows: list[Row] = []
 
@@ -48,7 +64,10 @@ def table(request: pytest.FixtureRequest) -> Iterator[type[Row]]:
 
     yield row
     for made in rows:
-        request.node.user_properties.append(("fault", list(vars(made).values())))
+        numbers = [made.fault, made.injected, made.survived, made.identical]
+        request.node.user_properties.append(("fault", numbers))
+    broken = [text for made in rows for text in made.broken]
+    assert not broken, "\n".join([f"{len(broken)} broken promises:", *broken])
 
 
 @pytest.fixture(scope="session")

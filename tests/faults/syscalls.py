@@ -34,7 +34,7 @@ def points(command: Command, warm: Warm) -> list[Point]:
     log = command.folder / "calls"
     ended = command.run(warm, *_STRACE, "-e", "trace=%file,%desc", "-o", str(log))
     assert ended.code == 0, ended
-    return [point for point, told in _calls(log) if point.target.startswith("/runs")]
+    return [point for point in _calls(log) if point.target]
 
 
 def inject(make: Callable[[], Command], warm: Warm, point: Point, fault: str) -> tuple[Command, Ended]:
@@ -53,24 +53,24 @@ def inject(make: Callable[[], Command], warm: Warm, point: Point, fault: str) ->
         command = make()
         log = command.folder / "calls"
         ended = command.run(warm, *_STRACE, *injection, "-o", str(log))
-        met = {call.number: call.target for call, _ in _calls(log) if call.name == name}
+        met = {call.number: call.target for call in _calls(log) if call.name == name}
         if met.get(point.number) == point.target:
             return command, ended
     raise AssertionError(f"{point} was not met")
 
 
-def _calls(log: Path) -> list[tuple[Point, str]]:
+def _calls(log: Path) -> list[Point]:
     counts: Counter[str] = Counter()
     found = []
     for line in log.read_text(errors="replace").splitlines():
         if match := _LINE.match(line):
             _, name, told = match.groups()
             counts[name] += 1
-            found.append((Point(name, counts[name], _target(told, log.parent)), told))
+            found.append(Point(name, counts[name], _target(told, log.parent)))
     return found
 
 
 def _target(told: str, folder: Path) -> str:
     asked = told.partition(") = ")[0]
     paths = re.findall(re.escape(str(folder)) + r'([^">]*)', asked)
-    return " ".join(_RANDOM.sub(".tmp", path) for path in paths)
+    return " ".join(_RANDOM.sub(".tmp", path) for path in paths if path.startswith("/runs"))

@@ -1,27 +1,15 @@
 """Killed at random times, again and again; the same command then ends as if nothing had been."""
 
 import random
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
-from command import Command, kill, sized
+from command import kill, sized
+from nets import command
 
 pytestmark = pytest.mark.faults
 
-NET = """
-data: digits
-hidden: [48, 16]
-epochs: 60
-dropout: 0.2
-learning_rate: 0.003
-early_stopping: {patience: 8}
-schedule: {name: reduce_on_plateau, patience: 2}
-"""
-OTHER = NET + "activation: tanh\n"
-WIDE = "data: digits\nhidden: [512]\nepochs: 8\ndropout: 0.1\n"
 COMMANDS = {
     "one run": ("fit", "net.yaml"),
     "three members of a stack": ("fit", "net.yaml", "--seeds", "3"),
@@ -30,18 +18,10 @@ COMMANDS = {
 }
 
 
-def command(parent: Path, kind: str) -> Command:
-    """A command in a new folder."""
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    for name, text in (("net", NET), ("other", OTHER), ("wide", WIDE)):
-        (folder / f"{name}.yaml").write_text(text)
-    return Command(folder, COMMANDS[kind], {"TRAINRUN_SAVE_SECONDS": "0.05"})
-
-
 @pytest.fixture(scope="session", params=COMMANDS)
 def undisturbed(request, tmp_path_factory):
     """What a kind of command leaves, and how long it takes, from the interpreter's start and forked."""
-    mine = command(tmp_path_factory.mktemp("undisturbed"), request.param)
+    mine = command(tmp_path_factory.mktemp("undisturbed"), *COMMANDS[request.param])
     begun = time.monotonic()
     assert mine.run().code == 0
     return request.param, mine.left(), time.monotonic() - begun
@@ -53,13 +33,12 @@ def test_killed_at_random_times(trial, undisturbed, warm, place, table):
     kind, expected, seconds = undisturbed
     row = table(f"kill -9 at random times, 1 to 5 in a row: {kind}")
     chance = random.Random(f"{kind} {trial}")
-    mine, by = command(place, kind), warm if trial % 2 else None
-    row.injected += 1
-    for _ in range(1 + trial // 2 % 5):
-        started = mine.start(by)
-        time.sleep(chance.uniform(0, seconds - 1.5 * bool(by)))
-        kill(started.pid, group=chance.random() < 0.7)
-        started.wait()
-    assert mine.run(by).code == 0
-    row.count(identical=mine.left() == expected)
-    assert mine.left() == expected
+    mine, by = command(place, *COMMANDS[kind]), warm if trial % 2 else None
+    with row.trial():
+        for _ in range(1 + trial // 2 % 5):
+            started = mine.start(by)
+            time.sleep(chance.uniform(0, seconds - 1.5 * bool(by)))
+            kill(started.pid, group=chance.random() < 0.7)
+            started.wait()
+        assert mine.run(by).code == 0
+        row.same(mine.left(), expected)

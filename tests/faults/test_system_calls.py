@@ -1,42 +1,36 @@
 """A fault at each file system call on the run directory, first of a fit and then of one that continues."""
 
+import re
 import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from command import Command, sized
+from command import Command, empty, sized
+from nets import command
 from syscalls import inject, points
 
 pytestmark = pytest.mark.faults
 
-# Two steps an epoch, a checkpoint at each; dropout and a schedule with a state: there is a lot to lose.
-NET = """\
-data: iris
-hidden: [8]
-epochs: 3
-batch_size: 60
-dropout: 0.2
-schedule: {name: reduce_on_plateau, patience: 1}
-"""
+ERRNOS = ("ENOSPC", "EIO", "EDQUOT", "EACCES", "EROFS")
 SLICES = range(16)  # of the points: tests that may run side by side
-KINDS = ("a new fit", "a fit that continues")
+KINDS = ("a new fit", "a fit that continues", "a finished fit")
+ONE_LINE = re.compile(r"[^\n]+\n")
 
 
-def command(parent: Path, interrupted: Path | None = None) -> Command:
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    (folder / "net.yaml").write_text(NET)
-    if interrupted:
-        shutil.copytree(interrupted, folder / "runs")
-    return Command(folder, ("fit", "net.yaml"), {"TRAINRUN_SAVE_SECONDS": "0"})
+def fit(parent: Path, begun: Path | None = None) -> Command:
+    """A fit that saves at every step, anew or from where another was."""
+    mine = command(parent, "fit", "small.yaml", save_seconds=0)
+    if begun:
+        shutil.copytree(begun, mine.runs)
+    return mine
 
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory, warm):
     """What an undisturbed fit leaves, and its calls."""
-    mine = command(tmp_path_factory.mktemp("whole"))
+    mine = fit(tmp_path_factory.mktemp("whole"))
     return mine, points(mine, warm)
 
 
@@ -44,7 +38,7 @@ def whole(tmp_path_factory, warm):
 def interrupted(tmp_path_factory, warm, whole):
     """The runs of a fit that was killed in the second epoch, while it wrote a checkpoint."""
     renames = [point for point in whole[1] if point.name == "rename" and "last.ckpt" in point.target]
-    make = partial(command, tmp_path_factory.mktemp("interrupted"))
+    make = partial(fit, tmp_path_factory.mktemp("interrupted"))
     mine, ended = inject(make, warm, renames[len(renames) // 2], "signal=KILL")
     assert ended.code == -9
     assert {"last.ckpt", "prev.ckpt"} <= {path.name for path in mine.runs.rglob("*")}
@@ -56,8 +50,8 @@ def scene(request, tmp_path_factory, warm, whole, interrupted):
     """A kind of fit: where it begins, and its calls from there."""
     if request.param == "a new fit":
         return request.param, None, whole[1]
-    mine = command(tmp_path_factory.mktemp("continued"), interrupted)
-    return request.param, interrupted, points(mine, warm)
+    begun = whole[0].runs if request.param == "a finished fit" else interrupted
+    return request.param, begun, points(fit(tmp_path_factory.mktemp("again"), begun), warm)
 
 
 @pytest.mark.parametrize("part", SLICES)
@@ -65,11 +59,26 @@ def test_killed_at_each_call(part, scene, whole, warm, place, table):
     kind, begun, calls = scene
     row = table(f"kill -9 at a file system call: {kind}")
     for point in calls[part :: len(SLICES) * sized(1, 6)]:
-        row.injected += 1
-        mine, ended = inject(partial(command, place, begun), warm, point, "signal=KILL")
-        assert ended.code == -9, point
-        again = mine.run(warm)
-        assert (again.code, again.stderr) == (0, ""), (point, again)
-        row.count(identical=mine.left() == whole[0].left())
-        assert mine.left() == whole[0].left(), point
-        shutil.rmtree(mine.folder)
+        with row.trial(point):
+            mine, ended = inject(partial(fit, place, begun), warm, point, "signal=KILL")
+            assert ended.code == -9
+            again = mine.run(warm)
+            assert (again.code, again.stderr) == (0, ""), again
+            row.same(mine.left(), whole[0].left())
+        empty(place)
+
+
+@pytest.mark.parametrize("part", SLICES)
+@pytest.mark.parametrize("errno", ERRNOS)
+def test_an_error_of_each_call(errno, part, scene, whole, warm, place, table):
+    kind, begun, calls = scene
+    row = table(f"{errno} from a file system call: {kind}")
+    for point in calls[part :: len(SLICES) * sized(1, 12)]:
+        with row.trial(point):
+            mine, ended = inject(partial(fit, place, begun), warm, point, f"error={errno}")
+            assert ended.code in (0, 73, 74), ended
+            assert ONE_LINE.fullmatch(ended.stderr) if ended.code else not ended.stderr, ended
+            again = mine.run(warm)
+            assert (again.code, again.stderr) == (0, ""), (ended, again)
+            row.same(mine.left(), whole[0].left())
+        empty(place)

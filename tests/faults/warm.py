@@ -15,13 +15,13 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import Any, Self
 
 _BESIDES = ("safetensors.numpy", "pyarrow.csv", "multiprocessing.connection")
 
 
 class Warm:
-    """Forks commands, one at a time; `with` ends the process that forks.
+    """Forks commands; `with` ends the process that forks.
 
     Args:
         tools: words in front of the process that forks.
@@ -37,26 +37,21 @@ class Warm:
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
 
-    def fork(
-        self, folder: Path, arguments: Sequence[str], variables: Mapping[str, str], tracer: Sequence[str]
-    ) -> Forked:
-        """Fork a command.
+    def fork(self, folder: Path, arguments: Sequence[str], variables: Mapping[str, str]) -> Forked:
+        """Fork a command, which is stopped before its first step.
 
         Args:
             folder: where; what it says is in `stdout` and `stderr` there.
             arguments: of the command line.
             variables: of the environment, besides those of this process.
-            tracer: `strace` with its options, attached before the command's first step.
         """
-        request = {"folder": str(folder), "arguments": arguments, "variables": variables}
+        pid = self.ask(become={"folder": str(folder), "arguments": arguments, "variables": variables})
+        return Forked(self, pid)
+
+    def ask(self, **request: object) -> int:
+        """Have something done by the process that forks, and its answer."""
         print(json.dumps(request), file=self.process.stdin, flush=True)
-        pid = int(self.process.stdout.readline())  # it has stopped itself
-        strace = None
-        if tracer:
-            strace = subprocess.Popen([*tracer, "-p", str(pid)], stderr=subprocess.PIPE, text=True)
-            assert "attached" in strace.stderr.readline()
-        os.kill(pid, signal.SIGCONT)
-        return Forked(pid, self.process.stdout, strace)
+        return int(self.process.stdout.readline())
 
 
 class Forked:
@@ -66,30 +61,52 @@ class Forked:
         pid: of its process and its process group.
     """
 
-    def __init__(self, pid: int, codes: IO[str], strace: subprocess.Popen[str] | None) -> None:
+    def __init__(self, warm: Warm, pid: int) -> None:
         self.pid = pid
-        self._codes, self._strace = codes, strace
+        self._warm = warm
+        self._strace: subprocess.Popen[str] | None = None
+
+    def let_go(self, *tracer: str) -> None:
+        """Have it begin.
+
+        Args:
+            tracer: `strace` with its options, which is attached before.
+        """
+        if tracer:
+            command = [*tracer, "-p", str(self.pid)]
+            self._strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            assert "attached" in self._strace.stderr.readline()
+        os.kill(self.pid, signal.SIGCONT)
 
     def wait(self) -> int:
         """See it end: its exit code; negative for a signal."""
-        code = int(self._codes.readline())
+        code = self._warm.ask(wait=self.pid)
         if self._strace:
             self._strace.communicate()
         return code
 
 
 def serve() -> None:
-    """Fork a command for each line of stdin."""
+    """Answer each line of stdin: fork a command, or wait for one."""
     import_all()
     gc.freeze()  # what looks through all of it, after a fork would copy all of it
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            become(**json.loads(line))
-        os.waitpid(child, os.WUNTRACED)
-        print(child, flush=True)
-        status = os.waitpid(child, 0)[1]
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        print(fork(**request["become"]) if "become" in request else wait(request["wait"]), flush=True)
+
+
+def fork(**command: Any) -> int:
+    """The process of a command, which has stopped itself."""
+    child = os.fork()
+    if child == 0:
+        become(**command)
+    os.waitpid(child, os.WUNTRACED)
+    return child
+
+
+def wait(child: int) -> int:
+    """The exit code of a command."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def import_all() -> None:

@@ -15,7 +15,6 @@ from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
 from trainrun.runs.matching import require_same
-from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 
 
@@ -113,7 +112,7 @@ def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
     Raises:
         DifferentRunError: its directory holds another config.
     """
-    first = RunPaths(next(iter(contender.directories.values())))
+    first = Run(next(iter(contender.directories.values())))
     if not contender.saved:
         require_same(first, contender.config)
     failed = {outcome.directory for outcome in outcomes if outcome.status == "failed"}

@@ -96,9 +96,9 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
     except (OSError, ValueError) as error:
         reason = _reason(error)
         if mark:
-            raise UnreadableError(mark, f"{printable(source.shown)}: {reason}", "extends") from None
+            raise UnreadableError(mark, f"{printable(source.shown)}: {reason}", "extends") from error
         whole = Source(source.shown, source.directory, is_file=False)  # there is no line to point at
-        raise UnreadableError(Mark(whole, 1, 1), reason) from None
+        raise UnreadableError(Mark(whole, 1, 1), reason) from error
     root, problems = parse(content, source)
     if isinstance(root, Table):
         return root, problems

@@ -25,12 +25,13 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         overrides: texts `key=value` that go on top, keys dotted, values YAML.
 
     Raises:
-        ConfigError: with every problem that was found, each with its place.
+        ConfigError: with every problem that was found, each with its place; its cause is an OSError where
+            that kept a file from being read.
     """
     try:
         written, problems = compose(path, overrides)
     except UnreadableError as error:
-        raise config_error([error.problem]) from None
+        raise config_error([error.problem]) from error.__cause__
     tree = _complete(written, Path(path))
     try:
         config = Config.model_validate(plain(tree))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import identify
-from trainrun.errors import CheckpointError, ResourceError, TrainrunError, printable
+from trainrun.errors import CheckpointError, ResourceError, RunDirectoryError, TrainrunError, printable
 from trainrun.events import Snapshot
 from trainrun.fitting.request import Observer, Outcome, Request, Status
 from trainrun.runs.checkpoint import load_checkpoint
 from trainrun.runs.cleaning import clear
-from trainrun.runs.files import remove_temporaries
+from trainrun.runs.files import explained, remove_temporaries
 from trainrun.runs.lock import RunLock
 from trainrun.runs.matching import difference_note, require_same
-from trainrun.runs.paths import RunPaths, run_directory
+from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
 from trainrun.runs.writing import RunWriter
@@ -78,7 +78,8 @@ class Job:
     def carrying(self) -> Iterator[None]:
         """What goes wrong inside is this run's outcome and nobody else's."""
         try:
-            yield
+            with explained(self.directory, "be used"):
+                yield
         except TrainrunError as error:
             self.end("failed", error)
         except MemoryError:
@@ -89,14 +90,12 @@ class Job:
         self.outcome = Outcome(self.directory, status, error)
         self.release()
 
-    def end_as_found(self, observer: Observer) -> bool:
+    def end_as_found(self, run: Run, observer: Observer) -> bool:
         """Whether the run was finished before; that is then its outcome."""
-        run = Run(self.directory)
         if not run.result:
             return False
         self.end("diverged" if run.status == "diverged" else "complete")
-        if self.paths.lock.exists() or self.paths.checkpoint.exists():
-            tidy(self.paths)
+        tidy(self.paths)
         observer.already(run)
         return True
 
@@ -121,12 +120,14 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
         try:
             config = given if isinstance(given, Config) else load_config(given, request.overrides)
             id8 = _identity(config)
+            with explained(request.runs, "be read", RunDirectoryError):
+                group = group_directory(request.runs, config.name, id8)
         except TrainrunError as error:
             unreadable.append(Outcome(None, "failed", error))
             continue
         for seed in _seeds(config, request.seeds):
-            directory = run_directory(request.runs, config.name, id8, seed)
-            jobs.setdefault((id8, seed), Job(config.with_seed(seed), id8, directory))
+            job = Job(config.with_seed(seed), id8, seed_directory(group, seed))
+            jobs.setdefault((id8, seed), job)
     mine = list(jobs.values())
     if request.shard:
         part, parts = request.shard
@@ -139,8 +140,9 @@ def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, 
     from trainrun.plan import Cell, make_plan
 
     if not request.fresh:
-        require_same(job.paths, job.config)
-        if job.end_as_found(observer):
+        run = Run(job.directory)
+        require_same(run, job.config)
+        if job.end_as_found(run, observer):
             return
     dataset = _dataset(job.config, datasets)
     # Alone first: what does not fit its data must not become its neighbours' failure.
@@ -158,8 +160,9 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
     job.lock = RunLock(job.paths)
     if request.fresh:
         clear(Run(job.directory))
-    require_same(job.paths, job.config)
-    if job.end_as_found(observer):  # by the process that held the lock until now
+    run = Run(job.directory)
+    require_same(run, job.config)
+    if job.end_as_found(run, observer):  # by the process that held the lock until now
         return
     remove_temporaries(job.directory)
     if loaded := load_checkpoint(job.paths):

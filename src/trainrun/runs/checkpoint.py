@@ -14,15 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainrun.errors import CheckpointError, printable
+from trainrun.errors import CheckpointError, StorageError, TrainrunError, printable
 from trainrun.events import Snapshot
-from trainrun.runs.files import explained, regular_file, write_files
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, regular_file, write_files
 from trainrun.runs.paths import RunPaths
 
 _MAGIC, _VERSION = b"trainrun", 1
 _START = struct.Struct("<8sIQ")  # magic, version, length of what follows the header
 _HEADER = _START.size + hashlib.sha256().digest_size
-_NOT_A_CHECKPOINT = {errno.EINVAL, errno.ELOOP, errno.EIO}  # no regular file, a link, a block that is gone
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,10 @@ class Loaded:
 
 class _DamagedError(Exception):
     """What is wrong with a file that should be a checkpoint."""
+
+
+class _UnreadError(_DamagedError):
+    """The disk does not give it."""
 
 
 def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
@@ -60,25 +63,24 @@ def load_checkpoint(paths: RunPaths) -> Loaded | None:
 
     Raises:
         CheckpointError: there are some, and none of them is whole.
-        StorageError: they may not be read, or the damaged one cannot be replaced.
+        StorageError: they may not or cannot be read, or the damaged one cannot be replaced.
         ResourceError: out of file descriptors.
     """
-    reasons = []
+    damages: dict[str, _DamagedError] = {}
     for path in (paths.checkpoint, paths.previous_checkpoint):
         try:
             snapshot = _read(path)
         except FileNotFoundError:
             continue
         except _DamagedError as damage:
-            reasons.append(f"{path.name} {damage}")
+            damages[path.name] = damage
             continue
         if path == paths.previous_checkpoint:
             with explained(paths.checkpoint):
                 path.replace(paths.checkpoint)  # else the next one would take the damaged one's place
-        return Loaded(snapshot, f"{reasons[0]}: continuing from {path.name}" if reasons else None)
-    if reasons:
-        run = printable(str(paths.directory))
-        raise CheckpointError(f"{run}: no checkpoint is valid ({', '.join(reasons)}); --fresh starts over")
+        return Loaded(snapshot, f"{_said(damages)}: continuing from {path.name}" if damages else None)
+    if damages:
+        raise _none_is_whole(paths, damages)
     return None
 
 
@@ -91,6 +93,18 @@ def discard_checkpoints(paths: RunPaths) -> None:
     for path in (paths.previous_checkpoint, paths.checkpoint):
         with explained(path, "be removed"):
             path.unlink(missing_ok=True)
+
+
+def _none_is_whole(paths: RunPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
+    """Of what the disk does not give, nobody knows whether it is whole."""
+    run = printable(str(paths.directory))
+    if any(isinstance(damage, _UnreadError) for damage in damages.values()):
+        return StorageError(f"{run}: no checkpoint can be read ({_said(damages)})")
+    return CheckpointError(f"{run}: no checkpoint is valid ({_said(damages)}); --fresh starts over")
+
+
+def _said(damages: Mapping[str, _DamagedError]) -> str:
+    return ", ".join(f"{name} {damage}" for name, damage in damages.items())
 
 
 def _to_bytes(snapshot: Snapshot) -> bytes:
@@ -112,7 +126,9 @@ def _read(path: Path) -> Snapshot:
     except FileNotFoundError:
         raise
     except OSError as error:
-        if error.errno in _NOT_A_CHECKPOINT:
+        if error.errno == errno.EIO:  # with a block gone, the one before may still be whole
+            raise _UnreadError(f"cannot be read: {error.strerror}") from error
+        if error.errno in NOT_A_FILE_OF_OURS:
             raise _DamagedError(f"cannot be read: {error.strerror}") from error
         with explained(path, "be read"):
             raise

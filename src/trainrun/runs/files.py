@@ -19,6 +19,8 @@ from trainrun.errors import ResourceError, RunDirectoryError, StorageError, Trai
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+#: What `read_bytes` says of a pipe, a folder, a link or an enormous file: no disk is to blame.
+NOT_A_FILE_OF_OURS = {errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP}
 _LARGEST_READ = 256 * 2**20
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 _NOTHING: Mapping[Path, Path] = MappingProxyType({})

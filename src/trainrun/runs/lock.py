@@ -47,12 +47,13 @@ class RunLock:
 
     def release(self) -> None:
         """Let the next one in; with a result there, nobody needs the file any more."""
-        if self._paths.result.exists():
-            # Unlinked while it is held: who locks it afterwards sees that it has lost its name.
-            with suppress(OSError):  # left behind, it stands in nobody's way
+        with suppress(OSError):  # left behind, it stands in nobody's way
+            if self._paths.result.exists():
+                # Unlinked while it is held: who locks it afterwards sees that it has lost its name.
                 self._paths.lock.unlink()
         _held.discard(self._descriptor)
-        os.close(self._descriptor)
+        with suppress(OSError):  # closed all the same, and nothing in it matters
+            os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self

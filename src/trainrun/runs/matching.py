@@ -9,36 +9,39 @@ from trainrun.config import Config
 from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
 from trainrun.errors import DifferentRunError, TrainrunError, printable
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained
 from trainrun.runs.naming import newest
-from trainrun.runs.paths import RunPaths, groups, seeds, split_group
+from trainrun.runs.paths import groups, seeds, split_group
 from trainrun.runs.reading import Run, saved_config
 
 DIFFERS = "Differs from"  # how the note on a new config begins
 
 
-def require_same(paths: RunPaths, config: Config) -> None:
+def require_same(run: Run, config: Config) -> None:
     """See that a run directory, where there is one, is of this very config.
 
     Raises:
-        DifferentRunError: it holds another config, one that cannot be read, or a result that no run wrote.
+        DifferentRunError: it holds another config, one that is none, or a result that no run wrote.
+        StorageError: the system cannot read them.
     """
-    shown = printable(str(paths.directory))
-    for place in (paths.group_config, paths.config):
+    shown = printable(str(run.directory))
+    for place in (run.paths.group_config, run.paths.config):
         if not os.path.lexists(place):
             continue
         try:
             found = differences(saved_config(place), config)
         except TrainrunError as error:
+            _blame_the_system(error, place)
             raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
         if found:
             raise DifferentRunError(
                 f"{shown}: holds another config than this command would write ({_changes(found)});"
                 " move it away or use another --runs"
             )
-    if Run(paths.directory).status == "unreadable":
-        raise DifferentRunError(
-            f"{shown}: its {paths.result.name} is not one that a run writes; move it away"
-        )
+    if trouble := run.trouble:
+        name = run.paths.result.name
+        _blame_the_system(trouble, run.paths.result)
+        raise DifferentRunError(f"{shown}: its {name} is not one that a run writes; move it away")
 
 
 def difference_note(runs: Path, config: Config, id8: str) -> str | None:
@@ -65,6 +68,14 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     except TrainrunError:
         return None  # a directory nobody can read is no reason not to train
     return f"{DIFFERS} {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+
+
+def _blame_the_system(error: Exception, path: Path) -> None:
+    """Raise a StorageError where a file could not be read by no fault of its own."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno not in NOT_A_FILE_OF_OURS:
+        with explained(path, "be read"):
+            raise cause
 
 
 def _changes(found: list[tuple[str, object, object]]) -> str:

@@ -118,9 +118,9 @@ def group_directory(runs: Path, name: str, id8: str) -> Path:
     return min((group for group in groups(runs) if split_group(group.name)[1] == id8), default=mine)
 
 
-def run_directory(runs: Path, name: str, id8: str, seed: int) -> Path:
+def seed_directory(group: Path, seed: int) -> Path:
     """The directory of one run."""
-    return group_directory(runs, name, id8) / f"seed-{seed}"
+    return group / f"seed-{seed}"
 
 
 def groups(runs: Path) -> Iterator[Path]:

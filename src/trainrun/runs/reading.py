@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,17 +65,22 @@ class Run:
         """The resolved config; raises as `saved_config` does."""
         return saved_config(self.paths.config)
 
-    @cached_property
+    @property
     def result(self) -> dict[str, Any] | None:
         """What came out, as in result.json; None while there is none that can be read."""
-        return read_result(self.paths.result)
+        return self._result_or_trouble[0]
+
+    @property
+    def trouble(self) -> OSError | ValueError | None:
+        """Why a result.json that is there cannot be read; an OSError where it is the system that cannot."""
+        return self._result_or_trouble[1]
 
     @property
     def status(self) -> Status:
         """How far it came; `unreadable` where result.json is not what a run writes."""
         if self.result:
             return "complete" if self.result["status"] == "complete" else "diverged"
-        return "unreadable" if os.path.lexists(self.paths.result) else "interrupted"
+        return "unreadable" if self.trouble else "interrupted"
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -137,6 +141,15 @@ class Run:
         part = "valid" if self.monitor.startswith("val_") else "train"
         value: float | None = (self.result[part] or {}).get(self.monitor.removeprefix("val_"))
         return value
+
+    @cached_property
+    def _result_or_trouble(self) -> tuple[dict[str, Any] | None, OSError | ValueError | None]:
+        try:
+            return read_result(self.paths.result), None
+        except (FileNotFoundError, NotADirectoryError):
+            return None, None
+        except (OSError, ValueError) as error:
+            return None, error
 
     def _last(self, kind: str) -> dict[str, Any]:
         return next((event for event in reversed(self.events) if event.get("event") == kind), {})

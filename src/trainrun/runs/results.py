@@ -17,12 +17,17 @@ _STATUSES = ("complete", "diverged")
 _ENDINGS = ("epochs", "early_stopping", "non_finite")
 
 
-def read_result(path: Path) -> dict[str, Any] | None:
-    """The result in a file; None where there is none that a run would write."""
+def read_result(path: Path) -> dict[str, Any]:
+    """The result in a file.
+
+    Raises:
+        OSError: the file is not there, or the system cannot read it.
+        ValueError: it is none that a run would write.
+    """
     try:
         return _checked(json.loads(read_bytes(path, _LARGEST)))
-    except (OSError, ValueError, TypeError, OverflowError, KeyError, RecursionError):
-        return None
+    except (ValueError, TypeError, OverflowError, KeyError, RecursionError) as error:
+        raise ValueError("not what a run writes") from error
 
 
 def _checked(found: Any) -> dict[str, Any]:

@@ -50,9 +50,11 @@ def finish(ended: Mapping[RunWriter, FitEnded]) -> None:
 
 def tidy(paths: RunPaths) -> None:
     """Remove what a kill between a run's result and its last breath has left; nothing depends on it."""
-    with suppress(TrainrunError), RunLock(paths):
-        remove_temporaries(paths.directory)
-        discard_checkpoints(paths)
+    with suppress(TrainrunError, OSError):
+        if paths.lock.exists() or paths.checkpoint.exists():
+            with RunLock(paths):
+                remove_temporaries(paths.directory)
+                discard_checkpoints(paths)
 
 
 def _whole(writer: RunWriter, event: Paused) -> Snapshot:
