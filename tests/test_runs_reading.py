@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,18 @@ def test_directories_nobody_may_read_are_passed_over(runs):
     os.mkfifo(runs / "net-00000001" / "seed-9")
     (runs / "pipe-00000009").touch()
     assert len(find_runs(runs)) == 4
+
+
+def test_a_group_that_may_be_listed_but_not_entered_is_passed_over():
+    with tempfile.TemporaryDirectory() as place:  # which others may reach, unlike tmp_path
+        Path(place).chmod(0o755)
+        group = make_run(Path(place), "net-0123abcd/seed-0").directory.parent
+        group.chmod(0o444)
+        user = os.geteuid()
+        try:
+            os.seteuid(user or 65534)  # root may enter anything
+            found = find_runs(Path(place))
+        finally:
+            os.seteuid(user)
+            group.chmod(0o755)
+    assert found == []
