@@ -52,7 +52,7 @@ def a_signal_ahead_of_the_limit(cluster: Cluster, folder: Path) -> None:
 
 
 def a_time_limit_of_its_own(cluster: Cluster, folder: Path) -> None:
-    array = submit(cluster, folder, ["long"], "--array=1", more="--seeds 1 --time-limit 8s")
+    array = submit(cluster, folder, ["long"], "--array=1", more="--seeds 1 --time-limit 10s")
     assert restarts(cluster.wait_for(array)) >= 1
     assert reasons(folder / "runs") == {"time limit"}
 
