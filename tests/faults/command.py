@@ -13,9 +13,6 @@ from typing import NamedTuple, Protocol
 from warm import Forked, Warm
 
 TRAINRUN = str(Path(sys.executable).with_name("trainrun"))
-# A command sees two free processors, whatever else runs here: it then trains large work in two parts.
-QUIETLY = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /proc/loadavg && exec "$@"')
-QUIETLY += (str(Path(__file__).with_name("loadavg")),)
 _IN_FULL = os.environ.get("FAULTS") != "share"
 _MAY_DIFFER = {"events.jsonl", "looks.jsonl"}
 
@@ -89,7 +86,7 @@ class Command:
             return forked
         with (self.folder / "stdout").open("w") as out, (self.folder / "stderr").open("w") as err:
             return subprocess.Popen(
-                [*QUIETLY, *tools, TRAINRUN, *self.words],
+                [*tools, TRAINRUN, *self.words],
                 cwd=self.folder,
                 env=os.environ | self.variables,
                 stdin=subprocess.DEVNULL,

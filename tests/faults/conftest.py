@@ -1,7 +1,10 @@
 """Experiments with real faults on the installed command: `make faults` runs them and prints one table."""
 
+import ctypes
 import os
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from command import QUIETLY
+from nets import command
 from warm import Warm
 
-TOOLS = ("strace", "unshare", "mount", "chattr", "prlimit", "setpriv")
+TOOLS = ("strace", "mount", "chattr", "prlimit", "setpriv")
+_NEW_MOUNTS = 0x20000  # CLONE_NEWNS
 
 
 @dataclass
@@ -71,9 +75,9 @@ def table(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Row]]:
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
+def warm(equipped: None) -> Iterator[Warm]:
     """A process that has imported everything and forks the command."""
-    with Warm(*QUIETLY) as server:
+    with Warm() as server:
         yield server
 
 
@@ -83,6 +87,31 @@ def equipped() -> None:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing or os.geteuid() != 0:
         pytest.exit(f"faults: needs root and {', '.join(TOOLS)}; missing: {missing or 'root'}", returncode=1)
+    # A view of the file systems of its own: what is mounted here goes with this process.
+    assert ctypes.CDLL(None).unshare(_NEW_MOUNTS) == 0
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    # A command sees two free processors, whatever else runs here, and trains large work in two parts.
+    subprocess.run(["mount", "--bind", Path(__file__).with_name("loadavg"), "/proc/loadavg"], check=True)
+
+
+@pytest.fixture(scope="session")
+def interrupted(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Path:
+    """The runs of a small fit that was killed in its second epoch, with two checkpoints."""
+    killed = command(tmp_path_factory.mktemp("interrupted"), "fit", "small.yaml", save_seconds=0)
+    # The files that a run begins with are five; then come the best weights and a checkpoint, again and again.
+    at_the_fourth = ("-e", "trace=rename", "-e", f"inject=rename:signal=KILL:when={5 + 4 * 2}")
+    tracer = ("strace", "-f", "-o", "/dev/null", *at_the_fourth)
+    assert killed.run(warm, *tracer).code == -signal.SIGKILL
+    assert {"last.ckpt", "prev.ckpt"} <= {path.name for path in killed.runs.rglob("*")}
+    return killed.runs
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> dict[str, bytes]:
+    """What a small fit leaves that nothing disturbs."""
+    mine = command(tmp_path_factory.mktemp("small"), "fit", "small.yaml", save_seconds=0)
+    assert mine.run(warm).code == 0
+    return mine.left()
 
 
 @pytest.fixture

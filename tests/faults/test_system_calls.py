@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -32,17 +33,6 @@ def whole(tmp_path_factory, warm):
     """What an undisturbed fit leaves, and its calls."""
     mine = fit(tmp_path_factory.mktemp("whole"))
     return mine, points(mine, warm)
-
-
-@pytest.fixture(scope="session")
-def interrupted(tmp_path_factory, warm, whole):
-    """The runs of a fit that was killed in the second epoch, while it wrote a checkpoint."""
-    renames = [point for point in whole[1] if point.name == "rename" and "last.ckpt" in point.target]
-    make = partial(fit, tmp_path_factory.mktemp("interrupted"))
-    mine, ended = inject(make, warm, renames[len(renames) // 2], "signal=KILL")
-    assert ended.code == -9
-    assert {"last.ckpt", "prev.ckpt"} <= {path.name for path in mine.runs.rglob("*")}
-    return mine.runs
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -80,5 +70,19 @@ def test_an_error_of_each_call(errno, part, scene, whole, warm, place, table):
             assert ONE_LINE.fullmatch(ended.stderr) if ended.code else not ended.stderr, ended
             again = mine.run(warm)
             assert (again.code, again.stderr) == (0, ""), (ended, again)
+            row.same(mine.left(), whole[0].left())
+        empty(place)
+
+
+@pytest.mark.parametrize("part", SLICES)
+def test_asked_to_stop_at_each_call(part, scene, whole, warm, place, table):
+    kind, begun, calls = scene
+    row = table(f"SIGTERM at a file system call: {kind}")
+    for point in calls[part :: len(SLICES) * sized(1, 12)]:
+        with row.trial(point):
+            mine, ended = inject(partial(fit, place, begun), warm, point, "signal=TERM")
+            # 0: after the last step. The command line is looked at before anyone listens.
+            assert ended.code in (0, 75, *([-signal.SIGTERM] if point.target == "/runs" else [])), ended
+            assert mine.run(warm).code == 0
             row.same(mine.left(), whole[0].left())
         empty(place)

@@ -21,14 +21,10 @@ _BESIDES = ("safetensors.numpy", "pyarrow.csv", "multiprocessing.connection")
 
 
 class Warm:
-    """Forks commands; `with` ends the process that forks.
+    """Forks commands; `with` ends the process that forks."""
 
-    Args:
-        tools: words in front of the process that forks.
-    """
-
-    def __init__(self, *tools: str) -> None:
-        command = [*tools, sys.executable, __file__]
+    def __init__(self) -> None:
+        command = [sys.executable, __file__]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self) -> Self:
