@@ -239,6 +239,30 @@ def test_no_value_of_a_file_is_trusted(folder, name):
         require_harmless(folder, *map(str, rng.choice(READERS[name], 2)))
 
 
+FALSE_CONFIGS = {
+    "endless data": "data: {path: /dev/zero, target: y}",
+    "endless table": "data: {path: zero.csv, target: y}",
+    "a pipe of data": "data: {path: pipe.csv, target: y}",
+    "endless text": "data: digits\nextends: /dev/zero",
+    "a pipe": "data: digits\nextends: pipe.csv",
+    "other data": "data: digits",
+    "an enormous net": "data: digits\nhidden: [1000000000, 1000000000]",
+    "endless training": "data: digits\nepochs: 1000000000",
+    "a path for a name": "data: digits\nname: ../../precious",
+    "escapes": 'data: {path: "\\e[31m\\u202e", target: "\\e[31m"}',
+    "an object": "data: !!python/object/apply:os.system [touch precious]",
+}
+
+
+@pytest.mark.parametrize("text", FALSE_CONFIGS.values(), ids=FALSE_CONFIGS)
+def test_no_config_is_trusted(folder, text):
+    run = seed_directory(folder)
+    (run / "zero.csv").symlink_to("/dev/zero")
+    os.mkfifo(run / "pipe.csv")
+    (run / "config.yaml").write_text(text + "\n")
+    require_harmless(folder, *READERS["config.yaml"], "report", "list")
+
+
 def test_values_too_large_to_add_have_a_mean(folder):
     for path in folder.glob("runs/*/*/result.json"):
         result = json.loads(path.read_text())
