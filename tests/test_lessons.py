@@ -28,8 +28,9 @@ def score(one: Standing, part: str = "test", metric: str = "loss") -> float:
 
 @pytest.mark.parametrize(("folder", "shared"), [("lessons", {"base"}), ("papers", {"mnist"})])
 def test_the_page_runs_every_config_there_is(folder, shared):
-    named = {Path(name).name for names in commands(FOLDER / folder / "README.md") for name in names}
-    single = set(re.findall(r"configs/papers/(\w+)\.yaml", (FOLDER / folder / "README.md").read_text()))
+    page = FOLDER / folder / "README.md"
+    named = {Path(name).name for names in commands(page) for name in names}
+    single = set(re.findall(rf"configs/{folder}/(\w+)\.yaml", page.read_text()))
     assert named | single == {path.stem for path in (FOLDER / folder).glob("*.yaml")} - shared
 
 
