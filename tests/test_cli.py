@@ -282,6 +282,11 @@ def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("($T list schedules; echo code $? >&2) | true", None),
         ("$T fit net.yaml --fresh >&-", 0),
         ("($T fit net.yaml --fresh; echo code $? >&2) | true", None),
+        (
+            "set -o pipefail; export PYTHONUNBUFFERED=1;"
+            " $T schedule net.yaml --format csv --set epochs=9999 | head -1",
+            141,
+        ),
     ],
 )
 def test_a_broken_stdout(folder, line, code):
@@ -292,6 +297,12 @@ def test_a_broken_stdout(folder, line, code):
         assert (done.returncode, done.stderr) == (code, "")
     else:
         assert done.stderr in ("code 0\n", "code 141\n")
+
+
+def test_a_folder_that_is_gone_is_said_so(tmp_path):
+    done = shell(f"mkdir gone && cd gone && rmdir {tmp_path}/gone && $T list", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "The current folder is gone: change to one that is there\n"
 
 
 def test_ctrl_c_saves_the_run_and_ends_as_a_shell_expects(tmp_path):

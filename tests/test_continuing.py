@@ -179,3 +179,13 @@ def test_the_seconds_between_saves_must_be_a_number(tmp_path, config, monkeypatc
     monkeypatch.setenv("TRAINRUN_SAVE_SECONDS", text)
     with pytest.raises(UsageError, match="TRAINRUN_SAVE_SECONDS: must be a number from 0"):
         carry(tmp_path, config)
+
+
+def test_a_checkpoint_of_another_seed_is_refused(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("TRAINRUN_SAVE_SECONDS", "0")
+    carry(tmp_path, config, seeds=2, looks=30)
+    mine, other = sorted(tmp_path.glob("net-*/seed-*/last.ckpt"))
+    mine.write_bytes(other.read_bytes())
+    first, second = carry(tmp_path, config, seeds=2)
+    assert (first.exit_code, second.exit_code) == (6, 0)
+    assert "cannot continue from this checkpoint; --fresh starts over" in str(first.error)

@@ -9,6 +9,7 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 _CODES = (
     {errno.EPIPE: 141}
@@ -23,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line; None takes the process's own.
     """
-    from trainrun.errors import TrainrunError, printable
+    from trainrun.errors import TrainrunError, UsageError, printable
 
     # What ends gives everything back: to look through PyTorch for garbage first takes a third of a second.
     atexit.register(gc.freeze)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the locale cannot spell must not end a fit
-            stream.reconfigure(errors="backslashreplace")
+    _mend_streams()
     try:
+        if not _has_a_folder():
+            raise UsageError("The current folder is gone: change to one that is there")
         from trainrun.cli import app
 
         app(arguments, prog_name="trainrun")
@@ -51,6 +52,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _report_bug()
     except Exception:
         _report_bug()
+
+
+def _mend_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        # A name that the locale cannot spell must not end a fit.
+        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream.buffer, io.RawIOBase):
+            # PYTHONUNBUFFERED: what a full disk or a reader that leaves cuts short would be lost in silence.
+            whole = io.BufferedWriter(stream.buffer)
+            setattr(sys, name, io.TextIOWrapper(whole, stream.encoding, stream.errors, line_buffering=True))
+
+
+def _has_a_folder() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except FileNotFoundError:  # which ends some libraries with a message of their own
+        return False
 
 
 def _leave(message: str, code: int) -> None:

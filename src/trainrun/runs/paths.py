@@ -100,6 +100,11 @@ class RunPaths:
         return self.directory.parent / FILE_NAMES["config"]
 
     @property
+    def identity(self) -> str:
+        """`<id8>/seed-<n>`: config, data and seed, whatever the run is called."""
+        return f"{split_group(self.directory.parent.name)[1]}/{self.directory.name}"
+
+    @property
     def label(self) -> str:
         """`<name>-<id8>/seed-<n>`."""
         return f"{self.directory.parent.name}/{self.directory.name}"

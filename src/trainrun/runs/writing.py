@@ -107,7 +107,12 @@ class RunWriter:
         """What the run's files are to be written anew from, for its checkpoint; once it has started."""
         assert self._history, "FitStarted comes first"
         history = self._history.to_snapshot()
-        facts = {**history.facts, "seconds": self._seconds(), "made_with": self._made_with}
+        facts = {
+            **history.facts,
+            "run": self.paths.identity,
+            "seconds": self._seconds(),
+            "made_with": self._made_with,
+        }
         return Snapshot(facts, history.arrays)
 
     def record_end(self, status: str) -> None:
@@ -126,6 +131,8 @@ class RunWriter:
         self._journal.record("end", status=status, reason=reason, seconds=self._seconds())
 
     def _resume(self, snapshot: Snapshot) -> None:
+        if snapshot.facts["run"] != self.paths.identity:
+            raise ValueError("another run's")
         self._history = History.from_snapshot(snapshot)
         self._begun -= float(snapshot.facts["seconds"])
         self._narrator = Narrator(self._history.started)
