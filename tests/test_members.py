@@ -68,6 +68,27 @@ def test_the_time_left_is_by_the_epochs_not_by_what_came_before_them(tmp_path, m
     assert all(line.endswith("about 0 s to go") for line in estimates)
 
 
+def test_a_run_that_continues_counts_for_what_was_done(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(members, "_SECONDS_BETWEEN_DRAWINGS", 0.0)
+    (writer,) = make_writers(tmp_path, 1)
+    started, first, *_ = story()
+    for event in (started, first):
+        writer.handle(event)
+    writer.begin({}, device="cpu", threads=1, snapshot=writer.snapshot())
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as stream:
+        progress = Members(stream)
+        progress.expect(1)
+        progress.begin([writer])
+        progress.handle(started)
+        progress.close()
+        text = os.read(leader, 1_000_000).decode()
+    os.close(leader)
+    assert " 11%" in text, "an epoch of nine"
+
+
 def test_what_there_is_to_note_is_said_once(tmp_path):
     page = io.StringIO()
     watched(tmp_path, page, notes=["Filled 3 missing values", "Differs from another: epochs: 1 -> 2"])

@@ -64,7 +64,7 @@ class Members(Observer):
         match event:
             case FitStarted():
                 self._narrators[event.member] = Narrator(event)
-                self._epochs[event.member] = 0
+                self._epochs[event.member] = len(self._writers[event.member].monitored)
             case EpochEnded():
                 self._epochs[event.member] = event.epoch
                 self._first = self._first or (time.monotonic(), self._done)
