@@ -15,7 +15,7 @@ from trainrun.signals import StopRequest, parse_time_limit
 
 WORK = """
 import sys, time
-from trainrun.signals import StopRequest, die_by_interrupt
+from trainrun.signals import StopRequest
 with StopRequest(*sys.argv[1:]) as stop:
     print("listening", flush=True)
     while not stop.requested():
@@ -23,9 +23,7 @@ with StopRequest(*sys.argv[1:]) as stop:
     print(stop.reason, flush=True)
     sys.stdin.readline()  # saving takes a while
     print("saved")
-    if stop.reason == "SIGINT":
-        die_by_interrupt()
-    sys.exit(stop.exit_code)
+    stop.leave()
 """
 RESUMABLE = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"]
 
@@ -119,6 +117,46 @@ def test_a_scheduler_may_use_another_code():
 def test_the_time_limit_is_a_request():
     with listening(WORK, "0.3s") as process:
         assert finish(process) == ("time limit\nsaved\n", 75)
+
+
+IMPORT = """
+import sys, time
+from trainrun.signals import StopRequest
+
+def load():
+    print("listening", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:  # as some imports do
+            pass
+
+with StopRequest(*sys.argv[1:]) as stop:
+    stop.wait_for(load)
+    print(stop.reason)
+    stop.leave()
+"""
+
+
+@pytest.mark.parametrize("name", [*RESUMABLE, "SIGINT"])
+def test_what_takes_long_and_has_nothing_to_lose_is_not_waited_for(name):
+    with listening(IMPORT) as process:
+        process.send_signal(getattr(signal, name))
+        assert finish(process) == (f"{name}\n", -signal.SIGINT if name == "SIGINT" else 75)
+
+
+def test_the_time_limit_does_not_wait_for_it_either():
+    with listening(IMPORT, "0.5s") as process:
+        assert finish(process) == ("time limit\n", 75)
+
+
+def test_what_is_waited_for_is_done_and_its_error_raised():
+    done = []
+    with StopRequest() as stop:
+        stop.wait_for(lambda: done.append(True))
+        assert done == [True]
+        with pytest.raises(ZeroDivisionError, match="zero"):
+            stop.wait_for(lambda: 1 / 0)
 
 
 THREAD = """

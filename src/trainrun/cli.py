@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from trainrun.errors import DIVERGED, INTERRUPTED, UsageError, exit_code, printable
-from trainrun.signals import StopRequest, die_by_interrupt
+from trainrun.signals import StopRequest
 
 if TYPE_CHECKING:
     from trainrun.fitting import Observer, Outcome
@@ -414,9 +414,7 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             from trainrun.report.sink import Sink
 
             Sink(sys.stderr).lines([f"Stopped by {stop.reason}: the same command continues"])
-            if stop.reason == "SIGINT":
-                die_by_interrupt()
-            raise typer.Exit(stop.exit_code) from leaving
+            stop.leave()
 
 
 def _tensorboard(wanted: bool) -> list[Observer]:

@@ -11,9 +11,10 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, Self
 
@@ -22,6 +23,7 @@ from trainrun.errors import UsageError, short
 _BEGUN = time.monotonic()  # of the process, but for the interpreter's own start
 _RESUMABLE = 75
 _TIME_LIMIT = 255  # where a signal's number would stand
+_LOOK_SECONDS = 0.05  # from one look for a request to the next, while something else is waited for
 # XCPU and USR1 are what schedulers send ahead of a limit; not every system has each.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 _NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
@@ -30,10 +32,6 @@ _AMOUNT = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _UNITS = re.compile("".join(rf"(?:({_AMOUNT}){unit})?" for unit in "dhms"))
 _CLOCK = re.compile(r"[0-9]{1,9}-[0-9]{1,9}(:[0-9]{1,9}){0,2}|[0-9]{1,9}(:[0-9]{1,9}){1,2}")
 _SECONDS = (86400, 3600, 60, 1)  # of a day, an hour, a minute, a second
-
-
-class _StopNow(BaseException):
-    """Ends what is going on; no `except Exception` on the way holds it up."""
 
 
 class StopRequest:
@@ -58,7 +56,7 @@ class StopRequest:
         self._deadline = _BEGUN + (parse_time_limit(time_limit) if time_limit is not None else math.inf)
         self._asked = mmap.mmap(-1, 1)  # a byte that forked processes share: 0, or the signal's number
         self._before: dict[int, Any] = {}
-        self._impatient = False
+        self._abandoned = False  # whether a thread may still be at work
 
     def __enter__(self) -> Self:
         for number in _NUMBERS:
@@ -77,16 +75,33 @@ class StopRequest:
             elif number != signal.SIGINT:
                 signal.signal(number, signal.SIG_IGN)
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, a request ends what is going on: an import, which takes seconds and has nothing to lose."""
-        try:
-            self._impatient = True
-            yield
-        except _StopNow:
-            pass
-        finally:
-            self._impatient = False
+    def wait_for(self, work: Callable[[], object]) -> None:
+        """Have something done that takes seconds and has nothing to lose; at a request it is not waited for.
+
+        An import, say. It is done in a thread: an exception out of the handler would end it too, but where
+        that meets a library's C++ in the middle of its import, the process ends by SIGABRT.
+
+        Args:
+            work: what to do; at a request it is left as it is, and the process must end by `leave`.
+
+        Raises:
+            BaseException: what `work` raises.
+        """
+        raised: list[BaseException] = []
+
+        def carry_out() -> None:
+            try:
+                work()
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=carry_out, daemon=True)
+        thread.start()
+        while thread.is_alive() and not self.requested():
+            thread.join(_LOOK_SECONDS)
+        self._abandoned = thread.is_alive()
+        if raised:
+            raise raised[0]
 
     def requested(self) -> bool:
         """Whether to stop; quick enough to be asked at every step."""
@@ -102,24 +117,28 @@ class StopRequest:
             return None
         return "time limit" if asked == _TIME_LIMIT else signal.Signals(asked).name
 
+    def leave(self) -> NoReturn:
+        """End this process as scripts expect of one that was stopped.
+
+        At SIGINT by that signal: an exit code of 130 would not end a shell's loop. Else with `exit_code`.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads it
+                stream.flush()
+        code = self.exit_code
+        if self.reason == "SIGINT":
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+            code = 130  # where the signal is blocked
+        if self._abandoned:  # to tidy up under a thread that is at work ends by SIGABRT, too
+            os._exit(code)
+        sys.exit(code)
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT:
             signal.signal(number, signal.SIG_DFL)
         if not self._asked[0]:
             self._asked[0] = number
-        if self._impatient:
-            self._impatient = False
-            raise _StopNow
-
-
-def die_by_interrupt() -> NoReturn:
-    """End this process by SIGINT, as a shell loop expects: an exit code of 130 would not end the loop."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads it
-            stream.flush()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGINT)
-    sys.exit(130)  # where the signal is blocked
 
 
 def parse_time_limit(text: str) -> float:

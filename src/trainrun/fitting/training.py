@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trainrun.errors import ResourceError, TrainrunError, UsageError, short, shortage
@@ -38,8 +38,11 @@ def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 def load_engine(request: Request) -> None:
     """Import what trains, which takes seconds; a request to stop does not wait for it."""
-    with request.stop.at_once() if request.stop else nullcontext():
-        importlib.import_module("trainrun.engine.parts")
+    load = partial(importlib.import_module, "trainrun.engine.parts")
+    if request.stop:
+        request.stop.wait_for(load)
+    else:
+        load()
 
 
 def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
