@@ -19,7 +19,7 @@ from trainrun.ingredients import activations, optimizers
 from trainrun.plan import Cell, part_plans
 
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 2, "early_stopping": False, "dropout": 0.3}
-THREADS = (1, 2)
+THREADS = (1, 2, 8)
 
 
 def seeds(count: int, **keys: object) -> list:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainrun.engine.layout import Layer, Layout
+from trainrun.engine.products import affine, product
 
 Activity = Callable[[Tensor], Tensor]  # a hidden output -> the activity penalty's derivative there
 
@@ -98,7 +99,7 @@ class Network:
             activity: the activity penalty's derivative by a hidden output, None where there is none.
         """
         for index, delta in self.deltas(layers, trace, delta_KBC, activity):
-            torch.bmm(trace.inputs[index].mT, delta, out=gradients[index].weight_KIO)
+            product(trace.inputs[index].mT, delta, out=gradients[index].weight_KIO)
             torch.sum(delta, 1, keepdim=True, out=gradients[index].bias_K1O)
 
     def deltas(
@@ -117,14 +118,14 @@ class Network:
         for index in range(len(layers) - 1, -1, -1):
             yield index, delta
             if index:
-                delta = _dropped(torch.bmm(delta, layers[index].weight_KIO.mT), trace.masks[index])
+                delta = _dropped(product(delta, layers[index].weight_KIO.mT), trace.masks[index])
                 z, h = trace.before[index - 1], trace.hidden[index - 1]
                 if activity is not None:
                     delta = delta + activity(h)
                 delta = delta * self._derivative(z, h)
 
     def _hidden(self, layers: Sequence[Layer], index: int, x: Tensor) -> tuple[Tensor, Tensor]:
-        z = torch.baddbmm(layers[index].bias_K1O, x, layers[index].weight_KIO)
+        z = affine(layers[index].bias_K1O, x, layers[index].weight_KIO)
         h = self._activation(z)
         width, padded = self._hidden_widths[index]
         if width < padded:  # what stands in for a width of 1 must give nothing to the next layer
@@ -133,7 +134,7 @@ class Network:
         return z, h
 
     def _output(self, layers: Sequence[Layer], h: Tensor) -> Tensor:
-        return torch.baddbmm(layers[-1].bias_K1O, h, layers[-1].weight_KIO)[..., : self._outputs]
+        return affine(layers[-1].bias_K1O, h, layers[-1].weight_KIO)[..., : self._outputs]
 
 
 def _dropped(x: Tensor, mask: Tensor | None) -> Tensor:

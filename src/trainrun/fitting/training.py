@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from trainrun.errors import ResourceError, TrainrunError, UsageError, short, shortage
@@ -38,7 +37,10 @@ def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 def load_engine(request: Request) -> None:
     """Import what trains, which takes seconds; a request to stop does not wait for it."""
-    load = partial(importlib.import_module, "trainrun.engine.parts")
+
+    def load() -> None:
+        importlib.import_module("trainrun.engine.parts")
+
     if request.stop:
         request.stop.wait_for(load)
     else:
