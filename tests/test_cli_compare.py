@@ -76,12 +76,35 @@ def test_json_is_what_scripts_were_promised(folder):
     assert found["warnings"] == []
 
 
-def test_csv_has_a_row_for_each_config_part_and_metric(folder):
+def test_csv_has_a_row_for_each_config_seed_part_and_metric(folder):
     page = trainrun_(*ASK, "--format", "csv", cwd=folder).stdout
     rows = list(csv.DictReader(io.StringIO(page)))
-    assert len(rows) == 2 * 3 * 2
-    found = json.loads(trainrun_(*ASK, "--format", "json", cwd=folder).stdout)["differences"]
-    assert [float(row["difference"]) for row in rows if row["difference"]] == [one["mean"] for one in found]
+    assert list(rows[0])[:7] == ["config", "seed", "status", "epochs", "part", "metric", "value"]
+    cells = [(row["config"], row["seed"], row["part"], row["metric"]) for row in rows]
+    assert len(cells) == len(set(cells)) == 2 * 6 * 3 * 2
+    found = json.loads(trainrun_(*ASK, "--format", "json", cwd=folder).stdout)
+    told = {
+        (run["config"], str(run["seed"]), part, metric): value
+        for run in found["runs"]
+        for part, values in run["metrics"].items()
+        for metric, value in values.items()
+    }
+    values = {cell: float(row["value"]) for cell, row in zip(cells, rows, strict=True) if cell[2] != "train"}
+    assert values == {cell: told[cell] for cell in values}
+    for one in found["differences"]:
+        of_all = [row for row in rows if all(row[key] == one[key] for key in ("config", "part", "metric"))]
+        assert {float(row["difference"]) for row in of_all} == {one["mean"]}
+        assert {row["verdict"] for row in of_all} == {one["verdict"]}
+
+
+def test_csv_has_a_row_for_runs_that_are_not_there(folder):
+    page = trainrun_("compare", "net.yaml", "--no-fit", "--seeds", "2", "--runs", "none", "--format", "csv",
+                     cwd=folder, code=4).stdout  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(page)))
+    assert [(row["seed"], row["status"], row["value"]) for row in rows] == [
+        ("0", "missing", ""),
+        ("1", "missing", ""),
+    ]
 
 
 def test_markdown_and_latex_say_the_same(folder):

@@ -31,7 +31,7 @@ def as_json(comparison: Comparison) -> str:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """A row for each config, part and metric: its mean, and its difference to the baseline."""
+    """A row for each config, seed, part and metric; what is said of all seeds stands in each of theirs."""
     return records_csv([row for one in comparison.standings for row in _rows(comparison, one)])
 
 
@@ -107,14 +107,29 @@ def _ablation(ablation: Ablation) -> dict[str, Any]:
 
 
 def _rows(comparison: Comparison, one: Standing) -> Iterator[dict[str, Any]]:
-    for part in one.parts:
-        for metric in one.metrics(part):
-            mean = mean_of(list(one.values(part, metric).values()))
-            low, high = mean.interval or (None, None)
-            row = {"config": one.label, "part": part, "metric": metric, "n": mean.n, "mean": mean.value}
-            row |= {"low": low, "high": high, "diverged": one.diverged_share}
-            pair = comparison.pairing(one.label, metric, part)
-            yield row | (_against(pair) if pair else {})
+    wanted = [(part, metric) for part in one.parts for metric in one.metrics(part)]
+    for seed, status in one.statuses.items():
+        result = one.runs[seed].result or {}
+        row = {"config": one.label, "seed": seed, "status": status, "epochs": result.get("epochs")}
+        for part, metric in wanted or [("", "")]:  # so that each run has a row, even where none is complete
+            value = (result.get(part) or {}).get(metric)
+            yield row | {
+                "part": part,
+                "metric": metric,
+                "value": value,
+                **_of_all(comparison, one, part, metric),
+            }
+
+
+def _of_all(comparison: Comparison, one: Standing, part: str, metric: str) -> dict[str, Any]:
+    """The mean over a config's seeds, and how it compares with the baseline's."""
+    if not part:
+        return {}
+    mean = mean_of(list(one.values(part, metric).values()))
+    low, high = mean.interval or (None, None)
+    facts = {"n": mean.n, "mean": mean.value, "low": low, "high": high, "diverged": one.diverged_share}
+    pair = comparison.pairing(one.label, metric, part)
+    return facts | (_against(pair) if pair else {})
 
 
 def _against(pair: Pairing) -> dict[str, Any]:
