@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import rounds, startup
+from benchmarks import keeping, rounds, startup
 from benchmarks.contenders import CONTENDERS
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_results
@@ -35,6 +35,7 @@ def main() -> None:
     tasks = [(work, count) for work in works for count in options.seeds or work.seeds]
     records: list[dict[str, Any]] = []
     starts: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as name:
         folder = Path(name)
         setting = rounds.Setting(folder, options.device, options.epochs, options.default_threads)
@@ -43,13 +44,15 @@ def main() -> None:
         if options.startup:
             startup.prepare(folder)
             steps += [("start", command) for command in startup.COMMANDS]
+            steps += [("keep", case) for case in keeping.CASES]
         for number, (kind, item) in rounds.interleaved(options.rounds, steps):
             if kind == "fit":
-                records.append({"round": number, **rounds.measure(item, setting)})
+                told = {"round": number, **rounds.measure(item, setting)}
             else:
-                starts.append(startup.measure(item, folder, number))
-            _say(number, records[-1] if kind == "fit" else starts[-1])
-            write_results(RESULTS / options.name, machine, tasks, contenders, records, starts)
+                told = (startup if kind == "start" else keeping).measure(item, folder, number)
+            {"fit": records, "start": starts, "keep": kept}[kind].append(told)
+            _say(number, told)
+            write_results(RESULTS / options.name, machine, tasks, contenders, records, starts, kept)
     print(f"\n{(RESULTS / options.name).with_suffix('.md').read_text(encoding='utf-8')}")
 
 
@@ -68,8 +71,9 @@ def _write_data(works: list[Work], folder: Path) -> None:
 
 
 def _say(number: int, record: dict[str, Any]) -> None:
-    what = record.get("command") or f"{record['work']} {record['contender']} x{record['seeds']}"
-    took = record.get("failed") or record.get("seconds") or record["fit_seconds"]
+    named = record.get("command") or record.get("case")
+    what = named or f"{record['work']} {record['contender']} x{record['seeds']}"
+    took = record.get("failed") or record.get("seconds") or record.get("training") or record["fit_seconds"]
     text = (
         took
         if isinstance(took, str)

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.floor import Rates
+from benchmarks.keeping import CASES
 from benchmarks.startup import COMMANDS
 from benchmarks.summary import Record, summarise
 from benchmarks.works import Work
@@ -27,6 +28,7 @@ def write_results(
     contenders: Sequence[str],
     records: Sequence[Record],
     starts: Sequence[Record],
+    kept: Sequence[Record],
 ) -> None:
     """Write `path`.json with every measurement and `path`.md with the tables."""
     path.parent.mkdir(exist_ok=True)
@@ -37,10 +39,12 @@ def write_results(
         {"work": work.name, "seeds": seeds, **row} for (work, seeds), rows in tables.items() for row in rows
     ]
     content = {"machine": machine, "summary": summary, "measurements": records, "start_up": starts}
+    content["keeping"] = kept
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     sections = [_machine(machine)]
     sections += [_work_table(work, seeds, rows) for (work, seeds), rows in tables.items() if rows]
     sections += [_start_table(starts)] if starts else []
+    sections += [_keeping_table(kept)] if kept else []
     path.with_suffix(".md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
@@ -121,6 +125,23 @@ def _start_table(starts: Sequence[Record]) -> str:
         aim = f"{command.aim}{' over torch' if command.over_torch else ''}" if command.aim else ""
         lines.append(_line((command.title, _spread((median(took), min(took), max(took))), aim, over)))
     return "## Start-up\n\n" + "\n".join(lines)
+
+
+def _keeping_table(kept: Sequence[Record]) -> str:
+    lines = [
+        _line(("what", "training [s]", "begun [s]", "checkpoints [s]", "finished [s]", "share", "aim")),
+        _line(("---", *["---:"] * 6)),
+    ]
+    for case in CASES:
+        mine = [record for record in kept if record["case"] == case.title]
+        if not (done := [record for record in mine if "failed" not in record]):
+            lines += [_line((case.title, f"failed: {record['failed']}", *[""] * 5)) for record in mine[-1:]]
+            continue
+        columns = [[record[key] for record in done] for key in ("training", "begun", "saved", "finished")]
+        shares = [sum(parts) / whole for whole, *parts in zip(*columns, strict=True)]
+        spread = f"{median(shares):.1%} ({min(shares):.1%}-{max(shares):.1%})"
+        lines.append(_line((case.title, *(f"{median(c):.3f}" for c in columns), spread, f"{case.aim:.0%}")))
+    return "## Keeping runs on disk\n\n" + "\n".join(lines)
 
 
 def _line(cells: Sequence[str]) -> str:
