@@ -60,7 +60,7 @@ TABLES = [
 def test_generated_configs(tmp_path, table):
     row = table("a generated config, read in this process: a config or lines that say why not")
 
-    @settings(max_examples=sized(20_000, 500), deadline=None, database=None, suppress_health_check=CHECKS)
+    @settings(max_examples=sized(20_000, 300), deadline=None, database=None, suppress_health_check=CHECKS)
     @given(CONFIGS)
     def read(tree):
         path = tmp_path / "a.yaml"
@@ -91,7 +91,7 @@ def test_generated_configs_through_the_command(warm, place, table):
     assert codes >= {0, 2} or len(codes) == 1
 
 
-@pytest.mark.parametrize("text", HOSTILE[:: sized(1, 9)], ids=ascii)
+@pytest.mark.parametrize("text", HOSTILE[:: sized(1, 20)], ids=ascii)
 def test_hostile_text_at_every_sink(text, warm, place, table):
     row = table("hostile text where it is shown or kept: none steers")
     mine = command(place, "fit", "odd.yaml", odd=_config(text))
