@@ -79,6 +79,12 @@ def reported_loss(config: Config, task: str) -> Choice:
     return loss.model_copy(update=loss.ingredient.traits.get("plain", {}))
 
 
+def reportable(config: Config) -> list[str]:
+    """The metrics, by their main names, that a config may report, whatever its data are."""
+    by_default = [name for names in _DEFAULT_METRICS.values() for name in names]
+    return by_default if config.metrics is None else [metrics.canonical(name) for name in config.metrics]
+
+
 def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
     """The error about a setting that does not go with the data's task.
 

@@ -10,7 +10,13 @@ from trainrun.comparing.cautions import cautions
 from trainrun.comparing.contenders import Contender, Gathering, Question, distinct
 from trainrun.comparing.looks import look
 from trainrun.comparing.standings import Standing, fit_missing, stand
-from trainrun.comparing.yardstick import Yardstick, choose_yardstick, known_metric, larger_is_better
+from trainrun.comparing.yardstick import (
+    Yardstick,
+    choose_yardstick,
+    known_metric,
+    larger_is_better,
+    require_reported,
+)
 from trainrun.config import Config
 from trainrun.data import load_data
 from trainrun.errors import DIVERGED, DifferentRunError, TrainrunError, exit_code
@@ -87,14 +93,17 @@ def answer(question: Question, observer: Observer) -> Comparison:
     """
     wanted = known_metric(question.metric) if question.metric else None
     contenders, ablations = _contenders(question)
+    if wanted:
+        require_reported(contenders, wanted)
     outcomes = fit_missing(contenders, question, observer) if question.fit else []
     standings = [stand(one, outcomes) for one in contenders]
-    yardstick = choose_yardstick([one for one in standings if not one.contender.only], wanted)
+    yardstick = choose_yardstick(standings, wanted)
     config = contenders[0].config
     corrections = {part: _overlap(config, part) for part in yardstick.parts()}
     pairings = tuple(_pairings(standings, yardstick, corrections))
     seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
-    history = look(question.runs, contenders[0], seeds, on_test=yardstick.part == "test")
+    on_test = yardstick.part == "test" and bool(standings[0].complete)
+    history = look(question.runs, contenders[0], seeds, on_test=on_test)
     return Comparison(
         standings=tuple(standings),
         yardstick=yardstick,
@@ -114,7 +123,7 @@ def _contenders(question: Question) -> tuple[list[Contender], list[Ablation]]:
     gathering = Gathering(question)
     baseline, *others = gathering.contenders
     taken = [take_apart(gathering, baseline, whole) for whole in others] if question.ablate else []
-    taken = [ablation for ablation in taken if len(ablation.parts) > 1]
+    taken = [one for one in taken if one.parts and len(one.parts) + len(one.impossible) > 1]
     parts = {part.id8: part for ablation in taken for part in ablation.parts.values()}
     known = {one.id8 for one in gathering.contenders}
     contenders = distinct([*gathering.contenders, *(part for id8, part in parts.items() if id8 not in known)])

@@ -33,7 +33,7 @@ def cautions(
         *(line for one in standings for line in _unfinished(one)),
         *_seeds(shown),
         *_part(yardstick),
-        *(f"the losses are not compared: {why}" for why in yardstick.other_losses.values()),
+        *_decided(shown, yardstick),
         *(line for one in shown[1:] for line in _unequal(shown[0], one)),
         *(line for one in standings for line in _cut(one)),
         *_devices(standings),
@@ -55,7 +55,7 @@ def _unfinished(one: Standing) -> Iterator[str]:
 
 def _seeds(standings: Sequence[Standing]) -> Iterator[str]:
     counts = [len(set(standings[0].complete) & set(one.complete)) for one in standings]
-    if len(standings) > 1 and 0 < min(counts) < FEWEST_SEEDS:
+    if 0 < min(counts) < (FEWEST_SEEDS if len(standings) > 1 else 2):
         few = "one seed says" if min(counts) == 1 else f"{min(counts)} seeds say"
         yield f"{few} next to nothing: a verdict takes at least {FEWEST_SEEDS}, such as --seeds 10"
     if len({frozenset(one.statuses) for one in standings}) > 1:
@@ -68,6 +68,14 @@ def _part(yardstick: Yardstick) -> Iterator[str]:
         yield f"no test part: decided on the {which} part, on which the best epochs were chosen"
 
 
+def _decided(standings: Sequence[Standing], yardstick: Yardstick) -> Iterator[str]:
+    for one in standings:
+        if one.label in yardstick.other_losses:
+            yield f"the losses are not compared: {yardstick.other_losses[one.label]}"
+    if yardstick.instead_of:
+        yield f"{yardstick.instead_of} is not reported by all: {yardstick.metric} decides"
+
+
 def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
     before, after = baseline.contender, other.contender
     pair = f"{baseline.label} and {other.label}"
@@ -78,6 +86,8 @@ def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
     ):
         if old != new:
             yield f"unequal budgets: {pair} have {what} {old} and {new}"
+    if "data.target" in (key for key, _, _ in before.changes(after)):
+        yield f"different targets: {pair} do not predict the same"
     if None not in (before.digests, after.digests) and before.digests != after.digests:
         yield f"different data: {pair} were not scored on the same rows"
     elif any(key.startswith(_ROWS) for key, _, _ in before.changes(after)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainrun.config import Config, load_config
+from trainrun.config.identity import changes as written
 from trainrun.config.identity import differences, identify
 from trainrun.data import digests
 from trainrun.errors import DataMissingError, UsageError, printable, short
@@ -117,7 +118,7 @@ class Gathering:
             changes: texts `key=value`.
             only: see `Contender`.
         """
-        overrides = (*of.overrides, *changes)
+        overrides = (*(_following(of.config) if of.saved else of.overrides), *changes)
         config = load_config(of.file, overrides)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
 
@@ -179,6 +180,15 @@ class Gathering:
         if key not in self._digests:
             self._digests[key] = digests(config.data)
         return self._digests[key]
+
+
+def _following(config: Config) -> list[str]:
+    """What has keys of a saved config follow others again that nobody has set: they are all written there."""
+    changed = written(config)
+    found = [f"{key}=auto" for key in ("initializer", "regularization.weight_decay") if key not in changed]
+    if not any(key.startswith("early_stopping") for key in changed):
+        return [*found, "early_stopping=auto"]
+    return [*found, *(["early_stopping.mode=auto"] if "early_stopping.mode" not in changed else [])]
 
 
 def split_changes(text: str) -> list[str]:

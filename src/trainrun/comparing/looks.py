@@ -49,7 +49,7 @@ def look(folder: Path, baseline: Contender, seeds: Mapping[str, Sequence[int]], 
     paired = {id8: sorted(found) for id8, found in seeds.items() if found and id8 != baseline.id8}
     test = _test_part(baseline) if on_test else None
     now = {"baseline": baseline.id8, "seeds": paired, "test": test}
-    if paired and not any({key: row.get(key) for key in now} == now for row in rows):
+    if (paired or test) and not any({key: row.get(key) for key in now} == now for row in rows):
         rows.append(now)
         with suppress(TrainrunError):  # a folder that cannot be written to hinders nobody from looking
             append(path, to_json({"time": datetime.now(UTC).isoformat(timespec="seconds"), **now}) + "\n")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainrun.comparing.contenders import Contender
 from trainrun.comparing.standings import Standing
 from trainrun.config.vocabulary import unknown_name
 from trainrun.errors import UsageError, printable
 from trainrun.ingredients import metrics
-from trainrun.objective import reported_loss
+from trainrun.objective import reportable, reported_loss
 
 _INSTEAD = ("accuracy", "rmse")  # of a loss that cannot be compared
 
@@ -23,11 +24,13 @@ class Yardstick:
         part: of the data: test, else valid, else train.
         other_losses: labels of the contenders whose loss is another function than the baseline's, with the
             reason.
+        instead_of: the monitored metric, where not all report it and another one decides; else empty.
     """
 
     metric: str
     part: str
     other_losses: dict[str, str]
+    instead_of: str = ""
 
     def parts(self) -> tuple[str, ...]:
         """The parts on which contenders are compared at all."""
@@ -38,16 +41,19 @@ def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yards
     """What decides between contenders.
 
     Args:
-        standings: of the contenders, the baseline first.
+        standings: of the contenders, the baseline first; those that stand in for an ablation choose nothing.
         wanted: the metric that the user asked for, by its main name.
 
     Raises:
         UsageError: the runs do not report it.
     """
-    scored = [one for one in standings if one.complete]
+    complete = [one for one in standings if one.complete]
+    scored = [one for one in complete if not one.contender.only]
     part = next((part for part in ("test", "valid") if all(part in one.parts for one in scored)), "train")
     other_losses = {
-        one.label: reason for one in scored[1:] if (reason := _why_another_loss(scored[0], one)) is not None
+        one.label: reason
+        for one in complete[1:]
+        if (reason := _why_another_loss(complete[0], one)) is not None
     }
     shared = [
         name for name in _first_metrics(scored, part) if all(name in one.metrics(part) for one in scored)
@@ -57,9 +63,26 @@ def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yards
     if wanted and scored and metric not in shared:
         known = " and ".join(shared) or "no metric in common"
         raise UsageError(f"--metric: these runs report {known}, not {printable(wanted)}")
-    if scored and (metric not in shared or (metric == "loss" and other_losses)):
-        metric = _instead(shared, metric)
-    return Yardstick(metric, part, other_losses)
+    comparable = not any(one.label in other_losses for one in scored)
+    if not scored or (metric in shared and (metric != "loss" or comparable)):
+        return Yardstick(metric, part, other_losses)
+    instead = "loss" if comparable else _instead(shared, metric)
+    return Yardstick(instead, part, other_losses, instead_of=metric if metric not in shared else "")
+
+
+def require_reported(contenders: Sequence[Contender], wanted: str) -> None:
+    """See that runs which are still to be trained may report a metric.
+
+    Raises:
+        UsageError: one that none of the recipe's runs would report.
+    """
+    for one in contenders:
+        names = reportable(one.config)
+        if not one.saved and wanted != "loss" and wanted not in names:
+            known = ", ".join(["loss", *names])
+            raise UsageError(
+                f"--metric: {one.label} may report {known}, not {wanted}; its key metrics says which"
+            )
 
 
 def known_metric(name: str) -> str:
@@ -92,6 +115,8 @@ def _why_another_loss(baseline: Standing, other: Standing) -> str | None:
     seed = next((seed for seed in baseline.complete if seed in other.complete), None)
     if seed is None:
         return None
+    if "data.target" in (key for key, _, _ in baseline.contender.changes(other.contender)):
+        return f"{other.label} predicts another target"
     mine, its = baseline.target(seed), other.target(seed)
     if not (mine and its):
         return None

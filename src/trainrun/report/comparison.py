@@ -101,9 +101,10 @@ def _against_baseline(comparison: Comparison, one: Standing) -> Block:
     found = [pair for pair in comparison.pairings if (pair.config, pair.part) == (one.label, part)]
     decisive = comparison.decisive(one.label)
     if decisive is None:
-        return Block(
-            title, sentences=[("warning", "No seed in which both are complete: nothing to compare.")]
-        )
+        baseline = comparison.standings[0]
+        met = baseline.complete.keys() & one.complete.keys()
+        why = "They report no metric in common" if met else "No seed in which both are complete"
+        return Block(title, sentences=[("warning", f"{why}: nothing to compare.")])
     rows = [[f"{part} {pair.metric}", *_difference(pair)] for pair in found]
     headings = ["paired", "difference", "p", "P(better)", "verdict"]
     sentence = decisive.difference.verdict, verdict_sentence(comparison, decisive)

@@ -138,7 +138,8 @@ def _seeds_table(runs: Sequence[Run]) -> str:
         [printable(run.directory.name), run.status, cell(result.get("best_epoch")), *map(cell, row)]
         for run, result, row in zip(runs, results, values, strict=True)
     ]
-    present = [[value for value in column if value is not None] for column in zip(*values, strict=True)]
+    sound = [row for run, row in zip(runs, values, strict=True) if run.status == "complete"]
+    present = [[value for row in sound if (value := row[place]) is not None] for place in range(len(columns))]
     means = ["mean", "", "", *(cell(mean(column)) if column else "" for column in present)]
     headings = [printable(f"{part} {name}") for part, name in columns]
     return text_table(["SEED", "STATUS", "BEST", *headings], [*rows, means])
