@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,6 +52,18 @@ def a_signal_ahead_of_the_limit(cluster: Cluster, folder: Path) -> None:
     assert reasons(folder / "runs") <= {"SIGTERM"}
 
 
+def a_signal_before_anyone_listens(cluster: Cluster, folder: Path) -> None:
+    """The first trainrun ends as one does that gets the signal while Python starts."""
+    stub = folder / "bin" / "trainrun"
+    stub.parent.mkdir(parents=True)
+    real = shutil.which("trainrun", path=ENVIRONMENT["PATH"])
+    stub.write_text(f"#!/bin/sh\nmkdir {folder}/begun && kill -TERM $$\nexec {real} \"$@\"\n")
+    stub.chmod(0o755)
+    array = submit(cluster, folder, ["b"], "--array=1", path=stub.parent)
+    assert restarts(cluster.wait_for(array)) == 1
+    assert reasons(folder / "runs") == set()
+
+
 def a_time_limit_of_its_own(cluster: Cluster, folder: Path) -> None:
     array = submit(cluster, folder, ["long"], "--array=1", more="--seeds 1 --time-limit 10s")
     assert restarts(cluster.wait_for(array)) >= 1
@@ -71,6 +84,7 @@ SCENARIOS = (
     as_printed,
     a_preemption,
     a_signal_ahead_of_the_limit,
+    a_signal_before_anyone_listens,
     a_time_limit_of_its_own,
     a_script_that_becomes_trainrun,
     a_script_with_trainrun_as_a_child,
@@ -109,13 +123,30 @@ def test_gnu_parallel_trains_every_config(tmp_path, reference):
     require_identical(tmp_path / "runs", reference)
 
 
-def submit(cluster: Cluster, folder: Path, configs: list[str], *options: str, more: str = "") -> str:
-    """The number of the array that the page's two blocks make, with more options for sbatch and trainrun."""
+def submit(
+    cluster: Cluster,
+    folder: Path,
+    configs: list[str],
+    *options: str,
+    more: str = "",
+    path: Path | None = None,
+) -> str:
+    """The number of the array that the page's two blocks make.
+
+    Args:
+        cluster: takes it.
+        folder: where it is submitted.
+        configs: of `EPOCHS`.
+        options: more of them for sbatch.
+        more: options for trainrun.
+        path: where commands are looked for first.
+    """
     write_configs(folder, **{name: EPOCHS[name] for name in configs})
     script, line = printed("Slurm")
     (folder / "fit.sbatch").write_text(script)
     command = f"{line.strip()} {more}".replace("sbatch", " ".join(["sbatch", *options]), 1)
-    said = cluster.says("bash", "-c", command, folder=folder)
+    first = "" if path is None else f"PATH={path}:$PATH "
+    said = cluster.says("bash", "-c", first + command, folder=folder)
     return re.fullmatch(r"Submitted batch job (\d+)", said)[1]
 
 
