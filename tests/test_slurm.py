@@ -57,7 +57,7 @@ def a_signal_before_anyone_listens(cluster: Cluster, folder: Path) -> None:
     stub = folder / "bin" / "trainrun"
     stub.parent.mkdir(parents=True)
     real = shutil.which("trainrun", path=ENVIRONMENT["PATH"])
-    stub.write_text(f"#!/bin/sh\nmkdir {folder}/begun && kill -TERM $$\nexec {real} \"$@\"\n")
+    stub.write_text(f'#!/bin/sh\nmkdir {folder}/begun && kill -TERM $$\nexec {real} "$@"\n')
     stub.chmod(0o755)
     array = submit(cluster, folder, ["b"], "--array=1", path=stub.parent)
     assert restarts(cluster.wait_for(array)) == 1
