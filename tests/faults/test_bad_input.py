@@ -60,7 +60,7 @@ TABLES = [
 def test_generated_configs(tmp_path, table):
     row = table("a generated config, read in this process: a config or lines that say why not")
 
-    @settings(max_examples=sized(20_000, 300), deadline=None, database=None, suppress_health_check=CHECKS)
+    @settings(max_examples=sized(20_000, 150), deadline=None, database=None, suppress_health_check=CHECKS)
     @given(CONFIGS)
     def read(tree):
         path = tmp_path / "a.yaml"

@@ -33,7 +33,7 @@ def test_asked_to_stop_at_random_moments(undisturbed, place, table):
     expected, seconds = undisturbed
     row = table("SIGTERM at a random moment")
     chance, took = random.Random(0), []
-    for trial in range(sized(50, 6)):
+    for trial in range(sized(50, 4)):
         with row.trial(trial):
             mine = command(place, "fit", "net.yaml")
             started = mine.start()
@@ -79,7 +79,7 @@ def test_two_signals_one_after_the_other(first, second, codes, warm, undisturbed
 
 def test_halted_and_let_go_on(warm, undisturbed, place, table):
     row = table("SIGSTOP, then SIGCONT")
-    for trial in range(sized(20, 3)):
+    for trial in range(sized(20, 2)):
         with row.trial(trial):
             mine = command(place, "fit", "net.yaml")
             started = mine.start(warm)

@@ -86,7 +86,7 @@ def test_no_room_for_another_file(kind, warm, place, table):
 def test_files_may_not_grow(small, warm, place, table):
     """Each write over the limit is cut short, and the next fails."""
     row = table("a limit on the size of files (short writes)")
-    for size in range(0, 2600, sized(50, 500)):
+    for size in range(0, 2600, sized(50, 700)):
         mine = command(place, "fit", "small.yaml", save_seconds=0)
         with row.trial(f"{size} bytes"):
             forked = mine.fork(warm)

@@ -74,7 +74,7 @@ class Epoch:
             pause: asked before every step, or before every block of them.
         """
         walk, due = self._walk(), monotonic() + _LOOK_SECONDS
-        while self.done < len(self.rates_TK) and not self._trouble.has_K.all():
+        while self.done < len(self.rates_TK):
             if pause():
                 self._look()
                 return False
@@ -83,6 +83,8 @@ class Epoch:
             self.done += len(taken)
             if monotonic() >= due:
                 self._look()
+                if self._trouble.has_K.all():
+                    return True
                 due = monotonic() + _LOOK_SECONDS
         self._look()
         return True
@@ -124,7 +126,8 @@ class Epoch:
             start = self.done - len(self._fresh)
             seen_KN = self._order_KN[:, start * self._size : self.done * self._size]
             self._tally.add(torch.cat(outputs, dim=1), self._feed.target_N[seen_KN])
-            self._probes.append(torch.stack(probes))
+            all_probes = torch.stack([probe_K for of_step in probes for probe_K in of_step])
+            self._probes.append(all_probes.unflatten(0, (len(probes), -1)))
             if activity[0] is not None:
                 self._activity_KT[:, start : self.done] = torch.stack(activity, dim=1)
             self._fresh = []

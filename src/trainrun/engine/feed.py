@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import embedding, pad
 
 from trainrun.data import Part
 from trainrun.streams import Purpose, stream
@@ -65,9 +65,7 @@ class Feed:
         rows = chosen_KB.shape[1]
         if rows == 1:
             chosen_KB = chosen_KB.expand(-1, 2)
-        flat, shape = chosen_KB.reshape(-1), chosen_KB.shape
-        x = self.x_NI.index_select(0, flat).view(*shape, -1)
-        return Batch(x, self.target_N.index_select(0, flat).view(shape), rows)
+        return Batch(embedding(chosen_KB, self.x_NI), self.target_N.take(chosen_KB), rows)
 
     def pieces(self, members: int) -> Iterator[Batch]:
         """All rows in their own order, the same for each of `members` members, a piece at a time."""

@@ -134,7 +134,8 @@ class Network:
         return z, h
 
     def _output(self, layers: Sequence[Layer], h: Tensor) -> Tensor:
-        return affine(layers[-1].bias_K1O, h, layers[-1].weight_KIO)[..., : self._outputs]
+        output = affine(layers[-1].bias_K1O, h, layers[-1].weight_KIO)
+        return output[..., : self._outputs] if self._spare_outputs else output
 
 
 def _dropped(x: Tensor, mask: Tensor | None) -> Tensor:

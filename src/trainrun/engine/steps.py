@@ -28,12 +28,12 @@ class Taken(NamedTuple):
 
     Attributes:
         output_KBC: the outputs of the real rows.
-        probe_PK: sums over each block of parameters after the step: not finite where a parameter is not.
+        probes: [K] sums over each block of parameters after the step: not finite where a parameter is not.
         activity_K: the activity penalty, summed over the rows; None where no member has one.
     """
 
     output_KBC: Tensor
-    probe_PK: Tensor
+    probes: list[Tensor]
     activity_K: Tensor | None
 
 
@@ -114,7 +114,7 @@ class Steps:
         for chosen_KB, dropped, (rate, numbers) in zip(batches, masks, rows, strict=True):
             output_KBC, activity_K = self._pass(chosen_KB, dropped)
             self._update(rate, numbers)
-            yield Taken(output_KBC, self._probe(), activity_K)
+            yield Taken(output_KBC, [block.sum(1) for block in self._stack.blocks], activity_K)
 
     def _pass(self, chosen_KB: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
         """Forward and backward through the net and the penalties: real outputs, activity penalty."""
@@ -137,13 +137,6 @@ class Steps:
         if penalties.any_proximal:
             curvature_D = optimizer.curvature(stack.optimizer_state, coefficients)
             penalties.shrink(stack.parameters_D, rate, curvature_D)
-
-    def _probe(self) -> Tensor:
-        blocks = self._stack.blocks
-        probe_PK = self._like.new_empty(len(blocks), len(self.seeds))
-        for block, probe_K in zip(blocks, probe_PK, strict=True):
-            torch.sum(block, 1, out=probe_K)
-        return probe_PK
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:
         """The derivative of the batch's mean loss by the net's output."""
@@ -168,4 +161,4 @@ class Steps:
 
 def _cut(masks: Sequence[Tensor | None], rows: int) -> list[Tensor | None]:
     """To the rows of a batch, which may be short."""
-    return [None if mask is None else mask[:, :rows] for mask in masks]
+    return [mask if mask is None or mask.shape[1] == rows else mask[:, :rows] for mask in masks]
