@@ -16,6 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv (once; a minute or two) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q src  # else each start compiles, where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 $(DEV): $(READY)
@@ -63,6 +64,7 @@ benchmarks/.venv/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 bench: benchmarks/.venv/.ready  ## time trainrun beside its peers: benchmarks/README.md
+	@benchmarks/.venv/bin/python -m compileall -q src  # as `pip install` does it for what it copies
 	@benchmarks/.venv/bin/python -m benchmarks $(BENCH)
 
 check: lint types test  ## what CI runs

@@ -13,6 +13,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import mean
 from typing import NamedTuple
 
@@ -232,9 +233,14 @@ def _verdict(one: Difference, p: float | None, more_diverged: int) -> str:
 
 def _needed(n: int, spread: float, correction: float, level: float) -> float:
     """The true difference that a t test of n pairs shows with 80 % power."""
-    critical = t_critical(level, n - 1)
+    return _needed_errors(n, level) * _standard_error(spread, n, correction)
+
+
+@cache
+def _needed_errors(n: int, level: float) -> float:
+    """The same in standard errors: every difference of as many pairs asks for it."""
     # The other tail is left out: its share is below 1e-5.
-    return noncentrality(POWER, n - 1, critical) * _standard_error(spread, n, correction)
+    return noncentrality(POWER, n - 1, t_critical(level, n - 1))
 
 
 def _smallest_difference(one: Difference, level: float) -> float | None:
