@@ -27,7 +27,7 @@ def undisturbed(request, tmp_path_factory):
     return request.param, mine.left(), time.monotonic() - begun
 
 
-@pytest.mark.parametrize("trial", range(sized(50, 4)))
+@pytest.mark.parametrize("trial", range(sized(50, 6)))
 def test_killed_at_random_times(trial, undisturbed, warm, place, table):
     """Half of them have imported everything before, and so are killed where it matters."""
     kind, expected, seconds = undisturbed
