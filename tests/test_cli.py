@@ -125,6 +125,8 @@ def test_evaluate_takes_the_labels_of_idx_images_from_their_own_file(tmp_path):
         (["fit", "net.yaml", "--seeds", "0"], "--seeds"),
         (["fit", "net.yaml", "--shard", "0/2"], "--shard: must be I/N"),
         (["fit", "net.yaml", "--shard", "two"], "--shard: must be I/N"),
+        (["fit", "net.yaml", "--shard", "1/" + "9" * 5000], "--shard: must be I/N"),
+        (["init", "--target", "price", "--out", "new.yaml"], "--target: is the column of a table"),
         (["fit", "net.yaml", "--progress", "loud"], "--progress"),
         (["fit", "missing.yaml"], "missing.yaml"),
         (["fitt", "net.yaml"], "No such command 'fitt'"),

@@ -177,4 +177,4 @@ def test_a_wrong_config_is_one_message(command, folder):
 
 def test_limits_of_learning_rates_are_checked(folder):
     done = trainrun_("find-lr", "net.yaml", "--low", "1", "--high", "0.1", cwd=folder, code=2)
-    assert "must rise from above 0, got 1 to 0.1" in done.stderr
+    assert "must rise from above 0 to at most 1e+30, got 1 to 0.1" in done.stderr

@@ -1,6 +1,7 @@
 """Comparing: which cells are run, what is paired, what decides, what is warned of."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -287,6 +288,11 @@ def test_splits_drawn_anew_for_each_seed_are_corrected_for(ask, split, correctio
     found = comparison.decisive("net + dropout=0.3").difference
     assert found.correction == pytest.approx(correction)
     assert comparison.over_splits == comparison.corrected == (correction > 0)
+    one = comparison.standings[1]
+    values = list(one.values("test", "loss").values())
+    reach = one.mean("test", "loss").interval.high - one.mean("test", "loss").value
+    plain = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    assert reach == pytest.approx(plain * math.sqrt(1 + len(values) * correction))
 
 
 def test_looks_are_counted_when_the_seeds_change(ask):

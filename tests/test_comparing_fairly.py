@@ -1,6 +1,7 @@
 """What a comparison must not do: compare what is not the same, count what has diverged, or ask too late."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_runs_without_a_metric_in_common(tmp_path):
     for name, keys in {"a": "metrics: [rmse]\n", "b": "metrics: [mae]\nloss: mae\n"}.items():
         (tmp_path / f"{name}.yaml").write_text("data: diabetes\nhidden: [8]\nepochs: 2\n" + keys)
     text = trainrun_("compare", "a.yaml", "b.yaml", "--seeds", 2, cwd=tmp_path).stdout
-    assert "They report no metric in common: nothing to compare." in text
+    assert "no metric that both report: nothing to compare." in text
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,36 @@ def test_the_means_of_show_are_of_complete_runs(tmp_path):
         line for line in trainrun_("show", "net", cwd=tmp_path).stdout.splitlines() if line.startswith("mean")
     )
     assert means.split() == ["mean"]
+
+
+def test_other_columns_may_mean_other_rows(tmp_path):
+    """Rows with an empty cell are left out, and a column that is dropped has no say in that."""
+    rows = [f"{i % 7},{'' if i % 3 else i % 5},{'xy'[i % 2]}\n" for i in range(90)]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(rows))
+    for name, drop in (("all", ""), ("few", ", drop: [b]")):
+        data = f"data: {{path: t.csv, target: y, missing: drop{drop}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(data + "hidden: [4]\nepochs: 2\n")
+    found = asked(tmp_path, "all.yaml", "few.yaml", "--seeds", 2)
+    assert "different splits: all and few were not scored on the same rows" in found["warnings"]
+
+
+def test_files_of_their_own_are_no_splits(tmp_path):
+    (tmp_path / "t.csv").write_text(TABLE)
+    data = "data: {path: t.csv, valid: t.csv, test: t.csv, target: y1, drop: [y2], split: {seed: run}}\n"
+    (tmp_path / "net.yaml").write_text(data + "hidden: [4]\nepochs: 2\n")
+    found = asked(tmp_path, "net.yaml", "--vs", "dropout=0.1", "--seeds", 2)
+    assert {"on this split" in one["sentence"] for one in found["differences"]} == {True}
+
+
+def test_why_a_clear_difference_is_no_verdict_is_said(tmp_path):
+    """A seed that diverged takes the verdict; the seeds that are left differ clearly."""
+    (tmp_path / "net.yaml").write_text(IRIS + "learning_rate: 1e-6\n")
+    words = ("net.yaml", "--vs", "learning_rate=0.05", "--seeds", 8)
+    before = asked(tmp_path, *words)
+    assert {one["verdict"] for one in before["differences"] if one["metric"] == "loss"} == {"better"}
+    group = Path(before["configs"][1]["directory"])
+    result = group / "seed-7" / "result.json"
+    result.write_text(result.read_text().replace('"complete"', '"diverged"'))
+    text = " ".join(trainrun_("compare", *words, cwd=tmp_path, code=3).stdout.split())
+    assert "No difference shown between net + learning_rate=0.05 and net" in text
+    assert "; but it diverged more often than the baseline." in text

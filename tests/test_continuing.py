@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from trainrun.errors import StorageError
+from trainrun.events import FitEnded
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import RunPaths
-from trainrun.runs.reading import Run
+from trainrun.runs.reading import Run, find_runs
+from trainrun.runs.writing import RunWriter
 from trainrun.signals import StopRequest
 
 CONFIG = """\
@@ -189,3 +192,33 @@ def test_a_checkpoint_of_another_seed_is_refused(tmp_path, config, monkeypatch):
     first, second = carry(tmp_path, config, seeds=2)
     assert (first.exit_code, second.exit_code) == (6, 0)
     assert "cannot continue from this checkpoint; --fresh starts over" in str(first.error)
+
+
+def test_a_run_that_failed_in_its_last_event_is_not_completed(tmp_path, config, monkeypatch):
+    """Its lock is gone by then, and what it could not write is lost."""
+    handle = RunWriter.handle
+
+    def no_room(writer: RunWriter, event: object) -> None:
+        handle(writer, event)
+        if isinstance(event, FitEnded) and writer.config.seed == 0:
+            raise StorageError("no space left on device")
+
+    monkeypatch.setattr(RunWriter, "handle", no_room)
+    assert statuses(carry(tmp_path / "cut", config, seeds=2)) == ["failed", "complete"]
+    assert [run.status for run in find_runs(tmp_path / "cut")] != ["complete", "complete"]
+    monkeypatch.undo()
+    assert statuses(carry(tmp_path / "cut", config, seeds=2)) == ["complete", "complete"]
+    carry(tmp_path / "whole", config, seeds=2)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_fresh_removes_nothing_where_it_will_not_train(tmp_path, config):
+    (outcome,) = carry(tmp_path, config)
+    before = files(tmp_path)
+    group = RunPaths(outcome.directory).group_config
+    text = group.read_text()
+    group.write_text(text.replace("dropout", "dropping"))
+    (refused,) = carry(tmp_path, config, fresh=True)
+    assert refused.exit_code == 4
+    group.write_text(text)
+    assert files(tmp_path) == before

@@ -65,7 +65,9 @@ def test_members_that_do_not_fit_together_come_to_the_same(monkeypatch):
     assert losses() == together
 
 
-@pytest.mark.parametrize("limits", [(1e-2, 1e-3), (0, 1), (-1, 1), (1, 1), (math.nan, 1), (1, math.inf)])
+@pytest.mark.parametrize(
+    "limits", [(1e-2, 1e-3), (0, 1), (-1, 1), (1, 1), (math.nan, 1), (1, math.inf), (1, 1.79e308)]
+)
 def test_limits_that_are_none(limits):
     with pytest.raises(UsageError, match="must rise from above 0"):
         find_range(config(data="iris"), limits=limits, seeds=1, steps=1)

@@ -260,6 +260,20 @@ def test_numbers_to_predict_a_part_that_is_missing_and_a_run_that_diverged(tmp_p
     assert "Confusion" not in text
 
 
+def test_seeds_that_do_not_begin_at_0_are_all_there(tmp_path):
+    (tmp_path / "net.yaml").write_text("data: iris\nhidden: 4\nepochs: 1\n")
+    trainrun_("fit", "net.yaml", "--set", "seed=7", "--seeds", 2, cwd=tmp_path)
+    page = page_of(tmp_path, "net.yaml")
+    cells = [text for tag, text in page.texts if tag == "td"]
+    assert (cells.count("missing"), cells.count("complete")) == (0, 2)
+
+
+def test_the_command_for_the_same_again_asks_the_same(folder):
+    page = page_of(folder, "net.yaml", "--vs", CHANGE, "--metric", "accuracy")
+    assert any("--no-fit --metric accuracy" in text for _, text in page.texts)
+    assert not any("--no-fit --metric" in text for _, text in page_of(folder, "net.yaml").texts)
+
+
 def test_runs_that_are_missing_are_named(folder):
     page = page_of(folder, "net.yaml", "--vs", "dropout=0.9")
     assert [text for tag, text in page.texts if tag == "td"].count("missing") == 6

@@ -1,11 +1,12 @@
 """Removing runs: only what a run wrote."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from test_runs_reading import make_run
-from trainrun.errors import RunBusyError, UsageError
+from trainrun.errors import RunBusyError, StorageError, UsageError
 from trainrun.runs.cleaning import clear, parse_age, remove, select, size
 from trainrun.runs.lock import RunLock
 from trainrun.runs.reading import find_runs
@@ -143,3 +144,10 @@ def test_what_lies_deeper_is_looked_at_too(tmp_path, inside):
         foreign.parent.rmdir()
     remove(run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_size_of_a_run_that_is_gone_meanwhile(tmp_path):
+    run = make_run(tmp_path, "net-00000000/seed-0")
+    shutil.rmtree(run.directory)
+    with pytest.raises(StorageError, match=r"seed-\d+: cannot be read"):
+        size(run)

@@ -313,7 +313,9 @@ def list_(
         str, typer.Argument(metavar="[runs|initializers|schedules|...]", help="What to list.")
     ] = "runs",
     runs: RunsFolder = _HERE,
-    form: Annotated[Literal["text", "json", "csv", "markdown"], typer.Option("--format")] = "text",
+    form: Annotated[
+        Literal["text", "json", "csv", "markdown"], typer.Option("--format", help="What stdout carries.")
+    ] = "text",
 ) -> None:
     """List runs, or what a config may name.
 
@@ -331,7 +333,9 @@ def show(
         str | None, typer.Option(metavar="P,...", help="What other patiences would have made of the runs.")
     ] = None,
     runs: RunsFolder = _HERE,
-    form: Annotated[Literal["text", "json", "csv"], typer.Option("--format")] = "text",
+    form: Annotated[
+        Literal["text", "json", "csv"], typer.Option("--format", help="What stdout carries.")
+    ] = "text",
 ) -> None:
     """Show runs, or replay them with other patiences.
 
@@ -455,7 +459,8 @@ def _identify(config_file: Path) -> str:
 
 def _shard(text: str) -> tuple[int, int]:
     part, slash, parts = text.partition("/")
-    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+    numbers = slash and all(word.isdecimal() and len(word) < 10 for word in (part, parts))
+    if not (numbers and 1 <= int(part) <= int(parts)):
         raise UsageError(f"--shard: must be I/N with I from 1 to N, such as 2/8, got {printable(text)}")
     return int(part), int(parts)
 

@@ -18,13 +18,23 @@ _REACH = 7.0  # standard deviations of chi, beyond which there is nothing
 
 
 def t_beyond(x: float, df: float) -> float:
-    """P(|T| >= |x|) for Student's t with `df` degrees of freedom."""
+    """P(|T| >= |x|) for Student's t.
+
+    Args:
+        x: any number.
+        df: the degrees of freedom, above 0.
+    """
     square = x * x
     return _beta_share(df / (df + square), square / (df + square), df / 2, 0.5)
 
 
 def t_critical(level: float, df: float) -> float:
-    """The x above 0 with P(|T| >= x) = `level`."""
+    """The x above 0 with P(|T| >= x) = `level`.
+
+    Args:
+        level: in (0, 1).
+        df: the degrees of freedom, above 0.
+    """
     x = NormalDist().inv_cdf(1 - level / 2)  # below it, and from there Newton's steps only rise
     log_scale = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(df * math.pi) / 2
     while True:
@@ -36,7 +46,13 @@ def t_critical(level: float, df: float) -> float:
 
 
 def beta_quantile(share: float, a: float, b: float) -> float:
-    """The x in [0, 1] below which a Beta(a, b) variable lies with probability `share`."""
+    """The x in [0, 1] below which a Beta(a, b) variable lies with probability `share`.
+
+    Args:
+        share: in (0, 1).
+        a: above 0.
+        b: above 0.
+    """
     low, high = 0.0, 1.0
     while low < (x := (low + high) / 2) < high:
         if _beta_share(x, 1 - x, a, b) < share:
@@ -51,6 +67,11 @@ def noncentrality(power: float, df: int, critical: float) -> float:
 
     T is (Z + noncentrality)/W with W = sqrt(chi^2/df): the mean over W of what the normal distribution says,
     by Simpson's rule, and Newton's steps for the noncentrality.
+
+    Args:
+        power: in (0, 1).
+        df: from 1.
+        critical: above 0.
     """
     reach = _REACH / math.sqrt(2 * df)
     low, high = max(0.0, 1 - reach), 1 + reach

@@ -27,6 +27,7 @@ from trainrun.quantities import Duration
 from trainrun.streams import Purpose, stream
 
 _PER_DECADE = 3
+_HIGHEST = 1e30  # what float32 has room for, and more than anyone means
 _LEARNS = 0.1  # of the way from guessing's loss to the best: what every seed has to get
 _NOTHING = 0.01  # of guessing's loss: a best that is no further below it has learned nothing
 _AS_GOOD = 0.02  # of that way: less than one rate and the next can tell apart
@@ -153,8 +154,10 @@ def find_range(config: Config, *, limits: tuple[float, float], seeds: int, steps
 
 def _rates(low: float, high: float) -> list[float]:
     """Three to a decade, to two digits, from about `low` to about `high`."""
-    if not 0 < low < high < math.inf:
-        raise UsageError(f"the learning rates must rise from above 0, got {low:g} to {high:g}")
+    if not 0 < low < high <= _HIGHEST:
+        raise UsageError(
+            f"the learning rates must rise from above 0 to at most {_HIGHEST:g}, got {low:g} to {high:g}"
+        )
     first, last = round(_PER_DECADE * math.log10(low)), round(_PER_DECADE * math.log10(high))
     return [float(f"{10 ** (place / _PER_DECADE):.1e}") for place in range(first, max(first + 1, last) + 1)]
 

@@ -26,7 +26,7 @@ _TIME_LIMIT = 255  # where a signal's number would stand
 _LOOK_SECONDS = 0.05  # from one look for a request to the next, while something else is waited for
 # XCPU and USR1 are what schedulers send ahead of a limit; not every system has each.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-_NUMBERS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+REQUESTS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 _AMOUNT = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _UNITS = re.compile("".join(rf"(?:({_AMOUNT}){unit})?" for unit in "dhms"))
@@ -59,7 +59,7 @@ class StopRequest:
         self._abandoned = False  # whether a thread may still be at work
 
     def __enter__(self) -> Self:
-        for number in _NUMBERS:
+        for number in REQUESTS:
             before = signal.getsignal(number)
             if before not in (signal.SIG_IGN, None):  # None: of someone who is not Python
                 self._before[number] = before

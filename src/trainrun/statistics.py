@@ -81,17 +81,21 @@ class Difference:
     correction: float = 0.0
 
 
-def mean_of(values: Sequence[float]) -> Mean:
+def mean_of(values: Sequence[float], correction: float | None = None) -> Mean:
     """The mean with its 95 % interval by the t distribution.
 
     Args:
         values: one a seed, finite.
+        correction: as of `difference`.
+
+    Returns:
+        Their number, their mean, and from two values on its interval.
 
     Raises:
         ValueError: a value is not finite.
     """
     center, spread = _moments(values)
-    interval = None if spread is None else _interval(center, spread, len(values), 0.0)
+    interval = None if spread is None else _interval(center, spread, len(values), correction or 0.0)
     return Mean(len(values), center, interval)
 
 
@@ -111,8 +115,13 @@ def difference(
         correction: n_test/n_train where each seed drew its own split of the same rows: the pairs are then not
             independent, and the variance of their mean is s²(1/n + correction).
 
+    Returns:
+        Values minus baseline, with the interval and p of a paired t test.
+
     Raises:
         ValueError: the numbers of values differ, or one is not finite.
+
+    Source: Student 1908, Biometrika 6; the correction: Nadeau & Bengio 2003.
     """
     changes = [_change(value, other) for value, other in zip(values, baseline, strict=True)]
     n, overlap = len(changes), correction or 0.0
@@ -135,7 +144,13 @@ def difference(
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust the p-values of a family by Holm's step-down method; None is no member of it.
+    """Adjust the p-values of a family by Holm's step-down method.
+
+    Args:
+        p_values: in [0, 1]; None is no member of the family.
+
+    Returns:
+        In the same order, in [0, 1], None where there was none.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6.
     """
@@ -155,6 +170,9 @@ def decide(differences: Sequence[Difference], more_diverged: Sequence[int]) -> l
         differences: one (metric, part), each config against the same baseline, as `difference` gave them.
         more_diverged: for each, by how many more seeds the config diverged than the baseline. Above 0 it is
             never "better", and below 0 never "worse": the seeds left over flatter who lost some.
+
+    Returns:
+        The differences in their order, with adjusted p, verdict, and what more seeds would show.
     """
     adjusted = holm([one.p for one in differences])
     still_open = sum(p is not None and p >= LEVEL for p in adjusted)

@@ -69,10 +69,11 @@ class EarlyStopping(_Policy):
     the value to improve on, but adds to the wait.
 
     Args:
-        patience: epochs to wait for an improvement; inf never stops, and 0 is as 1: the first epoch without
-        one. min_delta: from 0. start_from_epoch: the first so many epochs do not count for patience, only
-        for the best. baseline: a value to beat; nan for none. larger_is_better: the monitored value's
-        direction.
+        patience: epochs to wait for an improvement; inf never stops, and 0 is as 1: at the first without one.
+        min_delta: from 0.
+        start_from_epoch: the first so many epochs do not count for patience, only for the best.
+        baseline: a value to beat; nan for none.
+        larger_is_better: the monitored value's direction.
 
     Attributes:
         best: the best value; at first inf, or -inf where larger is better.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trainrun.comparing.ablation import Ablation, take_apart
@@ -17,8 +17,6 @@ from trainrun.comparing.yardstick import (
     larger_is_better,
     require_reported,
 )
-from trainrun.config import Config
-from trainrun.data import load_data
 from trainrun.errors import DIVERGED, DifferentRunError, TrainrunError, exit_code
 from trainrun.fitting import Observer, Outcome
 from trainrun.statistics import Difference, decide, difference
@@ -98,9 +96,7 @@ def answer(question: Question, observer: Observer) -> Comparison:
     outcomes = fit_missing(contenders, question, observer) if question.fit else []
     standings = [stand(one, outcomes) for one in contenders]
     yardstick = choose_yardstick(standings, wanted)
-    config = contenders[0].config
-    corrections = {part: _overlap(config, part) for part in yardstick.parts()}
-    pairings = tuple(_pairings(standings, yardstick, corrections))
+    pairings = tuple(_pairings(standings, yardstick))
     seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
     on_test = yardstick.part == "test" and bool(standings[0].complete)
     history = look(question.runs, contenders[0], seeds, on_test=on_test)
@@ -109,8 +105,8 @@ def answer(question: Question, observer: Observer) -> Comparison:
         yardstick=yardstick,
         pairings=pairings,
         ablations=tuple(ablations),
-        over_splits=config.data.split.seed == "run",
-        corrected=corrections[yardstick.part] is not None,
+        over_splits=contenders[0].config.data.redrawn,
+        corrected=standings[0].overlap(yardstick.part) is not None,
         scored=history.scored,
         warnings=tuple(cautions(standings, yardstick, ablations, history)),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
@@ -135,9 +131,7 @@ def _paired(baseline: Standing, other: Standing) -> list[int]:
     return [seed for seed in baseline.complete if seed in other.complete]
 
 
-def _pairings(
-    standings: Sequence[Standing], yardstick: Yardstick, corrections: Mapping[str, float | None]
-) -> Iterator[Pairing]:
+def _pairings(standings: Sequence[Standing], yardstick: Yardstick) -> Iterator[Pairing]:
     """Contender by contender within a metric and part, which is a family of verdicts."""
     baseline, *others = standings
     for part in yardstick.parts():
@@ -149,9 +143,9 @@ def _pairings(
                 if mine and not (metric == "loss" and one.label in yardstick.other_losses)
             ]
             grows = larger_is_better(metric)
+            overlap = baseline.overlap(part)
             found = [
-                difference(mine, its, larger_is_better=grows, correction=corrections[part])
-                for _, mine, its in family
+                difference(mine, its, larger_is_better=grows, correction=overlap) for _, mine, its in family
             ]
             signs = [_sign(one.diverged_share - baseline.diverged_share) for one, _, _ in family]
             for (one, _, _), decided in zip(family, decide(found, signs), strict=True):
@@ -167,19 +161,6 @@ def _values(baseline: Standing, other: Standing, part: str, metric: str) -> tupl
 
 def _sign(number: float) -> int:
     return (number > 0) - (number < 0)
-
-
-def _overlap(config: Config, part: str) -> float | None:
-    """Rows of a part over rows of training where each seed draws both anew; None where the part is fixed."""
-    data = config.data
-    cut = {key: getattr(data.split, key) for key in ("valid", "test") if getattr(data, key) is None}
-    if data.split.seed != "run" or part not in cut:
-        return None
-    if all(isinstance(share, float) or share == 0 for share in cut.values()):
-        return float(cut[part] / (1 - sum(cut.values())))
-    dataset = load_data(data, config.seed)
-    held = getattr(dataset, part)
-    return len(held.y) / len(dataset.train.y) if held else None
 
 
 def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome]) -> int:

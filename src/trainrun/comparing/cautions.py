@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trainrun.comparing.ablation import Ablation
+from trainrun.comparing.contenders import Contender
 from trainrun.comparing.looks import History
 from trainrun.comparing.standings import Standing
 from trainrun.comparing.yardstick import Yardstick
@@ -90,8 +91,14 @@ def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
         yield f"different targets: {pair} do not predict the same"
     if None not in (before.digests, after.digests) and before.digests != after.digests:
         yield f"different data: {pair} were not scored on the same rows"
-    elif any(key.startswith(_ROWS) for key, _, _ in before.changes(after)):
+    elif any(key.startswith(_deciding_rows(before, after)) for key, _, _ in before.changes(after)):
         yield f"different splits: {pair} were not scored on the same rows"
+
+
+def _deciding_rows(*pair: Contender) -> tuple[str, ...]:
+    """The keys that decide which rows a part has."""
+    dropped = any(one.config.data.missing == "drop" for one in pair)  # a row goes by its columns' cells
+    return (*_ROWS, "data.drop") if dropped else _ROWS
 
 
 def _budget(config: Config) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from trainrun.data import digests
 from trainrun.errors import DataMissingError, UsageError, printable, short
 from trainrun.predicting import identify_file
 from trainrun.runs.naming import resolve
-from trainrun.runs.paths import group_directory
+from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest
 
@@ -32,7 +32,7 @@ class Question:
         configs: config files or names of runs; the first is the baseline.
         vs: texts `key=value key=value`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config file.
-        seeds: how many of each config, from the baseline's own on; None for as many as have runs.
+        seeds: how many of each config, from the baseline's own on; None for those from the first to the last that has a run.
         metric: the verdict's; None for the monitored one.
         runs: the folder of runs.
         fit: whether missing runs are trained.
@@ -120,6 +120,7 @@ class Gathering:
         """
         overrides = (*(_following(of.config) if of.saved else of.overrides), *changes)
         config = load_config(of.file, overrides)
+        _require_seeds(config, self.seeds)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
 
     def _given(self, text: str, seeds: Sequence[int]) -> Contender:
@@ -129,15 +130,18 @@ class Gathering:
             return self._saved(text)
         overrides = tuple(self._question.overrides)
         config = load_config(text, overrides)
+        if seeds:
+            _require_seeds(config, seeds)
         return self._to_fit(config.name, config, path, overrides, seeds or self._wanted(text, config))
 
     def _wanted(self, text: str, config: Config) -> Sequence[int]:
-        """The seeds of a baseline: as many as asked for, or up to the last that has a run."""
+        """The seeds of a baseline: as many as asked for, or from the first to the last that has a run."""
         count = self._question.seeds
         if count is None:
             found = resolve(text, self._question.runs, lambda _: identify(config, self._digested(config)))
-            count = max(run.seed or 0 for run in found) - config.seed + 1
-        return range(config.seed, config.seed + max(count, 1))
+            seeds = [_seed(run) for run in found]
+            return range(min(seeds), max(seeds) + 1)
+        return range(config.seed, config.seed + count)
 
     def _to_fit(
         self,
@@ -148,16 +152,11 @@ class Gathering:
         seeds: Sequence[int],
         only: str = "",
     ) -> Contender:
-        if config.is_written("seed") and config.seed != seeds[0]:
-            raise UsageError(
-                f"{config.place('seed')}: seed: is {config.seed}, but the baseline's is {seeds[0]}, and"
-                " pairs share their seeds: leave seed out here"
-            )
         known = self._digested(config)
         id8 = identify(config, known)
         # Equal recipes under two names are the same runs, wherever the first of them puts them.
         group = self._groups.setdefault(id8, group_directory(self._question.runs, config.name, id8))
-        directories = {seed: group / f"seed-{seed}" for seed in seeds}
+        directories = {seed: seed_directory(group, seed) for seed in seeds}
         config = config.with_seed(seeds[0])
         return Contender(label, config, file, overrides, id8, known, directories, only=only)
 
@@ -180,6 +179,15 @@ class Gathering:
         if key not in self._digests:
             self._digests[key] = digests(config.data)
         return self._digests[key]
+
+
+def _require_seeds(config: Config, seeds: Sequence[int]) -> None:
+    """See that a config does not insist on other seeds than the baseline's."""
+    if config.is_written("seed") and config.seed != seeds[0]:
+        raise UsageError(
+            f"{config.place('seed')}: seed: is {config.seed}, but the baseline's is {seeds[0]}, and"
+            " pairs share their seeds: leave seed out here"
+        )
 
 
 def _following(config: Config) -> list[str]:

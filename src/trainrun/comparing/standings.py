@@ -10,12 +10,14 @@ from math import isfinite
 from typing import Any
 
 from trainrun.comparing.contenders import Contender, Question
+from trainrun.data import load_data
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
 from trainrun.runs.matching import require_same
 from trainrun.runs.reading import Run
+from trainrun.statistics import Mean, mean_of
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,25 @@ class Standing:
         """A metric's values on a part, by seed; those that are not finite are left out."""
         found = {seed: (result[part] or {}).get(metric) for seed, result in self.complete.items()}
         return {seed: value for seed, value in found.items() if value is not None and isfinite(value)}
+
+    def mean(self, part: str, metric: str) -> Mean:
+        """A metric's mean on a part, with its interval."""
+        return mean_of(list(self.values(part, metric).values()), self.overlap(part))
+
+    def overlap(self, part: str) -> float | None:
+        """Rows of a part over rows of training where each seed draws both anew; None where it is fixed."""
+        return self._overlaps.get(part)
+
+    @cached_property
+    def _overlaps(self) -> dict[str, float]:
+        config, cut = self.contender.config, self.contender.config.data.cut_parts
+        if not config.data.redrawn:
+            return {}
+        if all(isinstance(share, float) or share == 0 for share in cut.values()):
+            return {part: share / (1 - sum(cut.values())) for part, share in cut.items()}
+        dataset = load_data(config.data, config.seed)
+        held = {part: getattr(dataset, part) for part in cut}
+        return {part: len(rows.y) / len(dataset.train.y) for part, rows in held.items() if rows}
 
     def counts(self, key: str) -> list[float]:
         """A whole number of each complete run's result, such as `epochs`."""

@@ -100,7 +100,7 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> DataConfig:
-        fractions = [part for part in self._cut_parts() if isinstance(part, float)]
+        fractions = [size for size in self.cut_parts.values() if isinstance(size, float)]
         if sum(fractions) >= 1:
             shares = " + ".join(f"{part:g}" for part in fractions)
             raise misfit(f"valid and test take all rows ({shares}): leave some to train on", at="split")
@@ -116,10 +116,16 @@ class DataConfig(Section):
             raise misfit("takes one file: [images, labels] is for IDX files", at=pair)
         return self
 
-    def _cut_parts(self) -> list[float]:
+    @property
+    def cut_parts(self) -> dict[str, float]:
         """The sizes of the parts that have no file of their own."""
         files = {"valid": self.valid, "test": self.test}
-        return [getattr(self.split, key) for key, file in files.items() if file is None]
+        return {key: getattr(self.split, key) for key, file in files.items() if file is None}
+
+    @property
+    def redrawn(self) -> bool:
+        """Whether each seed draws its own parts."""
+        return self.split.seed == "run" and any(self.cut_parts.values())
 
     def _check_bundled(self, source: str) -> None:
         for key in OF_FILES:

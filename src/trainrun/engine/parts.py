@@ -23,6 +23,7 @@ from trainrun.engine.training import Pauses, train
 from trainrun.errors import ResourceError
 from trainrun.events import Event, Snapshot
 from trainrun.plan import Plan
+from trainrun.signals import REQUESTS
 
 
 def train_parts(
@@ -131,9 +132,8 @@ def _work(
     """What a part's process does: send every event, then None; or what went wrong."""
     for reader in inherited:
         reader.close()  # else a part that waits for room in its pipe would outlive its reader, for ever
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"):
-        # They are sent to the whole group; the parent decides what they mean.
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in REQUESTS:  # they are sent to the whole group; the parent decides what they mean
+        signal.signal(number, signal.SIG_IGN)
     stop = pauses.stop
     pauses.stop = lambda: stop() or os.getppid() != parent  # nobody would keep what comes after its end
     try:

@@ -17,7 +17,7 @@ from trainrun.runs.checkpoint import load_checkpoint
 from trainrun.runs.cleaning import clear
 from trainrun.runs.files import explained, remove_temporaries
 from trainrun.runs.lock import RunLock
-from trainrun.runs.matching import difference_note, require_same
+from trainrun.runs.matching import difference_note, require_same, require_same_group
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
@@ -159,6 +159,7 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
     """Lock a run, and find out where it continues."""
     job.lock = RunLock(job.paths)
     if request.fresh:
+        require_same_group(Run(job.directory), job.config)  # before anything is lost
         clear(Run(job.directory))
     run = Run(job.directory)
     require_same(run, job.config)

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from trainrun.config import Config
-from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError
+from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, short
 from trainrun.events import Event
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
 from trainrun.signals import StopRequest
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
+
+_SAVE_SECONDS = 5.0
+
+
+def seconds_between_saves() -> float:
+    """What `$TRAINRUN_SAVE_SECONDS` says, else a few.
+
+    Raises:
+        UsageError: it is no number from 0.
+    """
+    text = os.environ.get("TRAINRUN_SAVE_SECONDS") or str(_SAVE_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise UsageError(f"TRAINRUN_SAVE_SECONDS: must be a number from 0, got {short(text)}")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,7 @@ class Request:
         fresh: start over, whatever is there.
         shard: (I, N), I from 1: only the runs that fall to part I of N in turn.
         stop: asks the command to stop; its runs are then saved and left.
+        save_seconds: from one checkpoint to the next.
     """
 
     configs: Sequence[str | Path | Config]
@@ -38,6 +58,7 @@ class Request:
     fresh: bool = False
     shard: tuple[int, int] | None = None
     stop: StopRequest | None = None
+    save_seconds: float = field(default_factory=seconds_between_saves)
 
     def stopped(self) -> bool:
         """Whether the command was asked to stop."""

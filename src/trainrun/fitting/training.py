@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.errors import ResourceError, TrainrunError, UsageError, short, shortage
+from trainrun.errors import ResourceError, TrainrunError, shortage
 from trainrun.events import Event, FitEnded, Paused
 from trainrun.fitting.jobs import Job, cannot_continue
 from trainrun.fitting.request import Observer, Request, Status
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from trainrun.engine.device import Processors
     from trainrun.engine.training import Pauses
-
-_SAVE_SECONDS = 5.0  # from one checkpoint to the next
 
 
 def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
@@ -59,27 +56,11 @@ def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
         with job.carrying():
             _begin(job, str(device), processors)
     if begun := [job for job in jobs if not job.outcome]:
-        pauses = Pauses(request.stopped, seconds_between_saves())
+        pauses = Pauses(request.stopped, request.save_seconds)
         _follow(begun, observer, device, processors, pauses)
         for job in begun:
             if not job.outcome:
                 _break_off(job, "interrupted", request.reason)
-
-
-def seconds_between_saves() -> float:
-    """What `$TRAINRUN_SAVE_SECONDS` says, else a few.
-
-    Raises:
-        UsageError: it is no number from 0.
-    """
-    text = os.environ.get("TRAINRUN_SAVE_SECONDS") or str(_SAVE_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        raise UsageError(f"TRAINRUN_SAVE_SECONDS: must be a number from 0, got {short(text)}")
-    return seconds
 
 
 def _begin(job: Job, device: str, processors: Processors) -> None:
@@ -148,6 +129,8 @@ class _Recorder:
             return
         with job.carrying():
             job.writer.handle(event)
+        if job.outcome:  # it failed just now, and its lock is gone
+            return
         if isinstance(event, Paused | FitEnded):
             self._held[event.member] = event
             if len(self._held) == sum(not job.outcome for job in self._jobs):

@@ -16,8 +16,15 @@ from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief
 from trainrun.errors import printable
-from trainrun.report.verdicts import figures, probability, share, verdict_sentence, with_sign
-from trainrun.statistics import Interval, mean_of
+from trainrun.report.verdicts import (
+    figures,
+    probability,
+    share,
+    verdict_sentence,
+    why_not_compared,
+    with_sign,
+)
+from trainrun.statistics import Interval
 
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 NOTHING = "~"  # where nothing can be said
@@ -101,10 +108,7 @@ def _against_baseline(comparison: Comparison, one: Standing) -> Block:
     found = [pair for pair in comparison.pairings if (pair.config, pair.part) == (one.label, part)]
     decisive = comparison.decisive(one.label)
     if decisive is None:
-        baseline = comparison.standings[0]
-        met = baseline.complete.keys() & one.complete.keys()
-        why = "They report no metric in common" if met else "No seed in which both are complete"
-        return Block(title, sentences=[("warning", f"{why}: nothing to compare.")])
+        return Block(title, sentences=[("warning", f"{why_not_compared(comparison, one)}.")])
     rows = [[f"{part} {pair.metric}", *_difference(pair)] for pair in found]
     headings = ["paired", "difference", "p", "P(better)", "verdict"]
     sentence = decisive.difference.verdict, verdict_sentence(comparison, decisive)
@@ -168,11 +172,8 @@ def _zeros(one: Standing) -> str:
 
 
 def _scored(one: Standing, part: str, metric: str) -> str:
-    values = list(one.values(part, metric).values())
-    if not values:
-        return NOTHING
-    found = mean_of(values)
-    return _with_reach(found.value, found.interval)
+    found = one.mean(part, metric)
+    return _with_reach(found.value, found.interval) if found.n else NOTHING
 
 
 def _mean(values: Sequence[float]) -> str:

@@ -47,13 +47,12 @@ def _config(comparison: Comparison, one: Standing) -> dict[str, Any]:
         "diverged": one.diverged_share,
         "monitor": contender.config.early_stopping.monitor,
         "metrics": {
-            part: {name: _mean(list(one.values(part, name).values())) for name in one.metrics(part)}
-            for part in one.parts
+            part: {name: _mean(one.mean(part, name)) for name in one.metrics(part)} for part in one.parts
         },
-        "best_epoch": _mean(one.counts("best_epoch")),
-        "epochs": _mean(one.counts("epochs")),
-        "zero_weights": _mean(one.counts("zero_weights")),
-        "seconds": _mean(one.seconds),
+        "best_epoch": _mean(mean_of(one.counts("best_epoch"))),
+        "epochs": _mean(mean_of(one.counts("epochs"))),
+        "zero_weights": _mean(mean_of(one.counts("zero_weights"))),
+        "seconds": _mean(mean_of(one.seconds)),
     }
 
 
@@ -62,11 +61,8 @@ def _changes(comparison: Comparison, one: Standing) -> dict[str, Any]:
     return {key: {"baseline": old, "config": new} for key, old, new in found}
 
 
-def _mean(values: list[float]) -> dict[str, Any] | None:
-    if not values:
-        return None
-    found: Mean = mean_of(values)
-    return {"n": found.n, "mean": found.value, "interval": found.interval}
+def _mean(found: Mean) -> dict[str, Any] | None:
+    return {"n": found.n, "mean": found.value, "interval": found.interval} if found.n else None
 
 
 def _runs(one: Standing) -> Iterator[dict[str, Any]]:
@@ -125,7 +121,7 @@ def _of_all(comparison: Comparison, one: Standing, part: str, metric: str) -> di
     """The mean over a config's seeds, and how it compares with the baseline's."""
     if not part:
         return {}
-    mean = mean_of(list(one.values(part, metric).values()))
+    mean = one.mean(part, metric)
     low, high = mean.interval or (None, None)
     facts = {"n": mean.n, "mean": mean.value, "low": low, "high": high, "diverged": one.diverged_share}
     pair = comparison.pairing(one.label, metric, part)

@@ -64,6 +64,8 @@ def write_starter(table: Path | None, target: str | None, out: Path | None) -> s
     if place.exists():
         raise UsageError(f"{printable(str(place))}: exists already; choose another name with --out")
     columns = _columns(table) if table else ()
+    if target is not None and not table:
+        raise UsageError("--target: is the column of a table: say which, as in trainrun init houses.csv")
     if target is not None and target not in columns:
         raise UsageError(
             f"--target: {printable(target)} is not one of the columns {printable(', '.join(columns))}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainrun.comparing import Comparison, Pairing
+from trainrun.comparing.standings import Standing
 from trainrun.runs.lines import number
-from trainrun.statistics import Difference, Share
+from trainrun.statistics import LEVEL, Difference, Share
 
 _ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
 
@@ -20,6 +21,14 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
     }[found.verdict]
     by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
     return f"{what} {_scope(comparison, found)}: {by}{_surety(comparison, found)}{_outlook(found)}."
+
+
+def why_not_compared(comparison: Comparison, one: Standing) -> str:
+    """Why nothing decides between a contender and the baseline."""
+    met = comparison.standings[0].complete.keys() & one.complete.keys()
+    return (
+        f"{'no metric that both report' if met else 'no seed in which both are complete'}: nothing to compare"
+    )
 
 
 def figures(*values: float) -> list[str]:
@@ -82,6 +91,8 @@ def _surety(comparison: Comparison, found: Difference) -> str:
 def _outlook(found: Difference) -> str:
     if found.verdict != "no difference shown" or not found.smallest_difference:
         return ""
+    if found.p is not None and found.p < LEVEL:
+        return f"; but it diverged {'more' if found.improvement > 0 else 'less'} often than the baseline"
     could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
     more = found.more_seeds
     return could + (f", and a difference this small takes about {more:,} more" if more else "")

@@ -104,8 +104,13 @@ def clear(run: Run) -> None:
 
 
 def size(run: Run) -> int:
-    """The bytes of a run's files."""
-    return sum(entry.lstat().st_size for entry in _inside(run.directory) if not entry.is_dir())
+    """The bytes of a run's files.
+
+    Raises:
+        StorageError: they cannot be looked at, or are gone meanwhile.
+    """
+    with explained(run.directory, "be read"):
+        return sum(entry.lstat().st_size for entry in _inside(run.directory) if not entry.is_dir())
 
 
 def _is_ours(entry: Path) -> bool:

@@ -24,24 +24,22 @@ def require_same(run: Run, config: Config) -> None:
         DifferentRunError: it holds another config, one that is none, or a result that no run wrote.
         StorageError: the system cannot read them.
     """
-    shown = printable(str(run.directory))
-    for place in (run.paths.group_config, run.paths.config):
-        if not os.path.lexists(place):
-            continue
-        try:
-            found = differences(saved_config(place), config)
-        except TrainrunError as error:
-            _blame_the_system(error, place)
-            raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
-        if found:
-            raise DifferentRunError(
-                f"{shown}: holds another config than this command would write ({_changes(found)});"
-                " move it away or use another --runs"
-            )
+    require_same_group(run, config)
+    _require_config(run, run.paths.config, config)
     if trouble := run.trouble:
-        name = run.paths.result.name
+        shown, name = printable(str(run.directory)), run.paths.result.name
         _blame_the_system(trouble, run.paths.result)
         raise DifferentRunError(f"{shown}: its {name} is not one that a run writes; move it away")
+
+
+def require_same_group(run: Run, config: Config) -> None:
+    """See that the folder in which a config's runs lie, where there is one, is of this very config.
+
+    Raises:
+        DifferentRunError: it holds another config, or one that is none.
+        StorageError: the system cannot read it.
+    """
+    _require_config(run, run.paths.group_config, config)
 
 
 def difference_note(runs: Path, config: Config, id8: str) -> str | None:
@@ -68,6 +66,22 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     except TrainrunError:
         return None  # a directory nobody can read is no reason not to train
     return f"{DIFFERS} {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+
+
+def _require_config(run: Run, place: Path, config: Config) -> None:
+    if not os.path.lexists(place):
+        return
+    shown = printable(str(run.directory))
+    try:
+        found = differences(saved_config(place), config)
+    except TrainrunError as error:
+        _blame_the_system(error, place)
+        raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error
+    if found:
+        raise DifferentRunError(
+            f"{shown}: holds another config than this command would write ({_changes(found)});"
+            " move it away or use another --runs"
+        )
 
 
 def _blame_the_system(error: Exception, path: Path) -> None:

@@ -107,10 +107,15 @@ class Run:
         return readable_rows(self.paths.events)
 
     @property
+    def start(self) -> dict[str, Any]:
+        """What its last start said: device, threads, versions and so on; empty where it does not say."""
+        return self._last("start")
+
+    @property
     def begun(self) -> datetime | None:
         """When it was last begun."""
         try:
-            time = datetime.fromisoformat(str(self._last("start").get("time")))
+            time = datetime.fromisoformat(str(self.start.get("time")))
         except ValueError:
             return None
         # Times without a zone cannot be put in order with ours; another zone may not have those at the
@@ -126,7 +131,7 @@ class Run:
     @property
     def device(self) -> str | None:
         """What it was last begun on, such as `cpu` or `cuda:0`."""
-        return _word(self._last("start").get("device"))
+        return _word(self.start.get("device"))
 
     @property
     def monitor(self) -> str | None:

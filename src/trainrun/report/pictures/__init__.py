@@ -36,7 +36,7 @@ def render(comparison: Comparison, form: Form) -> bytes:
 
     Raises:
         StorageError: a run's metrics.jsonl is damaged.
-        UsageError: a figure is asked for, and matplotlib is not installed.
+        UsageError: a figure is asked for, and matplotlib is not installed, or no run has finished an epoch.
     """
     if form == "html":
         from trainrun.report.pictures.page import to_html

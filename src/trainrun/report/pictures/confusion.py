@@ -49,16 +49,12 @@ def confusions(standings: Sequence[Standing]) -> Iterator[Confusion]:
         runs = list(one.complete)
         for part in reversed(PARTS):
             matrices = [one.complete[seed].get("confusion", {}).get(part) for seed in runs]
-            alike = [matrix for matrix in matrices if matrix and _is_square(matrix, len(matrix))]
-            alike = [matrix for matrix in alike if len(matrix) == len(alike[0])]
+            found = [matrix for matrix in matrices if matrix]
+            alike = [matrix for matrix in found if len(matrix) == len(found[0])]
             if alike:
                 labels = class_labels(one.runs[runs[0]], len(alike[0]))
                 yield Confusion(one.label, part, len(alike), labels, _sum(alike))
                 break
-
-
-def _is_square(matrix: Sequence[Sequence[int]], size: int) -> bool:
-    return all(len(row) == size for row in matrix)
 
 
 def _sum(matrices: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:

@@ -67,7 +67,7 @@ def to_figure(comparison: Comparison, form: str) -> bytes:
         form: `png`, `svg` or `pdf`.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        UsageError: matplotlib is not installed, or none of the runs has finished an epoch.
     """
     try:
         import matplotlib

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trainrun.comparing import Comparison
 from trainrun.comparing.standings import Standing
@@ -38,9 +37,11 @@ def origins(comparison: Comparison) -> list[Origin]:
 
 def compare_command(comparison: Comparison) -> str:
     """What compares these runs again, in text."""
-    return shlex.join(
-        ["trainrun", "compare", *(str(_place(one)) for one in comparison.standings), "--no-fit"]
-    )
+    words = ["trainrun", "compare", *(str(_place(one)) for one in comparison.standings), "--no-fit"]
+    monitor = comparison.standings[0].contender.config.early_stopping.monitor
+    decides = comparison.yardstick.metric
+    words += ["--metric", decides] if decides != monitor.removeprefix("val_") else []
+    return shlex.join(words)
 
 
 def _origin(one: Standing) -> Origin:
@@ -68,7 +69,7 @@ def _place(one: Standing) -> Path:
 
 def _made_with(run: Run) -> str:
     """Device, processor, versions and commit of a run's last start; empty where it does not say."""
-    start: Mapping[str, Any] = next((e for e in reversed(run.events) if e.get("event") == "start"), {})
+    start = run.start
     versions = start.get("versions")
     named = [f"{name} {version}" for name, version in versions.items()] if isinstance(versions, dict) else []
     commit = [f"commit {start['git_commit']}"] if start.get("git_commit") else []

@@ -28,7 +28,7 @@ from trainrun.report.pictures.differences import forests
 from trainrun.report.pictures.layers import Layer, layers
 from trainrun.report.pictures.origins import compare_command, origins
 from trainrun.report.tables import cell
-from trainrun.report.verdicts import verdict_sentence
+from trainrun.report.verdicts import verdict_sentence, why_not_compared
 from trainrun.runs.lines import number
 
 _DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
@@ -123,7 +123,7 @@ def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
         if pair := comparison.decisive(one.label):
             yield pair.difference.verdict, verdict_sentence(comparison, pair)
         else:
-            yield "warning", f"{one.label}: no seed in which both are complete, so nothing to compare."
+            yield "warning", f"{one.label}: {why_not_compared(comparison, one)}."
 
 
 def _runs_table(comparison: Comparison) -> Block:
