@@ -452,7 +452,7 @@ def _named(names: Sequence[str], runs: Path) -> list[Run]:
 
 
 def _identify(config_file: Path) -> str:
-    from trainrun.predicting import identify_file
+    from trainrun.data import identify_file
 
     return identify_file(config_file)
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainrun.config import Config, load_config
-from trainrun.config.identity import identify
-from trainrun.data import Preprocessing, Table, as_table, digests, read_table
+from trainrun.config import Config
+from trainrun.data import Preprocessing, Table, as_table, identify_file, read_table
 from trainrun.errors import DataError, StorageError, UsageError, printable
 from trainrun.objective import make_objective
 from trainrun.runs.files import read_bytes
@@ -166,9 +165,3 @@ def load_run(run: str | Path | Run, runs: Path | None = None) -> TrainedRun:
 def load_model(run: str | Path | Run) -> nn.Sequential:
     """A finished run's net as a `torch.nn.Sequential` over preprocessed rows, with its best weights."""
     return load_run(run).model()
-
-
-def identify_file(path: Path) -> str:
-    """The id8 of a config file."""
-    config = load_config(path)
-    return identify(config, digests(config.data))

@@ -11,9 +11,8 @@ from pathlib import Path
 from trainrun.config import Config, load_config
 from trainrun.config.identity import changes as written
 from trainrun.config.identity import differences, identify
-from trainrun.data import digests
+from trainrun.data import digests, identify_file
 from trainrun.errors import DataMissingError, UsageError, printable, short
-from trainrun.predicting import identify_file
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
@@ -32,7 +31,7 @@ class Question:
         configs: config files or names of runs; the first is the baseline.
         vs: texts `key=value key=value`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config file.
-        seeds: how many of each config, from the baseline's own on; None for those from the first to the last that has a run.
+        seeds: how many of each config, from the baseline's own on; None for all from the first run on.
         metric: the verdict's; None for the monitored one.
         runs: the folder of runs.
         fit: whether missing runs are trained.

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import place_of
-from trainrun.data.inputs import digests
+from trainrun.data.inputs import digests, identify_config, identify_file
 from trainrun.data.loading import load_data
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.sources import read_file, read_idx_pair, table_from_rows
@@ -22,6 +22,8 @@ __all__ = [
     "Target",
     "as_table",
     "digests",
+    "identify_config",
+    "identify_file",
     "load_data",
     "read_table",
 ]

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trainrun.config import Config, load_config
 from trainrun.config.data_section import DataConfig
+from trainrun.config.identity import identify
 from trainrun.data.bundled import TARGET, bundled_files, read_bundled
 from trainrun.data.files import place_of, sha256
 from trainrun.data.layout import Layout
 from trainrun.data.sources import LABELS, read_file, read_idx_pair
 from trainrun.data.table import Table
+
+
+def identify_config(config: Config) -> str:
+    """The id8 of a config, with its data files as they are now.
+
+    Raises:
+        DataMissingError: a file is not there.
+    """
+    return identify(config, digests(config.data))
+
+
+def identify_file(path: Path) -> str:
+    """The id8 of a config file.
+
+    Raises:
+        ConfigError: it is wrong.
+        DataMissingError: a data file is not there.
+    """
+    return identify_config(load_config(path))
 
 
 def digests(data: DataConfig) -> dict[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config, load_config
-from trainrun.config.identity import identify
 from trainrun.errors import CheckpointError, ResourceError, RunDirectoryError, TrainrunError, printable
 from trainrun.events import Snapshot
 from trainrun.fitting.request import Observer, Outcome, Request, Status
@@ -119,7 +118,9 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
     for given in request.configs:
         try:
             config = given if isinstance(given, Config) else load_config(given, request.overrides)
-            id8 = _identity(config)
+            from trainrun.data import identify_config  # with NumPy: a config's mistakes are told without
+
+            id8 = identify_config(config)
             with explained(request.runs, "be read", RunDirectoryError):
                 group = group_directory(request.runs, config.name, id8)
         except TrainrunError as error:
@@ -171,12 +172,6 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
         epoch, steps = job.place
         warning = [loaded.warning] if loaded.warning else []
         job.notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
-
-
-def _identity(config: Config) -> str:
-    from trainrun.data import digests  # NumPy comes with it: a config's mistakes are told without
-
-    return identify(config, digests(config.data))
 
 
 def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from textwrap import fill
+from textwrap import TextWrapper, fill
 
 from trainrun.comparing import Comparison
 from trainrun.report.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
@@ -14,7 +14,6 @@ from trainrun.report.comparison_data import as_csv, as_json
 from trainrun.report.tables import markdown_table, text_table
 
 _GAP = 2  # characters between columns
-_COLUMN = 18  # characters that a config's figures take, with the gap
 _HEADING = 16  # characters, beyond which a heading is folded
 _FIGURES = 24  # characters, up to which a cell is not folded
 _MOST = 120  # characters: wider lines are hard to follow
@@ -29,6 +28,12 @@ _LATEX = {
     "<": "$<$",
     ">": "$>$",
 }
+
+
+class _Folder(TextWrapper):
+    """Folds the names of configs and changes where their parts end, else anywhere: all of a name is shown."""
+
+    wordsep_re = re.compile(r"(?<=[ =_/-])|(?<=\.)(?=[A-Za-z])")
 
 
 def render(comparison: Comparison, form: Format) -> str:
@@ -69,16 +74,13 @@ def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
 
 
 def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table in which figures are not folded; where there is no room, headings and values of configs are."""
-    longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    whole = sum(max(size, len(text)) + _GAP for size, text in zip(longest, headings, strict=True))
-    if whole > width:
-        room = [max(size, _HEADING) for size in longest]
-        headings = [
-            fill(text, size, break_long_words=False) for text, size in zip(headings, room, strict=True)
-        ]
-    firm = [place for place, size in enumerate(longest) if size <= _FIGURES or place == 0]
-    needed = sum(longest[place] + _GAP for place in firm) + (len(longest) - len(firm)) * _FIGURES
+    """A table in which no figure is cut or folded; where room is short, headings and configs' values are."""
+    columns = list(zip(headings, *rows, strict=True))
+    if sum(max(map(len, column)) + _GAP for column in columns) > width:
+        rooms = [_room(column, place) for place, column in enumerate(columns)]
+        headings = [_Folder(room).fill(text) for text, room in zip(headings, rooms, strict=True)]
+    needed = sum(_room(column, place) + _GAP for place, column in enumerate(columns))
+    firm = [place for place, column in enumerate(columns) if place == 0 or _longest(column) <= _FIGURES]
     return text_table(headings, rows, width=width, firm=firm if needed <= width else ())
 
 
@@ -86,16 +88,27 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
     """A table of one column a config as tables that fit, each with the leading columns again."""
     if not block.rows:
         return
-    if block.lead == 1:
-        yield block.headings, block.rows
-        return
-    taken = max(len(row[0]) for row in (block.headings, *block.rows)) + _GAP
-    most = max((width - taken) // _COLUMN - 1, 1)
-    others = range(block.lead, len(block.headings))
-    for start in range(0, max(len(others), 1), most):
-        columns = [*range(block.lead), *others[start : start + most]]
-        columns = [column for column in columns if column < len(block.headings)]
-        yield _chosen(block.headings, columns), [_chosen(row, columns) for row in block.rows]
+    columns = list(zip(block.headings, *block.rows, strict=True))
+    rooms = [_room(column, place) + _GAP for place, column in enumerate(columns)]
+    lead, others = list(range(block.lead)), range(block.lead, len(columns))
+    shown, left = lead, width - sum(rooms[: block.lead])
+    for place in others:
+        if block.lead > 1 and len(shown) > block.lead and rooms[place] > left:
+            yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
+            shown, left = lead, width - sum(rooms[: block.lead])
+        shown, left = [*shown, place], left - rooms[place]
+    yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
+
+
+def _room(column: Sequence[str], place: int) -> int:
+    """The characters that a column of a heading and cells cannot do without; the first one is not folded."""
+    cells = _longest(column) if place == 0 else min(_longest(column), _FIGURES)
+    return max(cells, min(len(column[0]), _HEADING))
+
+
+def _longest(column: Sequence[str]) -> int:
+    """Characters of the longest cell below the heading."""
+    return max(map(len, column[1:]))
 
 
 def _chosen(row: Sequence[str], columns: Sequence[int]) -> list[str]:
