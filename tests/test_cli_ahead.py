@@ -178,3 +178,12 @@ def test_a_wrong_config_is_one_message(command, folder):
 def test_limits_of_learning_rates_are_checked(folder):
     done = trainrun_("find-lr", "net.yaml", "--low", "1", "--high", "0.1", cwd=folder, code=2)
     assert "must rise from above 0 to at most 1e+30, got 1 to 0.1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "why"), [("1e3", "1e5", "Try lower ones with --low"), ("1e-12", "1e-11", "Try higher ones")]
+)
+def test_why_no_learning_rate_learns(low, high, why, folder):
+    words = ("find-lr", "net.yaml", "--low", low, "--high", high, "--seeds", "1", "--steps", "20")
+    done = trainrun_(*words, "--set", "optimizer=sgd", cwd=folder)
+    assert why in " ".join(done.stdout.split())

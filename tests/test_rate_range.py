@@ -85,6 +85,8 @@ def test_limits_that_are_none(limits):
         ([(0.9, 0.9), (0.5, 0.5), (0.3, 0.6)], [1, 10, 100], 100, 10, None),
         # a range is one piece: what learns again beyond a gap is not part of it
         ([(0.5, 0.5), (2.5, 2.5), (0.6, 0.6)], [1], 1, 1, None),
+        # below the best a gap is one seed's bad luck, and what lies under it learns as well
+        ([(0.9, 0.9), (0.4, 3), (0.2, 0.2)], [1, 100], 100, 100, None),
         # nothing learns
         ([(2, 2), (1.995, 1.995), (4.5, 4.5)], [], None, None, 100),
         ([DIVERGED, DIVERGED], [], None, None, 1),

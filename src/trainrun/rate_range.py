@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import compress, takewhile
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from trainrun.streams import Purpose, stream
 _PER_DECADE = 3
 _HIGHEST = 1e30  # what float32 has room for, and more than anyone means
 _LEARNS = 0.1  # of the way from guessing's loss to the best: what every seed has to get
-_NOTHING = 0.01  # of guessing's loss: a best that is no further below it has learned nothing
+UNMOVED = 0.01  # of guessing's loss: a best that is no further below it has learned nothing
 _AS_GOOD = 0.02  # of that way: less than one rate and the next can tell apart
 _ROWS_JUDGED = 5000  # of the validation part
 _STACK_BYTES = 2**29  # of members that train together
@@ -51,11 +51,6 @@ class Trial:
     def median(self) -> float:
         """The median over the seeds."""
         return float(np.median(self.losses))
-
-    @property
-    def mean(self) -> float:
-        """The mean over the seeds; inf where one has diverged."""
-        return float(np.mean(self.losses))
 
     @property
     def error(self) -> float:
@@ -85,21 +80,25 @@ class RateRange:
 
     @property
     def learning(self) -> tuple[Trial, ...]:
-        """Those around the best for which every seed learns; none where no learning rate does."""
-        lowest = min(trial.mean for trial in self.trials)
-        if lowest > (1 - _NOTHING) * self.guess:
+        """Those for which every seed learns, up to the first above the best for which one does not.
+
+        Below the best one seed's bad luck, a row far outside say, makes no rate too low that lies under it.
+        """
+        lowest = min(trial.median for trial in self.trials)
+        if lowest > (1 - UNMOVED) * self.guess:
             return ()
         bound = self.guess - _LEARNS * (self.guess - lowest)
         learns = [max(trial.losses) < bound for trial in self.trials]
-        best = next(place for place, trial in enumerate(self.trials) if trial.mean == lowest)
-        below = takewhile(lambda place: learns[place], range(best, -1, -1))
-        above = takewhile(lambda place: learns[place], range(best, len(learns)))
-        return tuple(self.trials[place] for place in sorted({*below, *above}))
+        best = min(
+            compress(range(len(learns)), learns), key=lambda place: self.trials[place].median, default=-1
+        )
+        above = sum(1 for _ in takewhile(bool, learns[best + 1 :]))
+        return tuple(compress(self.trials[: best + 1 + above], learns))
 
     @property
     def best(self) -> Trial | None:
-        """The one with the lowest mean; None where none learns."""
-        return min(self.learning, key=lambda trial: trial.mean, default=None)
+        """The one with the lowest median; None where none learns."""
+        return min(self.learning, key=lambda trial: trial.median, default=None)
 
     @property
     def suggestion(self) -> Trial | None:
@@ -109,8 +108,15 @@ class RateRange:
         """
         if not self.best:
             return None
-        bound = self.best.mean + max(self.best.error, _AS_GOOD * (self.guess - self.best.mean))
-        return next(trial for trial in self.learning if trial.mean <= bound)
+        bound = self.best.median + max(self.best.error, _AS_GOOD * (self.guess - self.best.median))
+        return next(trial for trial in self.learning if trial.median <= bound)
+
+    @property
+    def gaps(self) -> tuple[Trial, ...]:
+        """Those between the lowest and the highest that learn for which some seed does not."""
+        ends = [trial.rate for trial in self.learning]
+        between = (trial for trial in self.trials if ends and ends[0] < trial.rate < ends[-1])
+        return tuple(trial for trial in between if trial not in self.learning)
 
     @property
     def diverging(self) -> Trial | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.rate_range import RateRange, Trial
+from trainrun.rate_range import UNMOVED, RateRange, Trial
 from trainrun.report.drawing import Chart, page_width
 from trainrun.report.tables import text_table
 from trainrun.runs.files import to_json
@@ -85,7 +85,7 @@ def _table(found: RateRange) -> str:
     for trial in found.trials:
         low, high = min(trial.losses), max(trial.losses)
         rows.append([_shown(trial), number(trial.median), number(low), number(high), _verdict(found, trial)])
-    return text_table(["LEARNING_RATE", found.measure.upper(), "LOWEST", "HIGHEST", ""], rows)
+    return text_table(["LEARNING_RATE", f"MEDIAN {found.measure.upper()}", "LOWEST", "HIGHEST", ""], rows)
 
 
 def _verdict(found: RateRange, trial: Trial) -> str:
@@ -100,21 +100,41 @@ def _verdict(found: RateRange, trial: Trial) -> str:
 
 def _sentences(found: RateRange) -> Iterator[str]:
     if not (found.best and found.suggestion):
-        yield (
-            f"None of them learns within {found.steps} steps: none gets below guessing's {found.measure} of"
-            f" {number(found.guess)}. `trainrun check` says what is wrong with the net."
-        )
+        yield _why_none(found)
         return
     low, high = found.learning[0], found.learning[-1]
     yield (
         f"Learns from {_shown(low)} to {_shown(high)}: there every seed gets well below guessing's"
-        f" {found.measure} of {number(found.guess)}. {_beyond(found, high)}"
+        f" {found.measure} of {number(found.guess)}{_but_for(found)}. {_beyond(found, high)}"
     )
     yield (
         f"Suggestion: learning_rate: {_shown(found.suggestion)}. It is the lowest that is as good as the best"
         f" ({_shown(found.best)}, {found.measure} {number(found.best.median)}); a longer training wants less"
         f" rather than more. The config's {found.config.learning_rate:g} is {_place(found)}."
     )
+
+
+def _why_none(found: RateRange) -> str:
+    """Why no learning rate learns: for want of lower or of higher ones, or for another reason."""
+    none = f"None of them learns within {found.steps} steps"
+    if found.diverging is found.trials[0]:
+        return f"{none}: already the lowest diverges. Try lower ones with --low."
+    moved = max(abs(trial.median - found.guess) for trial in found.trials)
+    if moved < UNMOVED * found.guess:
+        return (
+            f"{none}: they hardly move the {found.measure} away from guessing's {number(found.guess)}. Try"
+            " higher ones with --high, or more --steps; `trainrun check` says whether the net is at fault."
+        )
+    return (
+        f"{none}: none gets below guessing's {found.measure} of {number(found.guess)}."
+        " `trainrun check` says what is wrong with the net."
+    )
+
+
+def _but_for(found: RateRange) -> str:
+    if not found.gaps:
+        return ""
+    return f", but for one or more at {', '.join(map(_shown, found.gaps))}"
 
 
 def _place(found: RateRange) -> str:
