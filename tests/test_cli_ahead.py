@@ -181,7 +181,8 @@ def test_limits_of_learning_rates_are_checked(folder):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "why"), [("1e3", "1e5", "Try lower ones with --low"), ("1e-12", "1e-11", "Try higher ones")]
+    ("low", "high", "why"),
+    [("1e3", "1e5", "Try lower ones with --low"), ("1e-12", "1e-11", "Try higher ones")],
 )
 def test_why_no_learning_rate_learns(low, high, why, folder):
     words = ("find-lr", "net.yaml", "--low", low, "--high", high, "--seeds", "1", "--steps", "20")

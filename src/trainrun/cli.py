@@ -101,7 +101,7 @@ def fit(
         from trainrun.report.console import Console
 
         request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop)
-        console = Console(progress, sys.stderr if form == "json" else sys.stdout)
+        console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
         try:
             outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
         finally:
@@ -138,7 +138,7 @@ def compare(
         from trainrun.report.sink import Sink
 
         question = Question(configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate, stop)
-        members = Members(sys.stderr)
+        members = Members(sys.stderr, stop.requested)
         try:
             comparison = answer(question, members)
         finally:
@@ -417,7 +417,9 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
                 raise
             from trainrun.report.sink import Sink
 
-            Sink(sys.stderr).lines([f"Stopped by {stop.reason}: the same command continues"])
+            last_word = Sink(sys.stderr, stop.requested)
+            last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
+            last_word.drain()
             stop.leave()
 
 

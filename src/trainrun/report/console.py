@@ -32,10 +32,13 @@ class Console(Observer):
         progress: `rich` is plain lines and a live bar (on a terminal, else plain lines); `none` leaves the
             epochs out.
         stream: where to; None (a closed stdout) prints nothing.
+        stop: whether the command is to stop; with it, no reader is waited for until `close`.
     """
 
-    def __init__(self, progress: Progress, stream: TextIO | None) -> None:
-        self._sink = Sink(stream)
+    def __init__(
+        self, progress: Progress, stream: TextIO | None, stop: Callable[[], bool] | None = None
+    ) -> None:
+        self._sink = Sink(stream, stop)
         self._epochs_shown = progress != "none"
         self._live = progress in ("auto", "rich") and self._sink.is_terminal
         self._runs = 1
@@ -87,7 +90,7 @@ class Console(Observer):
 
     def end(self) -> None:
         """Sum up the members of the stack that have finished."""
-        self.close()
+        self._take_bar_away()
         finished = [(run, writer) for writer in self._writers if (run := Run(writer.paths.directory)).result]
         if self._in_one_voice and finished:
             self._print(stack_summary([run for run, _ in finished]), self._stack_label)
@@ -96,7 +99,11 @@ class Console(Observer):
                 self._print([*run_summary(run), *cut_schedule(run, writer.config)], run.label)
 
     def close(self) -> None:
-        """Take the live bar away, if there is one."""
+        """Take the live bar away, if there is one, and let the reader catch up."""
+        self._take_bar_away()
+        self._sink.drain()
+
+    def _take_bar_away(self) -> None:
         if self._bar:
             bar, self._bar = self._bar, None
             self._guard(bar.close)

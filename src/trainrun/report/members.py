@@ -28,10 +28,11 @@ class Members(Observer):
 
     Args:
         stream: where to; None (closed from the start) shows nothing.
+        stop: whether the command is to stop; with it, no reader is waited for until `close`.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._sink = Sink(stream)
+    def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
+        self._sink = Sink(stream, stop)
         self._bar: LiveBar | None = None
         self._runs = 0
         self._before = 0  # finished when the command began
@@ -84,6 +85,7 @@ class Members(Observer):
             self._guard(bar.close)
         if self._runs > self._before:
             self._sink.lines([f"{self._counts} in {time.monotonic() - self._begun:.1f} seconds"])
+        self._sink.drain()
 
     @property
     def _pause(self) -> float:

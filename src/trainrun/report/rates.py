@@ -119,11 +119,11 @@ def _why_none(found: RateRange) -> str:
     none = f"None of them learns within {found.steps} steps"
     if found.diverging is found.trials[0]:
         return f"{none}: already the lowest diverges. Try lower ones with --low."
-    moved = max(abs(trial.median - found.guess) for trial in found.trials)
-    if moved < UNMOVED * found.guess:
+    reached = [trial.median for trial in found.trials]
+    if max(reached) - min(reached) < UNMOVED * found.guess:
         return (
-            f"{none}: they hardly move the {found.measure} away from guessing's {number(found.guess)}. Try"
-            " higher ones with --high, or more --steps; `trainrun check` says whether the net is at fault."
+            f"{none}: with all of them the {found.measure} stays near {number(reached[0])}. Try higher ones"
+            " with --high, or more --steps; `trainrun check` says whether the net is at fault."
         )
     return (
         f"{none}: none gets below guessing's {found.measure} of {number(found.guess)}."

@@ -1,10 +1,24 @@
-"""Writing to a stream that may break at any time."""
+"""Writing to a stream that may break at any time, and whose reader may stop reading."""
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import select
+import stat
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+_MOST_WAITING = 2**18  # bytes that a reader who stalls is behind; what comes then is left out
+_LEFT_OUT = b"(nobody read on for a while: lines are left out here, and log.txt has them all)\n"
+_LOOK_SECONDS = 0.05
+_LAST_SECONDS = 1.0  # for a reader, once the command is to stop
 
 
 class Sink:
@@ -12,10 +26,13 @@ class Sink:
 
     Args:
         stream: where to; None where it was closed from the start.
+        stop: whether the command is to stop. With it, nobody waits for a reader until `drain`.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
+        self._stop = stop
+        self._unhurried = _Unhurried.like(stream) if stream and stop else None
+        self._stream = _as_text(self._unhurried, stream) if stream and self._unhurried else stream
 
     @property
     def stream(self) -> TextIO | None:
@@ -38,11 +55,95 @@ class Sink:
         except (OSError, ValueError):
             self.close()
 
+    def drain(self) -> None:
+        """Wait for the reader; where the command is to stop, not for long."""
+        given_up = math.inf
+        while self._unhurried and self._unhurried.waiting and time.monotonic() < given_up:
+            if self._stop and self._stop():
+                given_up = min(given_up, time.monotonic() + _LAST_SECONDS)
+            try:
+                self._unhurried.wait(_LOOK_SECONDS)
+            except OSError:
+                self.close()
+
     def close(self) -> None:
         """Write nothing more."""
         if self._stream is not None:
             discard(self._stream)
-        self._stream = None
+        self._stream = self._unhurried = None
+
+
+class _Unhurried(io.RawIOBase):
+    """A pipe or terminal to which nobody waits to write: what it has no room for waits in memory.
+
+    Args:
+        descriptor: of its own, which does not block.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._waiting = bytearray()
+        self._full = False
+
+    @classmethod
+    def like(cls, stream: TextIO) -> _Unhurried | None:
+        """To where a stream leads; None where that is a file, or nothing that can be opened once more."""
+        try:
+            stream.flush()
+            kind = os.fstat(stream.fileno()).st_mode
+            if not (stat.S_ISFIFO(kind) or stat.S_ISCHR(kind)):
+                return None
+            # Opened anew: to change the stream's own description would change it for others who hold it.
+            mode = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            return cls(os.open(f"/proc/self/fd/{stream.fileno()}", mode))
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the reader is behind."""
+        return bool(self._waiting)
+
+    def write(self, data: Buffer, /) -> int:
+        """Take all of it; what finds no room waits or, in the end, is left out."""
+        content = bytes(data)
+        if len(self._waiting) > _MOST_WAITING:
+            self._full = True
+        else:
+            self._waiting += content
+        self._push()
+        return len(content)
+
+    def wait(self, seconds: float) -> None:
+        """Let the reader catch up, for so long at most."""
+        select.select([], [self._descriptor], [], seconds)
+        self._push()
+
+    def _push(self) -> None:
+        with suppress(BlockingIOError):
+            while self._waiting:
+                del self._waiting[: os.write(self._descriptor, self._waiting)]
+                if self._full and not self._waiting:
+                    self._full = False
+                    self._waiting += _LEFT_OUT
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._descriptor)
+
+
+def _as_text(raw: _Unhurried, like: TextIO) -> TextIO:
+    return io.TextIOWrapper(raw, like.encoding, like.errors, newline="", write_through=True)  # type: ignore[type-var]
 
 
 def discard(stream: TextIO) -> None:
