@@ -267,6 +267,17 @@ def _npy(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def _damaged_lzma() -> bytes:
+    with zipfile.ZipFile(io.BytesIO(GOOD_NPZ)) as good:
+        members = {name: good.read(name) for name in good.namelist()}
+    page = io.BytesIO()
+    with zipfile.ZipFile(page, "w", zipfile.ZIP_LZMA) as packed:
+        for name, content in members.items():
+            packed.writestr(name, content)
+    content = page.getvalue()
+    return content[:60] + bytes(30) + content[90:]
+
+
 X = np.zeros((4, 2))
 GOOD_NPZ = _npz(X=X, y=LABELS)
 
@@ -286,6 +297,7 @@ BAD_NPZ = {
     "a number": (_npz(X=np.float64(1), y=LABELS), "has no rows"),
     "shape lies": (_forged((4, 2**40)), r"array 'X': its shape \(4, 1099511627776\) does not fit its size"),
     "bomb": (_forged((2**31 - 8,), claimed=2**31 - 8), "array 'X': would take 2048 MB out of 0 MB"),
+    "damaged LZMA": (_damaged_lzma(), "array 'X': cannot be read"),
     "header is no literal": (
         GOOD_NPZ.replace(b"'shape': ", b"'shape' + "),
         "array 'X': cannot be read",

@@ -154,6 +154,18 @@ def test_a_part_that_the_system_ends_is_said_to_be_so():
     assert not active_children()
 
 
+def test_a_part_that_is_ended_in_the_middle_of_an_event_is_said_to_be_so():
+    """It waits for room in its pipe: what it tells at every step is longer than the pipe."""
+    dataset = blobs()
+    plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6, hidden=[300, 300])], 2)
+    events = train_parts(plans, device=CPU, threads=1, pauses=Pauses(every=0))
+    next(events)
+    time.sleep(1)
+    active_children()[0].kill()
+    with pytest.raises(ResourceError, match=r"a process that trained 2 runs was ended by the system"):
+        list(events)
+
+
 def test_parts_end_soon_after_who_reads_them_was_killed():
     """Also one that waits for room in its pipe, which takes a state at every step."""
     dataset, (told, tell) = blobs(), os.pipe()

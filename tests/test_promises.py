@@ -100,3 +100,48 @@ def test_json_stands_alone_on_stdout_where_stderr_is_closed(fitted):
     done = shell("$T fit none.yaml --format json 2>&-", fitted)
     assert done.returncode == 2
     assert json.loads(done.stdout)[0]["status"] == "failed"
+
+
+def test_a_run_of_another_seed_is_no_run_of_this_one(mine):
+    shutil.rmtree(seed_directory(mine, 1))
+    shutil.copytree(seed_directory(mine), seed_directory(mine, 1))
+    for command in (["fit", "net.yaml"], ["compare", "net.yaml", "--no-fit"]):
+        done = trainrun_(*command, "--seeds", 2, cwd=mine, code=4)
+        assert "seed-1: holds the run of seed 0, not 1; move it away" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["show"], ["clean"], ["report"], ["compare", "--no-fit"], ["init", "--out"], ["list", "--runs"]],
+)
+def test_names_that_are_too_long(fitted, words):
+    done = trainrun_(*words, "n" * 300, cwd=fitted, code=2 if words[0] != "list" else 0)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_single_column_keeps_its_empty_rows(fitted, tmp_path):
+    (tmp_path / "x.csv").write_text("x,y\n" + "".join(f"{i},{'pq'[i % 2]}\n" for i in range(40)))
+    (tmp_path / "one.yaml").write_text(
+        "data: {path: x.csv, target: y, missing: mean}\nhidden: 4\nepochs: 1\n"
+    )
+    trainrun_("fit", "one.yaml", cwd=tmp_path)
+    (tmp_path / "new.csv").write_text("x\n1\n\n3\n")
+    assert len(trainrun_("predict", "one", "new.csv", cwd=tmp_path).stdout.splitlines()) == 4
+
+
+def test_a_label_without_bytes_in_utf8_is_predicted_into_a_file(tmp_path):
+    x, y = np.arange(40.0).reshape(20, 2), np.array(["a", "\ud800"] * 10)
+    np.savez(tmp_path / "s.npz", X=x, y=y)
+    (tmp_path / "s.yaml").write_text("data: {path: s.npz, target: y}\nhidden: 4\nepochs: 1\n")
+    trainrun_("fit", "s.yaml", cwd=tmp_path)
+    trainrun_("predict", "s", "s.npz", "--out", "p.csv", cwd=tmp_path)
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 21
+
+
+def test_labels_that_floats_cannot_tell_apart_are_refused(tmp_path):
+    rows = "".join(f"{i},{2**64 + i % 3 if i % 4 else 5}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("a,y\n" + rows)
+    text = "data: {path: t.csv, target: y, task: classification}\nhidden: 4\nepochs: 1\n"
+    (tmp_path / "t.yaml").write_text(text)
+    done = trainrun_("fit", "t.yaml", cwd=tmp_path, code=65)
+    assert "labels so large cannot be told apart" in done.stderr

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _CODES = (
-    {errno.EPIPE: 141}
+    {errno.EPIPE: 141, errno.ENAMETOOLONG: 2}
     | dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71)
     | dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS), 74)
 )

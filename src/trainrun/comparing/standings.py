@@ -15,7 +15,7 @@ from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
-from trainrun.runs.matching import require_same
+from trainrun.runs.matching import require_same, require_seed
 from trainrun.runs.reading import Run
 from trainrun.statistics import Mean, mean_of
 
@@ -131,13 +131,16 @@ def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
     """How a contender's runs stand, after `outcomes`.
 
     Raises:
-        DifferentRunError: its directory holds another config.
+        DifferentRunError: its directory holds another config, or the run of another seed.
     """
     first = Run(next(iter(contender.directories.values())))
     if not contender.saved:
         require_same(first, contender.config)
     failed = {outcome.directory for outcome in outcomes if outcome.status == "failed"}
     runs = {seed: Run(directory) for seed, directory in contender.directories.items()}
+    if not contender.saved:
+        for seed, run in runs.items():
+            require_seed(run, seed)
     statuses = {seed: _status(run, run.directory in failed) for seed, run in runs.items()}
     return Standing(contender, runs, statuses)
 

@@ -12,9 +12,8 @@ import numpy as np
 from trainrun.data.files import quoted
 from trainrun.data.layout import Layout
 from trainrun.data.table import Column, Table, Text
+from trainrun.data.vocabulary import EXACT
 from trainrun.errors import DataError, printable
-
-_EXACT = 2.0**53  # whole numbers up to it are the same as float and as int
 
 
 def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, ...]) -> Table:
@@ -111,7 +110,7 @@ def _parse(cells: Any, na: tuple[str, ...]) -> np.ndarray:
         gap = rf"\A(?:{'|'.join(map(re.escape, na))})\z"
         cells = pc.replace_substring_regex(cells, gap, "nan")
     values = _numbers(cells.cast(pa.float64()))
-    if np.any(np.abs(values) >= _EXACT):
+    if np.any(np.abs(values) >= EXACT):
         try:
             return _numbers(cells.cast(pa.int64()))
         except pa.ArrowInvalid:

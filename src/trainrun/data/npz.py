@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 import struct
 import zipfile
@@ -21,6 +22,7 @@ _UNREADABLE = (
     *(
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         struct.error,
         EOFError,
         RuntimeError,

@@ -10,7 +10,7 @@ import numpy as np
 from trainrun.data.files import listed, quoted
 from trainrun.data.mistakes import check_stray_text, not_numbers
 from trainrun.data.table import Rows, Table, Text, missing
-from trainrun.data.vocabulary import Vocabulary, as_text, texts, used_values
+from trainrun.data.vocabulary import EXACT, Vocabulary, as_text, texts, used_values
 from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
@@ -108,6 +108,13 @@ class Target:
 
     def _classes(self, table: Table, rows: Rows, labels: Vocabulary) -> np.ndarray:
         _check_cells(table, self.name, rows)
+        column = table[self.name]
+        if not isinstance(column, Text) and column.dtype.kind == "f":
+            alike = rows[(np.abs(column[rows]) >= EXACT) & np.isfinite(column[rows])]
+            if len(alike):
+                raise table.fault(
+                    self.name, alike, "labels so large cannot be told apart", "put a letter before each"
+                )
         codes: np.ndarray = labels.encode(table[self.name])[rows]
         if (codes < 0).any():
             bad = rows[codes < 0]

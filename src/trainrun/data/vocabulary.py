@@ -16,7 +16,7 @@ Kind = Literal["text", "number", "boolean"]
 _NUMBER = re.compile(
     r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE
 )
-_EXACT = 2**53  # whole numbers below it are the same as float and as int
+EXACT = 2**53  # whole numbers below it are the same as float and as int
 
 
 def texts(saved: Any) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def number_text(number: float | int | str) -> str:
     if isinstance(number, (int, np.integer)):
         return str(int(number))
     value = float(number)
-    return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
 
 
 def as_text(column: Column) -> Text:

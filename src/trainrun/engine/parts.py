@@ -103,11 +103,13 @@ class _Part(Iterator[Event]):
     def __next__(self) -> Event:
         try:
             item = self.pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # at the end of an event, or in its middle
             self._process.join()
+            code = self._process.exitcode
+            why = "out of memory: " if code == -signal.SIGKILL else ""
             raise ResourceError(
-                f"out of memory: a process that trained {len(self.members)} runs was ended by the system"
-                f" (exit code {self._process.exitcode})"
+                f"{why}a process that trained {len(self.members)} runs was ended by the system"
+                f" (exit code {code})"
             ) from None
         if item is None:
             raise StopIteration

@@ -105,7 +105,8 @@ def write_out(path: Path, content: str | bytes) -> None:
         StorageError: writing failed.
         ResourceError: out of file descriptors or memory.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # A label may hold what UTF-8 has no bytes for.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     if path.is_file() or not path.exists():
         write_files({path.resolve(): data})
         return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from trainrun.config import Config
 from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
 from trainrun.errors import DifferentRunError, TrainrunError, printable
-from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, read_bytes
 from trainrun.runs.naming import newest
 from trainrun.runs.paths import groups, seeds, split_group
 from trainrun.runs.reading import Run, saved_config
@@ -26,6 +28,7 @@ def require_same(run: Run, config: Config) -> None:
     """
     require_same_group(run, config)
     _require_config(run, run.paths.config, config)
+    require_seed(run, config.seed)
     if trouble := run.trouble:
         shown, name = printable(str(run.directory)), run.paths.result.name
         _blame_the_system(trouble, run.paths.result)
@@ -40,6 +43,19 @@ def require_same_group(run: Run, config: Config) -> None:
         StorageError: the system cannot read it.
     """
     _require_config(run, run.paths.group_config, config)
+
+
+def require_seed(run: Run, seed: int) -> None:
+    """See that a run directory, where it says so, is of a seed; quick, for a comparison reads many.
+
+    Raises:
+        DifferentRunError: it is of another one: a copy, say.
+    """
+    with suppress(OSError):
+        found = re.search(rb"^seed: ([0-9]{1,20})$", read_bytes(run.paths.config), re.MULTILINE)
+        if found and int(found[1]) != seed:
+            other, shown = int(found[1]), printable(str(run.directory))
+            raise DifferentRunError(f"{shown}: holds the run of seed {other}, not {seed}; move it away")
 
 
 def difference_note(runs: Path, config: Config, id8: str) -> str | None:
