@@ -274,6 +274,14 @@ def test_the_command_for_the_same_again_asks_the_same(folder):
     assert not any("--no-fit --metric" in text for _, text in page_of(folder, "net.yaml").texts)
 
 
+def test_the_commands_name_what_the_page_shows(folder):
+    """Also of single seeds, and of a config without runs."""
+    seeds = page_of(folder, "net.yaml/seed-1", "net.yaml/seed-2")
+    assert any("/seed-1 " in text and "/seed-2 --no-fit" in text for _, text in seeds.texts)
+    missing = page_of(folder, "net.yaml", "--vs", "dropout=0.9")
+    assert any("trainrun fit net.yaml --set dropout=0.9" in text for _, text in missing.texts)
+
+
 def test_runs_that_are_missing_are_named(folder):
     page = page_of(folder, "net.yaml", "--vs", "dropout=0.9")
     assert [text for tag, text in page.texts if tag == "td"].count("missing") == 6

@@ -88,6 +88,8 @@ def _text(group: _Group) -> str:
     better = "larger" if stopping.mode == "max" else "smaller"
     table = text_table(["PATIENCE", "RUNS", "EPOCHS", "KEPT", "REGRET"], map(_line, group.replays))
     note = f"\n{_UNKNOWN}" if any(one.unknown for one in group.replays) else ""
+    if any(one.mean("kept") is None and not one.unknown for one in group.replays):
+        note += "\nSome runs diverged before there was anything to keep: there is no mean over all of them.\n"
     return f"{folder}, by {stopping.monitor} ({better} is better):\n\n{table}{note}"
 
 

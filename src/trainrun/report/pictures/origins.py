@@ -37,7 +37,7 @@ def origins(comparison: Comparison) -> list[Origin]:
 
 def compare_command(comparison: Comparison) -> str:
     """What compares these runs again, in text."""
-    words = ["trainrun", "compare", *(str(_place(one)) for one in comparison.standings), "--no-fit"]
+    words = ["trainrun", "compare", *map(_name, comparison.standings), "--no-fit"]
     monitor = comparison.standings[0].contender.config.early_stopping.monitor
     decides = comparison.yardstick.metric
     words += ["--metric", decides] if decides != monitor.removeprefix("val_") else []
@@ -54,11 +54,20 @@ def _origin(one: Standing) -> Origin:
 
 def _command(one: Standing) -> str:
     place, seeds = _place(one), sorted(one.runs)
-    words = ["trainrun", "fit", str(place / next(iter(one.runs.values())).paths.config.name)]
+    config = place / next(iter(one.runs.values())).paths.config.name
+    words = ["trainrun", "fit", str(config if config.is_file() else one.contender.file)]
+    if not config.is_file():  # nothing of it has been trained yet
+        words += [word for change in one.contender.overrides for word in ("--set", change)]
     words += ["--seeds", str(len(seeds))] if len(seeds) > 1 else []
     words += ["--set", f"seed={seeds[0]}"] if seeds[0] else []
     words += ["--runs", str(place.parent)] if place.parent != default_runs() else []
     return shlex.join(words)
+
+
+def _name(one: Standing) -> str:
+    """What names a config's runs: their directory, or that of a single one."""
+    (*_, last) = one.runs.values()
+    return str(_place(one) / last.paths.directory.name if len(one.runs) == 1 else _place(one))
 
 
 def _place(one: Standing) -> Path:
@@ -73,6 +82,6 @@ def _made_with(run: Run) -> str:
     versions = start.get("versions")
     named = [f"{name} {version}" for name, version in versions.items()] if isinstance(versions, dict) else []
     commit = [f"commit {start['git_commit']}"] if start.get("git_commit") else []
-    threads = [f"{start['threads']} threads"] if "threads" in start else []
+    threads = [f"{start['threads']} thread{'s' * (start['threads'] != 1)}"] if "threads" in start else []
     facts = [start.get("device"), start.get("processor"), *threads, *reversed(named), *commit]
     return ", ".join(str(fact) for fact in facts if fact)

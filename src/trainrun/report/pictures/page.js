@@ -90,7 +90,8 @@
       stroke: () => ink("--quiet"), font: "12px system-ui, sans-serif",
       grid: { stroke: () => ink("--grid"), width: 1 }, ticks: { stroke: () => ink("--rule"), width: 1, size: 5 },
     };
-    const short = (value) => (value === null ? "" : Math.abs(value) < 1e-3 && value ? value.toExponential(0) : String(+value.toPrecision(6)));
+    const far = (value) => value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5);
+    const short = (value) => (value === null ? "" : far(value) ? (+value.toPrecision(3)).toExponential() : String(+value.toPrecision(6)));
     const whole = (values) => values.map((value) => (Number.isInteger(value) ? String(value) : ""));
     return [{ ...axis, size: 34, label: "epoch", labelSize: 18, labelGap: 0, labelFont: axis.font, values: (_, splits) => whole(splits) }, { ...axis, size: 62, values: (_, splits) => splits.map(short) }];
   }
