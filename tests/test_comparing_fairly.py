@@ -1,6 +1,7 @@
 """What a comparison must not do: compare what is not the same, count what has diverged, or ask too late."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,22 @@ def test_why_a_clear_difference_is_no_verdict_is_said(tmp_path):
     text = " ".join(trainrun_("compare", *words, cwd=tmp_path, code=3).stdout.split())
     assert "No difference shown between net + learning_rate=0.05 and net" in text
     assert "; but it diverged more often than the baseline." in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_cut_no_figure_and_show_whole_names(width, tmp_path, monkeypatch):
+    """All figures of the Markdown stand in the text, and names are only folded."""
+    names = [f"a_recipe_with_quite_a_long_name_v{n}" for n in range(3)]
+    for n, name in enumerate(names):
+        (tmp_path / f"{name}.yaml").write_text(IRIS + f"dropout: 0.{n + 1}\n")
+    words = ("compare", *(f"{name}.yaml" for name in names), "--vs", "regularization.weight_decay=0.0001")
+    monkeypatch.setenv("COLUMNS", str(width))
+    markdown = trainrun_(*words, "--seeds", 2, "--format", "markdown", cwd=tmp_path).stdout
+    text = trainrun_(*words, "--seeds", 2, cwd=tmp_path).stdout
+    rows = [line for line in markdown.splitlines() if line.startswith("|")]
+    figures = {figure for row in rows for figure in re.findall(r"[-+]?[0-9.]+(?:e-\d+)? ± [0-9.e-]+", row)}
+    assert len(figures) > 10
+    assert {figure for figure in figures if figure not in text} == set()
+    assert all(len(line) <= width for line in text.splitlines())
+    result = text[text.index("Result") : text.index(" minus ")]
+    assert all(name[-2:] in result for name in names)

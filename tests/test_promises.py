@@ -119,13 +119,14 @@ def test_names_that_are_too_long(fitted, words):
     assert "Traceback" not in done.stderr
 
 
-def test_a_single_column_keeps_its_empty_rows(fitted, tmp_path):
+def test_a_missing_cell_of_a_single_column_is_a_row_where_it_is_quoted(tmp_path):
+    """As Python's csv and pandas write it; a line with nothing in it, such as the last, is none."""
     (tmp_path / "x.csv").write_text("x,y\n" + "".join(f"{i},{'pq'[i % 2]}\n" for i in range(40)))
     (tmp_path / "one.yaml").write_text(
         "data: {path: x.csv, target: y, missing: mean}\nhidden: 4\nepochs: 1\n"
     )
     trainrun_("fit", "one.yaml", cwd=tmp_path)
-    (tmp_path / "new.csv").write_text("x\n1\n\n3\n")
+    (tmp_path / "new.csv").write_text('x\n1\n""\n3\n\n')
     assert len(trainrun_("predict", "one", "new.csv", cwd=tmp_path).stdout.splitlines()) == 4
 
 

@@ -29,40 +29,36 @@ def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
         yield reading, stream
 
 
-def read(descriptor: int, said: list[bytes]) -> None:
-    while some := os.read(descriptor, 65536):
-        said.append(some)
-
-
-def test_nobody_waits_for_a_reader_and_nothing_is_lost(pipe):
-    descriptor, stream = pipe
-    mine = Sink(stream, lambda: False)
-    for line in LINES:
-        mine.lines([line])
+def all_read(mine: Sink, pipe: tuple[int, io.TextIOWrapper]) -> list[str]:
+    """The lines that a reader gets who begins to read only now."""
     said: list[bytes] = []
-    reader = threading.Thread(target=read, args=(descriptor, said))
+
+    def read() -> None:
+        while some := os.read(pipe[0], 65536):
+            said.append(some)
+
+    reader = threading.Thread(target=read)
     reader.start()
     mine.drain()
     mine.close()
-    stream.close()
+    pipe[1].close()
     reader.join()
-    assert b"".join(said).decode().splitlines() == LINES
+    return b"".join(said).decode().splitlines()
+
+
+def test_nobody_waits_for_a_reader_and_nothing_is_lost(pipe):
+    mine = Sink(pipe[1], lambda: False)
+    for line in LINES:
+        mine.lines([line])
+    assert all_read(mine, pipe) == LINES
 
 
 def test_what_a_reader_misses_is_bounded_and_said(pipe, monkeypatch):
     monkeypatch.setattr(sink, "_MOST_WAITING", 1000)
-    descriptor, stream = pipe
-    mine = Sink(stream, lambda: False)
+    mine = Sink(pipe[1], lambda: False)
     mine.lines(LINES[:1000])
     mine.lines(LINES[1000:])
-    said: list[bytes] = []
-    reader = threading.Thread(target=read, args=(descriptor, said))
-    reader.start()
-    mine.drain()
-    mine.close()
-    stream.close()
-    reader.join()
-    lines = b"".join(said).decode().splitlines()
+    lines = all_read(mine, pipe)
     assert lines[:1000] == LINES[:1000]
     assert ["log.txt" in line for line in lines[1000:]] == [True]
 

@@ -143,10 +143,7 @@ def _read_cells(path: Path, place: str, delimiter: str, headed: bool, wanted: li
                     use_threads=False, block_size=_LONGEST_ROW, autogenerate_column_names=True
                 ),
                 arrow_csv.ParseOptions(
-                    delimiter=delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=note,
-                    ignore_empty_lines=len(wanted) > 1,  # of a single column they are missing cells
+                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
                 ),
                 arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.large_string()),

@@ -110,15 +110,15 @@ class Target:
         _check_cells(table, self.name, rows)
         column = table[self.name]
         if not isinstance(column, Text) and column.dtype.kind == "f":
-            alike = rows[(np.abs(column[rows]) >= EXACT) & np.isfinite(column[rows])]
-            if len(alike):
+            large = rows[(np.abs(column[rows]) >= EXACT) & np.isfinite(column[rows])]
+            if len(large):
                 raise table.fault(
-                    self.name, alike, "labels so large cannot be told apart", "put a letter before each"
+                    self.name, large, "labels so large cannot be told apart", "put a letter before each"
                 )
-        codes: np.ndarray = labels.encode(table[self.name])[rows]
+        codes: np.ndarray = labels.encode(column)[rows]
         if (codes < 0).any():
             bad = rows[codes < 0]
-            text = as_text(table[self.name])
+            text = as_text(column)
             label = quoted(text.values[text.codes[bad[0]]])
             known = f"training knows {listed(labels.words)}"
             raise table.fault(self.name, bad, f"the label {label} does not occur in training", known)

@@ -90,14 +90,15 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
         return
     columns = list(zip(block.headings, *block.rows, strict=True))
     rooms = [_room(column, place) + _GAP for place, column in enumerate(columns)]
-    lead, others = list(range(block.lead)), range(block.lead, len(columns))
-    shown, left = lead, width - sum(rooms[: block.lead])
-    for place in others:
-        if block.lead > 1 and len(shown) > block.lead and rooms[place] > left:
-            yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
-            shown, left = lead, width - sum(rooms[: block.lead])
-        shown, left = [*shown, place], left - rooms[place]
-    yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
+    lead = list(range(block.lead))
+    pieces = [lead]
+    for place in range(block.lead, len(columns)):
+        full = sum(rooms[other] for other in (*pieces[-1], place)) > width
+        if full and block.lead > 1 and pieces[-1] != lead:
+            pieces.append(lead)
+        pieces[-1] = [*pieces[-1], place]
+    for shown in pieces:
+        yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
 
 
 def _room(column: Sequence[str], place: int) -> int:
