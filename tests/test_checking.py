@@ -185,7 +185,7 @@ def test_where_nothing_helps_that_is_said():
 def test_a_check_looks_at_everything_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = check(config(data="iris", hidden=[8]))
-    assert (found.findings, found.advice, found.notes) == ((), None, ())
+    assert (found.findings, found.advice, found.warnings, found.notes) == ((), None, (), ())
     assert found.measures.guess == pytest.approx(math.log(3))
     assert (found.widths, found.rows, found.classes) == ((4, 8, 3), 90, 3)
     assert found.sight.parameters == 5 * 8 + 9 * 3
@@ -194,16 +194,17 @@ def test_a_check_looks_at_everything_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("keys", "note"),
+    ("keys", "warning"),
     [
         ({"activation": "identity"}, "activation: identity makes all layers together one linear map"),
         ({"hidden": [64] * 9, "initializer": XAVIER_FAN_IN}, "The signal weakens to 2^-"),
     ],
 )
-def test_what_is_worth_a_word_is_said(keys, note):
+def test_what_is_worth_a_word_is_said(keys, warning):
     found = check(config(**keys))
     assert found.findings == ()
-    assert found.notes[0].startswith(note)
+    assert found.warnings[0].startswith(warning)
+    assert found.notes == ()
 
 
 def test_nothing_to_train_takes_no_time():

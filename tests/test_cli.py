@@ -77,7 +77,7 @@ def test_fit_gives_scripts_json_and_people_the_progress(folder):
     results = json.loads(done.stdout)
     assert [Path(result["directory"]).name for result in results] == ["seed-0", "seed-1"]
     saved = json.loads((Path(results[1]["directory"]) / "result.json").read_text())
-    assert results[1] == saved | {"directory": results[1]["directory"]}
+    assert results[1] == saved | {"directory": results[1]["directory"], "notes": []}
     assert "Already complete" in done.stderr
 
 

@@ -81,6 +81,8 @@ def test_check_gives_scripts_every_figure(folder):
     assert flat["findings"][0]["kind"] == "alike"
     assert flat["layers"][0]["size_power"] is None  # nothing of it is left
     assert "lr" in wrong["error"]
+    assert [(found["notes"], found["warnings"]) for found in (net, flat)] == [([], []), ([], [])]
+    assert wrong["notes"] == []
 
 
 def test_check_of_values_that_overflow(folder):

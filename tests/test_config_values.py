@@ -298,12 +298,15 @@ def test_a_config_that_cannot_be_opened(tmp_path):
         load_config("a\0b.yaml")
 
 
+WORDS = ("", "NA", "NaN", "?", "null", "-999")  # the default words, and those of the list
+
+
 def test_names_of_columns_are_what_is_written(tmp_path):
     text = (
         "data: {path: t.csv, target: 2020, drop: [1, 2.50, no], na: [null, -999, NaN], split: {group: 012}}\n"
     )
     data = config_of(tmp_path, text).data
-    assert (data.target, data.drop, data.na) == ("2020", ("1", "2.50", "no"), ("null", "-999", "NaN"))
+    assert (data.target, data.drop, data.na) == ("2020", ("1", "2.50", "no"), WORDS)
     assert data.split.group == "012"
 
 

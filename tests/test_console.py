@@ -12,6 +12,7 @@ import pytest
 
 from story import ended, epoch, make_config, story, take
 from trainrun.events import Event
+from trainrun.notes import Note
 from trainrun.report.console import Console
 from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import run_summary, spread
@@ -19,11 +20,16 @@ from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
 
+FILLED = Note("filled", "data: filled 3 missing values: a\x1b]0;x\n 3", "a\x1b]0;x\n", 3)
+QUIET = Note("converted", "column 'b': text, 3 categories", "b", 3, loud=False)
 
-def make_writers(folder: Path, members: int, notes: Sequence[str] = ()) -> list[RunWriter]:
+
+def make_writers(
+    folder: Path, members: int, notes: Sequence[str] = (), data_notes: Sequence[Note] = ()
+) -> list[RunWriter]:
     config = make_config(folder)
-    group = folder / "net-0123abcd"
-    writers = [RunWriter(RunPaths(group / f"seed-{k}"), config.with_seed(k), notes) for k in range(members)]
+    places = [RunPaths(folder / "net-0123abcd" / f"seed-{k}") for k in range(members)]
+    writers = [RunWriter(place, config.with_seed(k), notes, data_notes) for k, place in enumerate(places)]
     for writer in writers:
         writer.begin({}, device="cpu", threads=1)
     return writers
@@ -47,17 +53,19 @@ def watch(console: Console, writers: list[RunWriter], events: Sequence[Event]) -
 
 def printed(folder: Path, members: int = 1, progress: str = "plain", **options: Sequence) -> list[str]:
     page = io.StringIO()
-    writers = make_writers(folder, members, options.get("notes", ()))
+    writers = make_writers(folder, members, options.get("notes", ()), options.get("data_notes", ()))
     watch(Console(progress, page), writers, side_by_side(members, options.get("diverged", ())))
     return page.getvalue().splitlines()
 
 
 def test_one_run_speaks_as_its_log_does(tmp_path):
-    lines = printed(tmp_path, notes=["Differs from somewhere"])
+    lines = printed(tmp_path, notes=["Differs from somewhere"], data_notes=[QUIET, FILLED])
     log = (tmp_path / "net-0123abcd" / "seed-0" / "log.txt").read_text().splitlines()
     assert lines[0] == f"Run directory: {tmp_path}/net-0123abcd/seed-0"
     assert lines[1] == "Differs from somewhere"
     assert lines[2 : 2 + len(log)] == log
+    assert log[0] == r"data: filled 3 missing values: a\x1b]0;x\n 3"
+    assert log[1].startswith("Epoch 1/9")
 
 
 def test_the_summary_says_what_came_out(tmp_path):
@@ -79,11 +87,27 @@ def test_the_penalty_is_said_once(tmp_path):
 
 
 def test_several_runs_are_told_apart(tmp_path):
-    lines = printed(tmp_path, 2, notes=["Filled 3 cells"])
+    other = Note("guessed", "column 'b': as a code")
+    lines = printed(tmp_path, 2, notes=["Warned"], data_notes=[other, FILLED])
     assert all(re.match(r"net-0123abcd/seed-[01]: ", line) for line in lines)
     assert f"net-0123abcd/seed-1: Run directory: {tmp_path}/net-0123abcd/seed-1" in lines
     assert "net-0123abcd/seed-1: Epoch 3: early stopping" in lines
-    assert [line for line in lines if "Filled" in line] == ["net-0123abcd/seed-0: Filled 3 cells"]
+    assert [line for line in lines if "Warned" in line] == ["net-0123abcd/seed-0: Warned"]
+    assert [line for line in lines if "a code" in line] == ["net-0123abcd/seed-0: column 'b': as a code"]
+    assert len([line for line in lines if "filled" in line]) == 1
+
+
+@pytest.mark.parametrize("members", [2, 9])
+def test_a_note_of_one_run_alone_is_said_with_its_label(tmp_path, members):
+    writers = make_writers(tmp_path, members, data_notes=[FILLED])
+    own = RunWriter(writers[1].paths, writers[1].config, data_notes=[FILLED, Note("leak", "Is it a leak?")])
+    own.begin({}, device="cpu", threads=1)
+    page = io.StringIO()
+    watch(Console("plain", page), [writers[0], own, *writers[2:]], side_by_side(members))
+    lines = page.getvalue().splitlines()
+    label = "net-0123abcd/seed-1" if members == 2 else "net-0123abcd"
+    assert [line for line in lines if "leak" in line] == [f"{label}: Is it a leak?"]
+    assert len([line for line in lines if "filled" in line]) == 1
 
 
 def test_nine_members_speak_with_one_voice(tmp_path):

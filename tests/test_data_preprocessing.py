@@ -78,7 +78,7 @@ def test_fills_equal_scikit_learns(tmp_path, missing, strategy):
     )
     how = {"mean": "the training mean", "most_frequent": "the most frequent training value"}
     how = how.get(strategy, "the training median")
-    assert dataset.notes == (f"data: filled 4 missing values: a 2 ({how}), b 2 ({how})",)
+    assert dataset.notes[0].text == f"data: filled 4 missing values: a 2 ({how}), b 2 ({how})"
 
 
 def test_everything_is_fitted_on_training_rows_alone(tmp_path):
@@ -132,7 +132,7 @@ def test_missing_text(tmp_path, missing, names, row):
     dataset = whole(path, target="y", missing=missing)
     assert dataset.preprocessing.feature_names == names
     assert dataset.train.x[2].tolist() == row
-    assert dataset.notes[0].startswith("data: filled 1 missing values: t 1 (")
+    assert dataset.notes[0].text.startswith("data: filled 1 missing values: t 1 (")
 
 
 def test_listed_number_columns_are_categories(tmp_path):
@@ -167,7 +167,7 @@ def test_rows_with_missing_values_can_be_dropped(tmp_path):
     columns = {"a": [1, "", 3, 4, 5], "t": ["u", "v", "", "u", "v"], "y": [0, 1, 0, 1, ""]}
     dataset = whole(table(tmp_path / "t.csv", columns), target="y", missing="drop", scale="none")
     np.testing.assert_array_equal(dataset.train.x, [[1, 1], [4, 1]])
-    assert dataset.notes == ("data: left out 3 of 5 rows with missing values",)
+    assert dataset.notes[0].text == "data: left out 3 of 5 rows with missing values"
     new = as_table({"a": [1.0, None], "t": ["u", "u"]}, dataset.preprocessing)
     with pytest.raises(
         DataError, match="the dict: column 'a': values are missing, first in row 2, 1 row in all"
@@ -373,7 +373,7 @@ def _damage(key, value):
         _damage("categories", [{}]),
         _damage("task", "guessing"),
         _damage("labels_kind", "guessed"),
-        lambda saved: saved | {"numbers": saved["numbers"] | {"fills": [1.0]}},
+        lambda saved: saved | {"numbers": saved["numbers"] | {"fills": [1.0, 2.0]}},
         _damage("target_scale", "wide"),
         lambda saved: {key: value for key, value in saved.items() if key != "labels"},
     ],

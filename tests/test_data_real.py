@@ -38,7 +38,7 @@ def test_adult(shared_data):
     raw = pyarrow.csv.read_csv(folder / "adult_train.csv.gz").to_pydict()
     gaps = {name: cells.count("?") for name, cells in raw.items() if "?" in cells}
     own = ", ".join(f"{name} {count} (a category of its own)" for name, count in gaps.items())
-    assert dataset.notes[0] == f"data: filled {sum(gaps.values())} missing values: {own}"
+    assert dataset.notes[0].text == f"data: filled {sum(gaps.values())} missing values: {own}"
     numbers, texts = 6, {name for name, cells in raw.items() if isinstance(cells[0], str)} - {"income"}
     assert (dataset.train.x[:, numbers:].sum(axis=1) == len(texts)).all()
     assert abs(np.mean(dataset.test.y) - 0.2362) < 1e-4

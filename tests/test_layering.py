@@ -10,7 +10,7 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"errors", "events", "lazy", "registry", "quantities", "streams", "distributions"},
+    {"errors", "events", "lazy", "notes", "registry", "quantities", "streams", "distributions"},
     {"statistics"},
     {"ingredients", "signals"},
     {"config"},

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from story import story
-from test_console import make_writers, side_by_side
+from test_console import FILLED, QUIET, make_writers, side_by_side
 from trainrun.report import members
 from trainrun.report.members import Members
 from trainrun.runs.reading import Run
@@ -17,7 +17,7 @@ from trainrun.runs.reading import Run
 
 def watched(folder, stream, runs: int = 4, **options) -> None:
     """Watch a stack of `runs` members, of which the last diverges."""
-    writers = make_writers(folder, runs, options.get("notes", ()))
+    writers = make_writers(folder, runs, options.get("notes", ()), options.get("data_notes", ()))
     progress = Members(stream)
     progress.expect(runs + options.get("before", 0))
     for _ in range(options.get("before", 0)):
@@ -99,8 +99,11 @@ def test_a_run_that_continues_counts_for_what_was_done(tmp_path, monkeypatch):
 
 def test_what_there_is_to_note_is_said_once(tmp_path):
     page = io.StringIO()
-    watched(tmp_path, page, notes=["Filled 3 missing values", "Differs from another: epochs: 1 -> 2"])
-    assert page.getvalue().count("Filled 3 missing values\n") == 1
+    notes = ["Warned", "Differs from another: epochs: 1 -> 2"]
+    watched(tmp_path, page, notes=notes, data_notes=[FILLED, QUIET])
+    assert page.getvalue().count("Warned\n") == 1
+    assert page.getvalue().count(r"data: filled 3 missing values: a\x1b]0;x\n 3") == 1
+    assert "categories" not in page.getvalue()
     assert "Differs from" not in page.getvalue()
 
 

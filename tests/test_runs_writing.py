@@ -13,6 +13,7 @@ from story import ended, epoch, make_config, story, take
 from trainrun.config import load_config
 from trainrun.errors import DifferentRunError, RunDirectoryError
 from trainrun.events import FitStarted, Snapshot
+from trainrun.notes import Note
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
 from trainrun.runs.journal import git_commit
 from trainrun.runs.matching import difference_note, require_same
@@ -25,13 +26,15 @@ def write_run(runs: Path, text: str = "data: digits\n", name: str = "net", id8: 
     runs.mkdir(exist_ok=True)
     config = make_config(runs, text, name)
     paths = RunPaths(runs / f"{name}-{id8}" / f"seed-{config.seed}")
-    writer = RunWriter(paths, config)
+    writer = RunWriter(paths, config, ["Only on the console"], NOTES)
     writer.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
     for event in story():
         take(writer, event)
     return paths
 
 
+LEAK = Note("leak", "column 'alive' alone predicts the target", "alive", 9)
+NOTES = [Note("converted", "column 'b': text", "b", 3, loud=False), LEAK]
 FILES = ["config.yaml", "preprocessing.json", "metrics.jsonl", "log.txt", "result.json", "best.safetensors"]
 FILES += ["events.jsonl"]
 
@@ -114,12 +117,13 @@ def test_weights_are_as_the_event_has_them(tmp_path):
 
 def test_the_log_holds_the_lines_and_nothing_that_varies(tmp_path):
     lines = write_run(tmp_path).log.read_text().splitlines()
-    assert lines[1:2] + lines[-2:] == [
+    assert lines[0] == LEAK.text
+    assert lines[2:3] + lines[-2:] == [
         "Epoch 1: val_loss improved from inf to 0.90000, saving model to best.safetensors",
         "Epoch 3: early stopping",
         "Restoring model weights from the end of the best epoch: 2.",
     ]
-    assert len(lines) == 8
+    assert len(lines) == 9
 
 
 def test_the_saved_config_fits_the_same_run_again(tmp_path):
@@ -137,6 +141,8 @@ def test_events_say_when_where_and_with_what(tmp_path):
     assert (end["status"], end["monitor"]) == ("complete", "val_loss")
     assert (run.status, run.monitored) == ("complete", 0.4)
     assert run.seconds >= 0
+    assert start["notes"] == ["Only on the console"]
+    assert run.data_notes == [LEAK.to_json()]
 
 
 def test_a_run_that_breaks_off_keeps_its_epochs(tmp_path):
@@ -157,7 +163,7 @@ def test_a_run_that_continues_has_the_files_of_one_that_was_not_stopped(tmp_path
     (tmp_path / "cut").mkdir()
     config = make_config(tmp_path / "cut")
     paths = RunPaths(tmp_path / "cut" / "net-0123abcd" / "seed-0")
-    first, events = RunWriter(paths, config), list(story())
+    first, events = RunWriter(paths, config, data_notes=NOTES), list(story())
     first.begin({"columns": ["a", "b"]}, device="cpu", threads=2)
     for event in events[:saved]:
         take(first, event)
@@ -166,7 +172,7 @@ def test_a_run_that_continues_has_the_files_of_one_that_was_not_stopped(tmp_path
         take(first, event)
     first.break_off("interrupted", "SIGTERM")
 
-    second = RunWriter(paths, config)
+    second = RunWriter(paths, config, ["Continuing"], NOTES)
     snapshot = load_checkpoint(paths).snapshot
     second.begin({"columns": ["a", "b"]}, device="cpu", threads=2, snapshot=snapshot)
     for event in (events[0], *events[saved:]):

@@ -45,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave("Interrupted", 130)
     except MemoryError:
         _leave("Out of memory", 71)
+    except UnicodeEncodeError as error:
+        if error.encoding in ("utf-8", "utf8") or error.encoding != sys.getfilesystemencoding():
+            _report_bug()
+        place, encoding = printable(str(error.object)), printable(error.encoding)
+        _leave(f"{place}: the locale's encoding {encoding} cannot spell this name; set PYTHONUTF8=1", 2)
     except OSError as error:
         if code := _CODES.get(error.errno or 0):
             place = f"{printable(str(error.filename))}: " if error.filename else ""

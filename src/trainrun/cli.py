@@ -272,14 +272,17 @@ def predict(
     Labels are by name, numbers in the target's units; a row of the file gives a row.
     """
     from trainrun.predicting import load_run
+    from trainrun.report.sink import Sink
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
     trained = load_run(run, runs)
-    columns = {"prediction": trained.predict(file)}
+    rows, notes = trained.read(file)
+    Sink(sys.stderr).lines([printable(note.text) for note in notes])
+    columns = {"prediction": trained.predict(rows)}
     if probabilities:
         names = [f"p_{label}" for label in trained.preprocessing.target.classes]
-        columns |= zip(names, trained.probabilities(file).T, strict=True)
+        columns |= zip(names, trained.probabilities(rows).T, strict=True)
     text = columns_csv(columns)
     if out:
         write_out(out, text)
@@ -299,10 +302,14 @@ def evaluate(
 ) -> None:
     """Loss and metrics on labelled rows."""
     from trainrun.predicting import load_run
+    from trainrun.report.sink import Sink
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
-    values = load_run(run, runs).evaluate(file, labels)
+    trained = load_run(run, runs)
+    rows, notes = trained.read(file, labels)
+    Sink(sys.stderr).lines([printable(note.text) for note in notes])
+    values = trained.evaluate(rows)
     table = [[name, cell(value)] for name, value in values.items()]
     _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
 

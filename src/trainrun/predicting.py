@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainrun.config import Config
-from trainrun.data import Preprocessing, Table, as_table, identify_file, read_table
+from trainrun.data import Preprocessing, Table, as_table, describe_new_rows, identify_file, read_table
 from trainrun.errors import DataError, StorageError, UsageError, printable
+from trainrun.notes import Note
 from trainrun.objective import make_objective
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
@@ -134,7 +135,23 @@ class TrainedRun:
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))
 
+    def read(self, rows: Any, labels: Path | None = None) -> tuple[Table, tuple[Note, ...]]:
+        """Read rows once, and describe what they hold that training did not have.
+
+        Args:
+            rows: as for `predict`.
+            labels: the labels' file of IDX images.
+
+        Returns:
+            A table that `predict`, `probabilities` and `evaluate` take as rows, and the notes about it.
+        """
+        table = self._table(rows, labels)
+        self.preprocessing.check_columns(table)
+        return table, describe_new_rows(table.place, table, self.preprocessing)
+
     def _table(self, rows: Any, labels: Path | None = None) -> Table:
+        if isinstance(rows, Table):
+            return rows
         if isinstance(rows, str | Path):
             return read_table(Path(rows), self.preprocessing, labels)
         return as_table(rows, self.preprocessing)

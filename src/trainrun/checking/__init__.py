@@ -15,6 +15,7 @@ from trainrun.data import load_data
 from trainrun.engine.device import choose_device
 from trainrun.engine.probe import Sight, guessing, look
 from trainrun.errors import DIVERGED, TrainrunError, shortage
+from trainrun.notes import Note
 from trainrun.plan import Cell, Plan, make_plan
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Check:
         measures: the same in figures.
         findings: what is wrong, the cause first.
         advice: what to try against it.
-        notes: what is worth a word besides.
+        warnings: sentences about the config, and about the net where nothing is wrong.
+        notes: facts about the data.
         memory: bytes that a fit takes, beyond the program itself.
         seconds: that an epoch takes; None where there is nothing to train.
     """
@@ -51,7 +53,8 @@ class Check:
     measures: Measures
     findings: tuple[Finding, ...]
     advice: str | None
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[Note, ...]
     memory: int
     seconds: float | None
 
@@ -124,7 +127,8 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         measures=measures,
         findings=tuple(findings),
         advice=advise(config, dataset, device, findings) if findings else None,
-        notes=(*config.warnings, *dataset.notes, *([] if findings else remarks(config, measures))),
+        warnings=(*config.warnings, *([] if findings else remarks(config, measures))),
+        notes=dataset.notes,
         memory=memory(plan),
         seconds=seconds_per_epoch(plan, device),
     )

@@ -13,6 +13,7 @@ from trainrun.comparing.contenders import Contender, Question
 from trainrun.data import load_data
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
+from trainrun.fitting.treatment import has_older_reading
 from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
 from trainrun.runs.matching import require_same, require_seed
@@ -115,6 +116,8 @@ class Standing:
 def fit_missing(contenders: Sequence[Contender], question: Question, observer: Observer) -> list[Outcome]:
     """Train what is not finished, all of it in as few stacks as it can share.
 
+    Finished runs of an older release are checked: is their data prepared now as it was then?
+
     Args:
         contenders: those given as runs are left alone.
         question: where runs are, and what may stop the training.
@@ -146,11 +149,12 @@ def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
 
 
 def _is_finished(contender: Contender) -> bool:
-    return all(Run(directory).result for directory in contender.directories.values())
+    runs = [Run(directory) for directory in contender.directories.values()]
+    return all(run.result and not has_older_reading(run) for run in runs)
 
 
 def _status(run: Run, failed: bool) -> str:
-    if run.result:
+    if run.result and not failed:
         return run.status
     if failed or run.status == "unreadable":
         return "failed"

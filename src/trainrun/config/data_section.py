@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -38,6 +39,25 @@ _Word = str | float | bool
 _Column = WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 Columns = Annotated[
     tuple[str, ...], BeforeValidator(_listed, json_schema_input_type=_Word | list[_Word | None])
+]
+DEFAULT_NA = ("", "NA", "NaN", "?")
+
+
+def _all_words(value: object) -> object:
+    """Return every word: a list adds to the default ones, `only` replaces them."""
+    if isinstance(value, Mapping) and set(value) == {"only"}:
+        return _listed(value["only"])
+    words = _listed(value)
+    return tuple(dict.fromkeys((*DEFAULT_NA, *words))) if isinstance(words, tuple | list) else words
+
+
+MissingWords = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        _all_words,
+        json_schema_input_type=_Word | list[_Word | None] | dict[Literal["only"], list[_Word | None]],
+    ),
+    Expected("a list of words, or {only: [words]}"),
 ]
 Files = Annotated[Path | tuple[Path, Path] | None, Expected("a file (for IDX: [images, labels]) or null")]
 
@@ -84,7 +104,12 @@ class DataConfig(Section):
     missing: Literal["auto", "error", "mean", "median", "most_frequent", "drop"] = Field(
         "auto", description="what to put where a value is missing, or drop for the row"
     )
-    na: Columns = Field(("", "NA", "NaN", "?"), description="what is read as missing")
+    na: MissingWords = Field(
+        DEFAULT_NA, description="words that mean a missing value, besides the default ones; or {only: [...]}"
+    )
+    decimal: Literal["auto", ".", ","] = Field(
+        "auto", description="what separates the fraction of numbers in a text file; auto looks, and says so"
+    )
     scale: Literal["standard", "minmax", "quantile", "none"] = Field(
         "standard", description="of the features, fitted on the training rows"
     )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 
 from trainrun.config.merging import merge
 from trainrun.config.nodes import Entry, Mark, Node, Scalar, Source, Table
 from trainrun.config.problems import Problem, UnreadableError
-from trainrun.config.references import absolute
+from trainrun.config.references import absolute, as_saved
 from trainrun.config.yaml_core import LARGEST, parse
 from trainrun.errors import printable
 
 _MOST_FILES = 16
+_RUN_FILE = re.compile(r"preprocessing\.json|seed-\d+")  # beside a run's config, or its group's
 _ON_TOP = 1000  # the order of `--set`, behind every file
 
 # A comma makes a list of these values only when they are in brackets.
@@ -101,10 +103,24 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
         raise UnreadableError(Mark(whole, 1, 1), reason) from error
     root, problems = parse(content, source)
     if isinstance(root, Table):
-        return root, problems
+        return (_as_saved(root) if _is_saved(path) else root), problems
     empty = isinstance(root, Scalar) and root.value is None
     what = "the file is empty" if empty else "not a mapping"
     raise UnreadableError(root.mark, f"{what}: a config has lines `key: value`, such as `data: digits`")
+
+
+def _is_saved(path: Path) -> bool:
+    """Whether a run has written this config: only then does a folder hold what a run writes besides."""
+    if path.name != "config.yaml":
+        return False
+    with suppress(OSError):
+        return any(_RUN_FILE.fullmatch(entry.name) for entry in path.parent.iterdir())
+    return False
+
+
+def _as_saved(root: Table) -> Table:
+    data = root.get("data")
+    return root.put("data", as_saved(data)) if isinstance(data, Table) else root
 
 
 def _reason(error: OSError | ValueError) -> str:

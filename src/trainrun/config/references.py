@@ -44,7 +44,7 @@ def refer(data: Table) -> Table:
     data = _change(data, "target", _as_path if is_labels else _as_text)
     for key in ("drop", "categorical"):
         data = _change(data, key, _as_text)
-    data = _change(data, "na", _as_written)
+    data = _change(data, "na", _words)
     return _change(data, "split", _split)
 
 
@@ -113,6 +113,18 @@ def _as_text(node: Node) -> Node:
     if isinstance(node, Items):
         return replace(node, nodes=tuple(_as_text(item) for item in node.nodes))
     return replace(node, value=node.text) if isinstance(node, Scalar) and node.value is not None else node
+
+
+def _words(node: Node) -> Node:
+    return _change(node, "only", _as_written) if isinstance(node, Table) else _as_written(node)
+
+
+def as_saved(data: Table) -> Table:
+    """Return the section of a run's config: in those of older runs, a list of words is all there are."""
+    words = data.get("na")
+    if words is None or isinstance(words, Table):
+        return data
+    return data.put("na", Table(words.mark, {"only": Entry(words.mark, words)}))
 
 
 def _as_written(node: Node) -> Node:

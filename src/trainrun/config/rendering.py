@@ -23,6 +23,7 @@ AUTO = ("loss", "metrics")
 def to_yaml(config: Config) -> str:
     """The config as YAML, every key in the order of the model."""
     values = plain(config) | {key: "auto" for key in AUTO if getattr(config, key) is None}
+    values["data"]["na"] = {"only": values["data"]["na"]}  # a list alone would add to the default words
     return yaml.dump(
         values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
     )

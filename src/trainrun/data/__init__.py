@@ -9,6 +9,7 @@ from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import place_of
 from trainrun.data.inputs import digests, identify_config, identify_file
 from trainrun.data.loading import load_data
+from trainrun.data.notes import describe_new_rows
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.sources import read_file, read_idx_pair, table_from_rows
 from trainrun.data.table import Table
@@ -21,6 +22,7 @@ __all__ = [
     "Table",
     "Target",
     "as_table",
+    "describe_new_rows",
     "digests",
     "identify_config",
     "identify_file",

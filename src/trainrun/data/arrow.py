@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from trainrun.data.dates import parts_of
 from trainrun.data.files import quoted
 from trainrun.data.layout import Layout
+from trainrun.data.notation import Notation, as_columns, read_known
 from trainrun.data.table import Column, Table, Text
 from trainrun.data.vocabulary import EXACT
 from trainrun.errors import DataError, printable
@@ -29,12 +32,29 @@ def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, 
         DataError: a column has a type that is neither numbers nor text, or a name is there twice.
     """
     check_names(header, place, layout)
-    columns = {
-        name: _column(name, cells, place, layout)
-        for name, cells in zip(arrow.column_names, arrow.columns, strict=True)
-        if layout.wants(name)
-    }
-    return Table(place, arrow.num_rows, header, True, columns, {})
+    columns: dict[str, Column] = {}
+    notations: dict[str, Notation] = {}
+    for name, cells in zip(arrow.column_names, arrow.columns, strict=True):
+        if layout.wants(name):
+            read, notation = _columns(name, cells, place, layout)
+            columns |= read
+            notations |= {name: notation} if notation else {}
+    target = layout.target
+    words = {}
+    if target in columns and _is_text(arrow.schema.field(target).type):
+        words[target] = gap_words(arrow[target], layout)
+    return Table(
+        place,
+        arrow.num_rows,
+        header,
+        True,
+        columns,
+        {},
+        na=layout.na,
+        training=layout.training,
+        notations=notations,
+        words=words,
+    )
 
 
 def check_names(header: tuple[str, ...], place: str, layout: Layout) -> None:
@@ -50,28 +70,58 @@ def check_names(header: tuple[str, ...], place: str, layout: Layout) -> None:
             raise DataError(f"{place}: has {count} columns named {quoted(name)}; rename all but one")
 
 
-def _column(name: str, cells: Any, place: str, layout: Layout) -> Column:
+def _columns(name: str, cells: Any, place: str, layout: Layout) -> tuple[dict[str, Column], Notation | None]:
+    """Return what a typed column becomes (itself, or the parts of its dates), and how it was read."""
     import pyarrow as pa
 
     kind = cells.type
     if pa.types.is_dictionary(kind):
         cells, kind = cells.cast(kind.value_type), kind.value_type
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _dates(name, cells, place, layout)
+    notation = layout.notations.get(name)
+    if notation is not None and _is_text(kind):
+        text = plain_text(trimmed(cells.cast(pa.large_string())), layout)
+        return read_known(name, text, notation), notation
+    return {name: _column(name, cells, place, layout)}, None
+
+
+def _column(name: str, cells: Any, place: str, layout: Layout) -> Column:
+    import pyarrow as pa
+
+    kind = cells.type
     if pa.types.is_null(kind):
         return np.full(len(cells), np.nan)
-    if pa.types.is_boolean(kind) and layout.is_number(name, typed=True):
+    is_number = layout.is_number(name, typed=True)
+    if pa.types.is_boolean(kind) and is_number:
         return _numbers(cells.cast(pa.uint8()))
     if pa.types.is_boolean(kind) or _is_text(kind):
-        return text_column(
-            cells.cast(pa.large_string()), layout.na, numbers=layout.is_number(name, typed=True)
-        )
+        texts = trimmed(cells.cast(pa.large_string()))
+        numbers = parse_numbers(texts, layout) if is_number else None
+        if numbers is not None:
+            return numbers
+        return replace(plain_text(texts, layout), boolean=pa.types.is_boolean(kind))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _numbers(cells)
+        return without_sentinels(_numbers(cells), layout)
     if pa.types.is_decimal(kind):
-        return _numbers(cells.cast(pa.float64()))
+        return without_sentinels(_numbers(cells.cast(pa.float64())), layout)
     raise DataError(
         f"{place}: column {quoted(name)}: is of type {kind}, neither numbers nor text; "
         "save it as one of these, or leave it out with data.drop"
     )
+
+
+def _dates(name: str, cells: Any, place: str, layout: Layout) -> tuple[dict[str, Column], Notation]:
+    """Return the parts of a column of dates or times."""
+    import pyarrow as pa
+
+    if name in {layout.target, *layout.asis}:
+        raise DataError(f"{place}: column {quoted(name)}: is a date; save it as numbers or text")
+    seconds = _numbers(cells.cast(pa.timestamp("s"), safe=False).cast(pa.int64())).astype(np.float64)
+    notation = layout.notations.get(name) or Notation(order="typed", parts=parts_of("typed", seconds))
+    if layout.headed is not None and name not in layout.notations:
+        raise DataError(f"{place}: column {quoted(name)}: holds dates, and training had none there")
+    return as_columns(name, seconds, notation), notation
 
 
 def _is_text(kind: Any) -> bool:
@@ -81,50 +131,66 @@ def _is_text(kind: Any) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def text_column(cells: Any, na: tuple[str, ...], *, numbers: bool) -> Column:
-    """A column of texts, stripped; as numbers where that is asked for and every cell is one.
+def trimmed(cells: Any) -> Any:
+    """Return texts without the blanks around them."""
+    import pyarrow.compute as pc
+
+    return pc.utf8_trim_whitespace(cells)
+
+
+def parse_numbers(cells: Any, layout: Layout) -> np.ndarray | None:
+    """Return texts as float64, or as int64 where a float could not tell neighbours apart.
 
     Args:
-        cells: a chunked array of large_string.
-        na: texts that mean a missing cell.
-        numbers: whether to read numbers.
+        cells: a chunked array of large_string, trimmed.
+        layout: says which texts mean a missing cell.
+
+    Returns:
+        The numbers, NaN where missing; None where a cell is not a plain number.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    cells = pc.utf8_trim_whitespace(cells)
-    if numbers:
-        try:
-            return _parse(cells, na)
-        except pa.ArrowInvalid:
-            pass  # some cell is not a number
-    return _text(cells, na)
-
-
-def _parse(cells: Any, na: tuple[str, ...]) -> np.ndarray:
-    """Texts as float64, or as int64 where a float could not tell neighbours apart."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if na:
-        gap = rf"\A(?:{'|'.join(map(re.escape, na))})\z"
+    if layout.na:
+        gap = rf"\A(?:{'|'.join(map(re.escape, layout.na))})\z"
         cells = pc.replace_substring_regex(cells, gap, "nan")
-    values = _numbers(cells.cast(pa.float64()))
+    try:
+        values = _numbers(cells.cast(pa.float64()))
+    except pa.ArrowInvalid:
+        return None
     if np.any(np.abs(values) >= EXACT):
         try:
-            return _numbers(cells.cast(pa.int64()))
+            return without_sentinels(_numbers(cells.cast(pa.int64())), layout)
         except pa.ArrowInvalid:
             pass  # beyond 64 bits, missing, or not all whole
-    return values
+    return without_sentinels(values, layout)
 
 
-def _text(cells: Any, na: tuple[str, ...]) -> Text:
+def without_sentinels(values: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return numbers with NaN where they are one of the numbers that mean a missing cell, such as -999."""
+    if not layout.na_numbers or values.dtype.kind not in "iuf":
+        return values
+    hit = np.isin(values, layout.na_numbers)
+    return np.where(hit, np.nan, values) if hit.any() else values
+
+
+def plain_text(cells: Any, layout: Layout) -> Text:
+    """Return trimmed texts as a column of text."""
     encoded = cells.dictionary_encode(null_encoding="encode").combine_chunks()
     values = encoded.dictionary.to_pylist()
-    present = [value is not None and value not in na for value in values]
+    present = [value is not None and not layout.is_gap(value) for value in values]
     codes = np.where(present, np.cumsum(present) - 1, -1).astype(np.int32)
     kept = tuple(value for value, there in zip(values, present, strict=True) if there)
     return Text(codes[np.from_dlpack(encoded.indices)], kept)
+
+
+def gap_words(cells: Any, layout: Layout) -> dict[str, int]:
+    """Return the words that are read as missing, with how often each occurs."""
+    import pyarrow.compute as pc
+
+    counted = pc.value_counts(trimmed(cells)).to_pylist()
+    found = {row["values"]: row["counts"] for row in counted if row["values"]}
+    return {word: count for word, count in found.items() if layout.is_gap(word)}
 
 
 def _numbers(cells: Any) -> np.ndarray:

@@ -27,7 +27,7 @@ class Category:
     gap: int | None
 
     @classmethod
-    def fit(cls, table: Table, name: str, rows: Rows, *, most_frequent: bool) -> Category:
+    def fit(cls, table: Table, name: str, rows: Rows, *, most_frequent: bool, codes: bool) -> Category:
         """Find the categories among the training rows.
 
         Args:
@@ -35,9 +35,10 @@ class Category:
             name: the column.
             rows: the training rows.
             most_frequent: whether missing cells join the most frequent category instead of their own.
+            codes: whether leading zeros make texts of numbers.
         """
         column = as_text(table[name])
-        vocabulary = Vocabulary.of(used_values(column, rows))
+        vocabulary = Vocabulary.of(used_values(column, rows), codes=codes)
         words = len(vocabulary.words)
         if most_frequent and words:
             codes = vocabulary.encode(column)[rows]

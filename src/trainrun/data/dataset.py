@@ -8,6 +8,7 @@ import numpy as np
 
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.targets import Target
+from trainrun.notes import Note
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,14 @@ class Dataset:
         valid: what decides the best epoch; None where there is none.
         test: what nothing was chosen by; None where there is none.
         preprocessing: what was fitted on the training rows.
-        notes: sentences to say once, about values that were filled or rows that were left out.
+        notes: facts about the data that a user should know.
     """
 
     train: Part
     valid: Part | None
     test: Part | None
     preprocessing: Preprocessing
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def target(self) -> Target:

@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from trainrun.data.arrow import check_names, text_column
+from trainrun.data.arrow import check_names, gap_words
+from trainrun.data.columns import Columns, read_known_columns, read_training_columns
 from trainrun.data.files import open_binary, quoted, reading
 from trainrun.data.layout import Layout
-from trainrun.data.table import Column, Table
+from trainrun.data.table import Table
 from trainrun.errors import DataError, printable
 
 _CHUNK = 1 << 20
@@ -52,9 +53,26 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         raise DataError(f"{place}: has a header and no rows")
     if text.odd_quotes and any(_ends_inside_quotes(column) for column in cells.columns):
         raise DataError(f'{place}: a cell is opened with a quote (") that is never closed')
-    columns = _columns(header, cells.slice(int(headed)), layout)
+    cells = cells.slice(int(headed))
+    read = _columns(header, cells, layout, delimiter)
     one_line_each = text.lines == rows + headed
-    return Table(place, rows, header, headed, columns, {}, 1 + headed if one_line_each else None)
+    return Table(
+        place,
+        rows,
+        header,
+        headed,
+        read.columns,
+        {},
+        1 + headed if one_line_each else None,
+        decimal=layout.decimal,
+        na=layout.na,
+        training=layout.training,
+        notations=read.notations,
+        guesses=read.guesses,
+        examples=read.examples,
+        spelled=read.spelled,
+        words=_target_words(header, cells, layout),
+    )
 
 
 def _look_through(path: Path, place: str) -> _Text:
@@ -171,11 +189,19 @@ def _ends_inside_quotes(column: Any) -> bool:
     return "\n" in column[len(column) - 1].as_py()
 
 
-def _columns(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, Column]:
+def _target_words(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, dict[str, int]]:
+    """Return the words of the target that are read as missing: a class may be called NA."""
+    wanted = [name for name in header if layout.wants(name)]
+    if layout.target not in wanted:
+        return {}
+    return {layout.target: gap_words(cells.columns[wanted.index(layout.target)], layout)}
+
+
+def _columns(header: tuple[str, ...], cells: Any, layout: Layout, delimiter: str) -> Columns:
     wanted = [name for name in header if layout.wants(name)]
     if not wanted:
-        return {}  # asked for no column at all, pyarrow reads every one
-    return {
-        name: text_column(column, layout.na, numbers=layout.is_number(name, typed=False))
-        for name, column in zip(wanted, cells.columns, strict=True)
-    }
+        return Columns()  # asked for no column at all, pyarrow reads every one
+    named = dict(zip(wanted, cells.columns, strict=True))
+    if layout.headed is None:
+        return read_training_columns(named, layout, delimiter)
+    return Columns(read_known_columns(named, layout))

@@ -27,6 +27,15 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(quoted(name) for name in every[:most]) + more
 
 
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is close to `name`, be it by its case alone; None where none is."""
+    lower: dict[str, str] = {}
+    for other in names:
+        lower.setdefault(other.strip().lower(), other)
+    close = difflib.get_close_matches(name.strip().lower(), lower, n=1)
+    return lower[close[0]] if close else None
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean 'age'?` where one of `names` is close to `name`, else nothing."""
     close = difflib.get_close_matches(name, list(names), n=1)

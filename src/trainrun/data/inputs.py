@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from trainrun.config import Config, load_config
@@ -75,6 +76,9 @@ def read_training_file(data: DataConfig) -> Table:
         target=target_name(data),
         skip=frozenset(data.drop) - {target_name(data), data.split.group},
         texts=frozenset(() if data.categorical == "auto" else data.categorical),
+        asis=frozenset(() if data.split.group is None else (data.split.group,)),
+        task=data.task,
+        decimal=data.decimal,
     )
     place = place_of("data.path", data.path)
     if isinstance(data.target, Path):
@@ -91,6 +95,7 @@ def read_part_file(data: DataConfig, key: str, layout: Layout) -> Table | None:
         key: `valid` or `test`.
         layout: what training knows of the columns.
     """
+    layout = replace(layout, part=True)
     value = getattr(data, key)
     if isinstance(value, tuple):
         places = place_of(f"data.{key}", value[0]), place_of(f"data.{key}", value[1])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite
 
 from trainrun.data.files import listed
+from trainrun.data.notation import Notation
 from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
 
@@ -14,12 +18,18 @@ class Layout:
     """How to read a table: from the config at first, and later from what training has seen.
 
     Attributes:
-        na: texts that mean a missing cell.
+        na: texts that mean a missing cell; a number among them means every way to write it.
         header: whether the first row holds names; `auto` looks.
         delimiter: between the cells of a text file; `auto` looks.
         target: the target's column or array.
         skip: columns that nobody wants.
         texts: columns that are text even where every cell is a number.
+        asis: columns in which only plain numbers are numbers: the group, whatever it looks like.
+        task: of the target: `classification`, `regression` or `auto`.
+        decimal: what separates the fraction of numbers in a text file; `auto` looks.
+        notations: how training has read columns that are no plain numbers.
+        part: whether the rows are a part that the config names, and no new rows.
+        keep: further columns to read as they are written.
         numbers: columns whose text is to be read as numbers; None where that is to be seen from their cells.
         only: the columns wanted; None for all.
         headed: whether the training table had names of its own; None where this is the training table.
@@ -38,6 +48,29 @@ class Layout:
     headed: bool | None = None
     features: tuple[str, ...] = ()
     positions: tuple[tuple[str, ...], ...] = ()
+    asis: frozenset[str] = frozenset()
+    task: str = "auto"
+    decimal: str = "auto"
+    notations: Mapping[str, Notation] = field(default_factory=dict)
+    part: bool = False
+    keep: frozenset[str] = frozenset()
+
+    @property
+    def training(self) -> bool:
+        """Whether a config names the file, as training, validation or test part."""
+        return self.headed is None or self.part
+
+    @cached_property
+    def na_numbers(self) -> tuple[float, ...]:
+        """The numbers that mean a missing cell, such as -999."""
+        numbers = (float(word) for word in self.na if is_number(word))
+        return tuple(number for number in numbers if isfinite(number))
+
+    def is_gap(self, text: str) -> bool:
+        """Whether a cell's text means that it is missing."""
+        if text in self.na:
+            return True
+        return bool(self.na_numbers) and is_number(text) and float(text) in self.na_numbers
 
     def wants(self, name: str) -> bool:
         """Whether this column is to be read."""

@@ -8,9 +8,9 @@ from trainrun.config.data_section import DataConfig
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.inputs import read_part_file, read_training_file, target_name
-from trainrun.data.notes import describe_rows
+from trainrun.data.notes import describe_columns, describe_rows
 from trainrun.data.preprocessing import Preprocessing, feature_columns, fit_preprocessing, refuse_missing
-from trainrun.data.splits import part_sizes, split_rows
+from trainrun.data.splits import part_sizes, room_for_classes, split_rows, train_on_every_class
 from trainrun.data.table import Rows, Table, complete_rows, missing
 from trainrun.data.targets import Target
 from trainrun.data.vocabulary import as_text
@@ -37,12 +37,16 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
     target = _fit_target(table, train, rows, data, target)
     preprocessing = fit_preprocessing(table, train, data, target)
     parts: dict[str, Part | None] = {}
+    sources: dict[str, tuple[Table, Rows]] = {}
     notes = describe_rows("data", table, rows, preprocessing)
     for key, cut in zip(("valid", "test"), held, strict=True):
         file = read_part_file(data, key, preprocessing.layout)
         source, used = (table, cut) if file is None else (file, _usable(file, columns, data))
         parts[key] = _part(source, used, preprocessing) if len(used) else None
+        if len(used):
+            sources[key] = source, used
         notes += () if file is None else describe_rows(f"data.{key}", file, used, preprocessing)
+    notes += describe_columns(table, train, sources, preprocessing)
     return Dataset(
         train=_part(table, train, preprocessing),
         valid=parts["valid"],
@@ -96,8 +100,14 @@ def _split(table: Table, rows: Rows, data: DataConfig, target: Target, seed: int
         raise DataError(f"data.split.stratify: cannot be true where {why}; say auto")
     if split.group is not None:
         return split_rows(rows, sizes, random, groups=_groups(table, rows, split.group, sizes))
-    stratified = target.labels is not None and split.stratify is not False
-    return split_rows(rows, sizes, random, classes=target.encode(table, rows) if stratified else None)
+    if target.labels is None:
+        return split_rows(rows, sizes, random)
+    classes = target.encode(table, rows)
+    sizes = room_for_classes(sizes, (valid, test), len(target.classes), table.place)
+    parts = split_rows(rows, sizes, random, classes=None if split.stratify is False else classes)
+    of_table = np.zeros(table.rows, np.int64)
+    of_table[rows] = classes
+    return train_on_every_class(parts, of_table, random)
 
 
 def _groups(table: Table, rows: Rows, name: str, sizes: tuple[int, int, int]) -> np.ndarray:
@@ -124,7 +134,7 @@ def _fit_target(table: Table, train: Rows, rows: Rows, data: DataConfig, target:
         label = quoted(target.labels.words[codes[absent][0]])
         mend = "leave these rows out, or say another data.split"
         raise table.fault(target.name, rows[absent], f"no row of class {label} fell to training", mend)
-    return target
+    return target.respelled(table, train)
 
 
 def _part(table: Table, rows: Rows, preprocessing: Preprocessing) -> Part:

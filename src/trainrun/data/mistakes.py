@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from trainrun.data.files import quoted
+from trainrun.data.judging import judge
 from trainrun.data.table import Table, Text
 from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
 
 _MOST_CATEGORIES = 1000
-_MOSTLY = 0.9  # text with this share of numbers is a number column with mistakes in it
 
 
 def check_feature(table: Table, name: str) -> None:
@@ -25,8 +25,6 @@ def check_feature(table: Table, name: str) -> None:
     way = "list the column in data.categorical"
     check_stray_text(table, name, way)
     where = f"{table.place}: column {quoted(name)}"
-    if column.values and all(map(is_number, column.values)):
-        raise DataError(f"{where}: holds numbers as text; save them as numbers, or {way}")
     if len(column.values) > _MOST_CATEGORIES:
         raise DataError(
             f"{where}: is text with {len(column.values)} different values; leave it out with data.drop, "
@@ -41,27 +39,29 @@ def not_numbers(column: Text) -> np.ndarray:
 
 
 def check_stray_text(table: Table, name: str, way: str) -> None:
-    """Refuse a text column that holds numbers but for a few cells, or numbers with a decimal comma.
+    """Refuse a text column that holds numbers or dates but for some cells that hinder reading them.
 
     Args:
         table: the whole training file.
         name: the column.
-        way: what a user does who means it.
+        way: what a user does who means the text.
+
+    Raises:
+        DataError: the column cannot be read as numbers, and is no safe text either.
     """
     column = table[name]
     if not isinstance(column, Text):
         return
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
-    stray = np.flatnonzero(not_numbers(column))
-    numbers = np.array([is_number(value) for value in column.values], bool)
-    commas = np.array([is_number(value.replace(",", ".", 1)) for value in column.values], bool) & ~numbers
-    if len(stray) and counts[numbers].sum() >= _MOSTLY * counts.sum():
-        text = quoted(column.values[column.codes[stray[0]]])
-        what = f"{text} is not a number, as most of its cells are"
-        raise table.fault(name, stray, what, f"mend it, list it in data.na, or {way}")
-    if len(stray) and counts[numbers | commas].sum() >= _MOSTLY * counts.sum():
-        example = quoted(column.values[int(np.argmax(commas))])
+    found = judge(column.values, counts, decimal=table.decimal)
+    if found.problem:
+        rows = np.flatnonzero(np.isin(column.codes, found.at))
+        raise table.fault(name, rows, found.problem, f"{found.advice}, or {way}")
+    if found.notation is not None:  # the file says that it is text, else it would have been read
+        shown = quoted(found.example or column.values[0])
+        what = "dates" if found.notation.is_date else "numbers"
         raise DataError(
-            f"{table.place}: column {quoted(name)}: its numbers have a decimal comma, such as {example}; "
-            f"write them with a point, or {way}"
+            f"{table.place}: column {quoted(name)}: holds {what} as text, such as {shown}; "
+            "save them as numbers, "
+            f"or {way}"
         )

@@ -1,30 +1,41 @@
-"""What preprocessing did to rows that a user should hear of once."""
+"""What reading and preprocessing did to rows and columns that a user should know."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
 from trainrun.data.categorical import Category
+from trainrun.data.files import quoted
 from trainrun.data.preprocessing import Preprocessing
-from trainrun.data.table import Rows, Table, count_missing
+from trainrun.data.table import Rows, Table, Text, count_missing, missing
+from trainrun.data.vocabulary import as_text, is_code, is_number, used_values
 from trainrun.errors import printable
+from trainrun.notes import Note
 
 _MOST_NAMED = 8
+_MOST_EXAMPLES = 3
+_FEW_UNSEEN = 0.01  # below this share of a part's rows, only `check` speaks of unknown categories
 _FILLS = {"mean": "the training mean", "most_frequent": "the most frequent training value"}
 
 
-def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessing) -> tuple[str, ...]:
-    """Sentences about missing values that were filled and rows that were left out.
+def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessing) -> tuple[Note, ...]:
+    """Describe missing values that were filled and rows that were left out.
 
     Args:
-        key: the config's key that the table came from.
+        key: the config's key that the table came from, or the file of new rows.
         table: where the rows are.
         rows: those that are used.
         preprocessing: what was done to them.
     """
     left_out = table.rows - len(rows)
-    counts = count_missing(table, preprocessing.features, rows)
+    names = [name for name in preprocessing.read_features if name in table]
+    counts = _by_column(count_missing(table, names, rows), preprocessing)
     notes = []
     if left_out:
-        notes.append(f"{key}: left out {left_out} of {table.rows} rows with missing values")
+        text = f"{key}: left out {left_out} of {table.rows} rows with missing values"
+        notes.append(Note("dropped", text, count=left_out))
     if counts:
         categories = {category.name: category for category in preprocessing.categories}
         filled = [
@@ -32,10 +43,19 @@ def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessi
             for name, count in counts.items()
         ]
         more = [f"{len(filled) - _MOST_NAMED} more columns"] if len(filled) > _MOST_NAMED else []
-        notes.append(
-            f"{key}: filled {sum(counts.values())} missing values: {', '.join(filled[:_MOST_NAMED] + more)}"
-        )
+        total = sum(counts.values())
+        text = f"{key}: filled {total} missing values: {', '.join(filled[:_MOST_NAMED] + more)}"
+        notes.append(Note("filled", text, next(iter(counts)) if len(counts) == 1 else None, total))
     return tuple(notes)
+
+
+def _by_column(counts: Mapping[str, int], preprocessing: Preprocessing) -> dict[str, int]:
+    """Counts by the file's columns: a date is missing once, not once in each of its parts."""
+    found: dict[str, int] = {}
+    for name, count in counts.items():
+        raw = preprocessing.file_column(name)
+        found[raw] = max(found.get(raw, 0), count)
+    return found
 
 
 def _how(category: Category | None, policy: str) -> str:
@@ -46,3 +66,145 @@ def _how(category: Category | None, policy: str) -> str:
     if category.gap == len(category.vocabulary.words):
         return "a category of its own"
     return "the most frequent category"
+
+
+def describe_columns(
+    table: Table, train: Rows, held: Mapping[str, tuple[Table, Rows]], preprocessing: Preprocessing
+) -> tuple[Note, ...]:
+    """Describe every column that is no plain number: what it became, and what held-out rows make of it.
+
+    Args:
+        table: the training file.
+        train: its training rows.
+        held: the table and the rows of each held-out part, by its name.
+        preprocessing: what was done to them.
+    """
+    target = preprocessing.target
+    wanted = {*preprocessing.features, target.name}
+    notes = [
+        note for name in table.notations if name in wanted for note in _of_notation(table, name, target.name)
+    ]
+    notes += [
+        note for category in preprocessing.categories for note in _of_category(table, train, held, category)
+    ]
+    if target.labels is not None and target.labels.kind == "text":
+        notes += _of_labels(target.name, target.classes)
+    return tuple(notes)
+
+
+def _of_notation(table: Table, name: str, target: str) -> Iterator[Note]:
+    notation, column = table.notations[name], f"column {quoted(name)}"
+    shown = table.examples.get(name, "")
+    such = f", such as {quoted(shown)}" if shown else ""
+    if notation.is_date:
+        parts = ", ".join(notation.parts)
+        order = "" if notation.order in ("typed", "time") else f" ({_ORDERS[notation.order]})"
+        yield Note("date", f"{column}: dates{such}{order} are read as numbers: {parts}", name, table.rows)
+    elif shown:
+        role = "target" if name == target else "column"
+        yield Note(
+            "converted",
+            f"{role} {quoted(name)}: {_amounts(notation.affixes)}{such} are read as numbers",
+            name,
+            table.rows,
+        )
+    if guess := table.guesses.get(name):
+        yield Note("guessed", f"{column}: {guess}", name)
+
+
+_ORDERS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
+
+
+def _amounts(affixes: Sequence[str]) -> str:
+    if not affixes:
+        return "cells"
+    return f"cells with {', '.join(map(quoted, affixes))}"
+
+
+def _of_category(
+    table: Table, train: Rows, held: Mapping[str, tuple[Table, Rows]], category: Category
+) -> Iterator[Note]:
+    """What a text column became, and how many held-out rows hold none of its categories."""
+    name, words = category.name, category.vocabulary.words
+    unseen = {part: unseen_rows(other, rows, category) for part, (other, rows) in held.items()}
+    said = ", ".join(f"{len(rows)} {part}" for part, rows in unseen.items() if len(rows))
+    rest = f"; {said} rows hold none of them" if said else ""
+    text = f"column {quoted(name)}: text, {len(words)} categories in {len(train)} training rows{rest}"
+    yield Note("converted", text, name, len(words), loud=False)
+    column = table[name]
+    if isinstance(column, Text) and (guess := _code_guess(table, name, column)):
+        yield guess
+    for part, (other, rows) in held.items():
+        if len(unseen[part]):
+            loud = len(unseen[part]) >= _FEW_UNSEEN * len(rows)
+            yield unseen_note(
+                f"data.{part}" if other is not table else f"{part} part",
+                other,
+                len(rows),
+                unseen[part],
+                category,
+                loud,
+            )
+
+
+def _code_guess(table: Table, name: str, column: Text) -> Note | None:
+    """Say that digits are kept as text, where only their spelling tells that they are codes."""
+    if not column.values or not all(map(is_number, column.values)):
+        return None
+    code = next((value for value in column.values if is_code(value)), None)
+    if code is None:
+        return None
+    text = f"column {quoted(name)}: {quoted(code)} is read as a code, so the column is text and no number"
+    return Note("guessed", text, name)
+
+
+def unseen_rows(table: Table, rows: Rows, category: Category) -> Rows:
+    """Return those of `rows` whose cell is there and is none of the categories."""
+    column = table[category.name]
+    codes = category.vocabulary.encode(column)[rows]
+    return rows[(codes < 0) & ~missing(column, rows)]
+
+
+def unseen_note(
+    where: str, table: Table, total: int, rows: Rows, category: Category, loud: bool = True
+) -> Note:
+    """Return the note about cells that are none of a column's categories."""
+    values = used_values(as_text(table[category.name]), rows)
+    shown = ", ".join(map(quoted, values[:_MOST_EXAMPLES])) + (
+        ", ..." if len(values) > _MOST_EXAMPLES else ""
+    )
+    text = (
+        f"{where}: {len(rows)} of {total} values of {quoted(category.name)} do not occur in training "
+        f"({shown}); "
+        "they count as none of the categories"
+    )
+    return Note("unseen", text, category.name, len(rows), loud)
+
+
+def _of_labels(name: str, labels: Sequence[str]) -> Iterator[Note]:
+    lower: dict[str, str] = {}
+    for label in labels:
+        other = lower.setdefault(label.lower(), label)
+        if other != label:
+            pair = f"{quoted(other)} and {quoted(label)}"
+            text = f"target {quoted(name)}: {pair} differ in case alone, and are two classes"
+            yield Note("guessed", text, name)
+
+
+def describe_new_rows(where: str, table: Table, preprocessing: Preprocessing) -> tuple[Note, ...]:
+    """Describe what new rows hold that training did not have: gaps and unknown categories.
+
+    Args:
+        where: how the rows are named.
+        table: the rows.
+        preprocessing: what is done to them.
+    """
+    rows = table.every_row()
+    notes = list(describe_rows(where, table, rows, preprocessing))
+    for category in preprocessing.categories:
+        if category.name in table and len(unseen := unseen_rows(table, rows, category)):
+            notes.append(unseen_note(where, table, len(rows), unseen, category))
+    for name in table.as_booleans:
+        text = f"{where}: 'True' and 'False' in {quoted(name)} are read as 1 and 0, as training has it"
+        notes.append(Note("converted", text, name, int(np.sum(~missing(table[name], rows)))))
+    return tuple(notes)

@@ -81,7 +81,7 @@ class Numbers:
         column = int(np.argmax(bad.any(axis=0)))
         name = self.names[column]
         _check_finite(table, [name])
-        mend = "rescale the column, or say data.scale: standard"
+        mend = table.advice("rescale the column", "say data.scale: standard")
         return table.fault(name, rows[bad[:, column]], "the number is too large", mend)
 
     def to_json(self) -> dict[str, Any]:
@@ -154,7 +154,12 @@ def _check_numbers(table: Table, name: str) -> None:
     if isinstance(column, Text):
         bad = np.flatnonzero(not_numbers(column))
         text = quoted(column.values[column.codes[bad[0]]])
-        raise table.fault(name, bad, f"{text} is not a number, as all are in training", "mend the cell")
+        raise table.fault(
+            name,
+            bad,
+            f"{text} is not a number, as all are in training",
+            "correct the cell, or leave it empty",
+        )
 
 
 def _check_finite(table: Table, names: Sequence[str]) -> None:
@@ -163,5 +168,8 @@ def _check_finite(table: Table, names: Sequence[str]) -> None:
             name = names[int(np.argmax(infinite))]
             bad = np.flatnonzero(np.isinf(np.asarray(table[name])))
             raise table.fault(
-                name, bad, "the number is infinite", "mend the cell, or list its text in data.na"
+                name,
+                bad,
+                "the number is infinite",
+                table.advice("correct the cell", "list its text in data.na"),
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +13,11 @@ import numpy as np
 
 from trainrun.config.data_section import DataConfig
 from trainrun.data.categorical import Category
-from trainrun.data.files import listed, quoted
+from trainrun.data.dates import part_names
+from trainrun.data.files import listed, nearest_name, quoted
 from trainrun.data.layout import Layout
 from trainrun.data.mistakes import check_feature
+from trainrun.data.notation import Notation
 from trainrun.data.numeric import Numbers
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
 from trainrun.data.targets import Target
@@ -23,6 +27,8 @@ from trainrun.errors import DataError, short
 REFUSING = ("error", "drop")  # with these, new rows must be complete: predictions are row for row
 
 _VERSION = 1
+#: Raised when the same file may come to mean something else; runs of an older reading are then checked.
+READING = 2
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Preprocessing:
         numbers: the number columns.
         categories: the text columns.
         target: what is predicted.
+        notations: how columns that are no plain numbers are read, by the file's names.
+        reading: the version of the rules by which the training file was read.
     """
 
     header: tuple[str, ...]
@@ -50,6 +58,8 @@ class Preprocessing:
     numbers: Numbers
     categories: tuple[Category, ...]
     target: Target
+    notations: Mapping[str, Notation] = field(default_factory=dict)
+    reading: int = READING
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -64,6 +74,7 @@ class Preprocessing:
         """How to read further rows."""
         labels, target = self.target.labels, self.target.name
         numbers = {*self.numbers.names, *([target] if labels is None or labels.kind == "number" else [])}
+        numbers -= {part for name, kept in self.notations.items() for part in part_names(name, kept.parts)}
         without_target = tuple(name for name in self.header if name != target)
         return Layout(
             na=self.na,
@@ -74,6 +85,7 @@ class Preprocessing:
             headed=self.headed,
             features=self.features,
             positions=(self.header, without_target, self.features),
+            notations=self.notations,
         )
 
     def transform(self, table: Table, rows: Rows | None = None) -> np.ndarray:
@@ -83,7 +95,9 @@ class Preprocessing:
             DataError: a column is missing, or a cell cannot be used.
         """
         rows = table.every_row() if rows is None else rows
-        self._check(table, rows)
+        self.check_columns(table)
+        if self.missing in REFUSING:
+            refuse_missing(table, self.read_features, rows)
         out = np.empty((len(rows), len(self.feature_names)), np.float32)
         start = len(self.numbers.names)
         self.numbers.transform(table, rows, out[:, :start])
@@ -101,19 +115,65 @@ class Preprocessing:
         """
         return self.target.encode(table, table.every_row() if rows is None else rows)
 
-    def _check(self, table: Table, rows: Rows) -> None:
-        absent = [name for name in self.features if name not in table.columns]
+    @property
+    def read_features(self) -> tuple[str, ...]:
+        """The columns of a table that are learnt from: the features, a date as its parts."""
+        return tuple(part for name in self.features for part in self._read_as(name))
+
+    def file_column(self, name: str) -> str:
+        """Return the file's column that a column of a table is, or is a part of."""
+        parts = ((raw, part_names(raw, kept.parts)) for raw, kept in self.notations.items())
+        return next((raw for raw, named in parts if name in named), name)
+
+    def _read_as(self, name: str) -> tuple[str, ...]:
+        """The columns that a column of the file is read as: itself, or the parts of its dates."""
+        notation = self.notations.get(name)
+        return part_names(name, notation.parts) if notation and notation.is_date else (name,)
+
+    def difference(self, other: Preprocessing) -> str | None:
+        """Return the first column that is treated otherwise in `other`; None where rows are treated alike."""
+        mine, theirs = self._meaning(), other._meaning()
+        for name in dict.fromkeys((*mine, *theirs)):
+            if mine.get(name) != theirs.get(name):
+                return f"column {quoted(name)}" if name else "the order of the columns"
+        return None
+
+    def digest(self) -> str:
+        """Return the SHA-256 in hex of what is done to a row, column by column."""
+        return hashlib.sha256(json.dumps(self._meaning(), sort_keys=True).encode()).hexdigest()
+
+    def _meaning(self) -> dict[str, Any]:
+        """What is done to each column, as plain values; under the empty name what is done to all."""
+        numbers, scaler = self.numbers, self.numbers.scaler.to_json()
+        meaning: dict[str, Any] = {"": [list(self.feature_names), list(self.na), self.missing]}
+        for j, name in enumerate(numbers.names):
+            quantiles = [row[j] for row in scaler["quantiles"]] if "quantiles" in scaler else None
+            meaning[name] = [float(numbers.fills[j]), scaler["center"][j], scaler["factor"][j], quantiles]
+        meaning |= {category.name: category.to_json() for category in self.categories}
+        for name, notation in self.notations.items():
+            meaning[name] = [meaning.get(name), notation.to_json()]
+        target = self.target.name
+        meaning[target] = [meaning.get(target), self.target.to_json()]
+        return meaning
+
+    def check_columns(self, table: Table) -> None:
+        """Check that a table has every column that training has learnt from.
+
+        Raises:
+            DataError: a column is missing; the message names columns that are close to it.
+        """
+        absent = [name for name in self.features if not set(self._read_as(name)) <= set(table.columns)]
         if absent:
             raise DataError(
-                f"{table.place}: has no column {listed(absent)}; training had {listed(self.features)}"
+                f"{table.place}: has no column {listed(absent)}{_near(absent, table)}; training had "
+                f"{listed(self.features)}"
             )
-        if self.missing in REFUSING:
-            refuse_missing(table, self.features, rows)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON file."""
         return {
             "version": _VERSION,
+            "reading": self.reading,
             **self.target.to_json(),
             "header": list(self.header),
             "headed": self.headed,
@@ -123,6 +183,7 @@ class Preprocessing:
             "missing": self.missing,
             "numbers": self.numbers.to_json(),
             "categories": [category.to_json() for category in self.categories],
+            "notations": {name: notation.to_json() for name, notation in self.notations.items()},
         }
 
     @classmethod
@@ -147,13 +208,27 @@ class Preprocessing:
                 numbers=Numbers.from_json(saved["numbers"]),
                 categories=tuple(Category.from_json(category) for category in saved["categories"]),
                 target=Target.from_json(saved),
+                notations=_notations(saved.get("notations", {})),
+                reading=int(saved.get("reading", 1)),
             )
             learnt = {*loaded.numbers.names, *(category.name for category in loaded.categories)}
-            if learnt != set(loaded.features):
+            if learnt != {part for name in loaded.features for part in loaded._read_as(name)}:
                 raise ValueError("other features than numbers and categories")
             return loaded
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(f"the preprocessing is damaged ({short(repr(error))}); train again") from None
+
+
+def _notations(saved: Any) -> dict[str, Notation]:
+    """What `to_json` gave of the notations."""
+    names = texts(list(saved))
+    return {name: Notation.from_json(saved[name]) for name in names}
+
+
+def _near(absent: Sequence[str], table: Table) -> str:
+    """Return the names that are there and are close to missing ones, such as ` (it has 'City')`."""
+    near = [name for missed in absent if (name := nearest_name(missed, table.header))]
+    return f" (it has {listed(dict.fromkeys(near))})" if near else ""
 
 
 def feature_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ...]:
@@ -179,6 +254,7 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
     for name in features:
         if name not in chosen:
             check_feature(table, name)
+    raw = {part: name for name, kept in table.notations.items() for part in part_names(name, kept.parts)}
     is_text = {name: name in chosen or isinstance(table[name], Text) for name in features}
     numbers = [name for name in features if not is_text[name]]
     fill = data.missing if data.missing in ("mean", "most_frequent") else "median"
@@ -186,15 +262,18 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
     return Preprocessing(
         header=table.header,
         headed=table.headed,
-        features=features,
+        features=tuple(dict.fromkeys(raw.get(name, name) for name in features)),
         na=data.na,
         delimiter=data.delimiter,
         missing=data.missing,
         numbers=Numbers.fit(table, numbers, rows, fill=fill, scale=data.scale),
         categories=tuple(
-            Category.fit(table, name, rows, most_frequent=frequent) for name in features if is_text[name]
+            Category.fit(table, name, rows, most_frequent=frequent, codes=name not in chosen)
+            for name in features
+            if is_text[name]
         ),
         target=target,
+        notations=table.notations,
     )
 
 
@@ -206,4 +285,5 @@ def refuse_missing(table: Table, names: Sequence[str], rows: Rows) -> None:
         others = ", ".join(f"{quoted(other)} {count}" for other, count in list(counts.items())[1:9])
         first = rows[missing(table[name], rows)]
         what = "values are missing" + (f" (and in {others})" if others else "")
-        raise table.fault(name, first, what, "fill them in, or train with data.missing: auto")
+        advice = "fill them in, or " + ("say" if table.training else "train with") + " data.missing: auto"
+        raise table.fault(name, first, what, advice)

@@ -100,6 +100,8 @@ def table_from_rows(rows: Any, layout: Layout) -> Table:
         DataError: they are none of these, or do not fit.
     """
     place = f"the {type(rows).__name__}"
+    if isinstance(rows, Mapping) and rows and not any(map(_is_column, rows.values())):
+        rows = [rows]  # one row
     if isinstance(rows, list):
         rows = _columns_of_dicts(rows) if rows and isinstance(rows[0], Mapping) else np.asarray(rows)
     if isinstance(rows, np.ndarray):
@@ -112,6 +114,11 @@ def table_from_rows(rows: Any, layout: Layout) -> Table:
     if not arrow.num_rows:
         raise DataError(f"{place}: has no rows")
     return table_from_arrow(arrow, place, layout, tuple(arrow.column_names))
+
+
+def _is_column(value: Any) -> bool:
+    """Whether a value of a dict is a column, and not one cell."""
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 
 def _columns_of_dicts(rows: list[Mapping[str, Any]]) -> dict[str, list[Any]]:

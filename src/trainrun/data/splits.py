@@ -42,6 +42,66 @@ def _size(rows: int, share: float | int) -> int:
     return max(1, int(share * rows + 0.5)) if share else 0
 
 
+def room_for_classes(
+    sizes: tuple[int, int, int], shares: tuple[float | int, float | int], classes: int, place: str
+) -> tuple[int, int, int]:
+    """Make sure that training has a row for each class.
+
+    Args:
+        sizes: rows of training, validation and test, from `part_sizes`.
+        shares: what the config says for validation and test; a fraction may give up one row.
+        classes: number of classes.
+        place: how messages begin.
+
+    Returns:
+        The same sizes where training has enough rows; else fractions lose a row, the larger part first.
+
+    Raises:
+        DataError: training still has too few rows.
+    """
+    train, *held = sizes
+    for part in sorted((0, 1), key=lambda part: -held[part]):
+        if train < classes and isinstance(shares[part], float) and held[part] > 1:
+            train, held[part] = train + 1, held[part] - 1
+    if train < classes:
+        raise DataError(
+            f"{place}: data.split: each of the {classes} classes needs a training row, but valid {shares[0]} "
+            f"and test {shares[1]} of {sum(sizes)} rows leave {sizes[0]} for training; make them smaller"
+        )
+    return train, held[0], held[1]
+
+
+def train_on_every_class(
+    parts: tuple[Rows, Rows, Rows], classes: np.ndarray, random: np.random.Generator
+) -> tuple[Rows, Rows, Rows]:
+    """Give training a row of each class that has none there, in exchange for a row of a frequent class.
+
+    Args:
+        parts: the rows of training, validation and test; training has as many rows as there are classes.
+        classes: int [N], the class of each row of the table, also of rows outside the parts.
+        random: the stream that draws the rows to exchange; unused where training has every class already.
+
+    Returns:
+        Parts of the same sizes, in ascending order.
+    """
+    rows = np.concatenate(parts)
+    part = np.repeat([TRAIN, VALID, TEST], [len(some) for some in parts])
+    codes = classes[rows]
+    trained = np.bincount(codes[part == TRAIN], minlength=int(codes.max()) + 1)
+    absent = np.setdiff1d(codes, codes[part == TRAIN])
+    if not len(absent):
+        return parts
+    for label in absent:
+        frequent = int(trained.argmax())
+        taken = random.choice(np.flatnonzero(codes == label))
+        given = random.choice(np.flatnonzero((codes == frequent) & (part == TRAIN)))
+        part[taken], part[given] = part[given], part[taken]
+        trained[label] += 1
+        trained[frequent] -= 1
+    train, valid, test = (np.sort(rows[part == which]) for which in (TRAIN, VALID, TEST))
+    return train, valid, test
+
+
 def split_rows(
     rows: Rows,
     sizes: tuple[int, int, int],

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainrun.data.files import quoted
 from trainrun.errors import DataError
+
+if TYPE_CHECKING:
+    from trainrun.data.notation import Notation
 
 _BLOCK = 200_000  # numbers worked on at once: they stay in the processor's cache
 
@@ -22,10 +26,12 @@ class Text:
     Attributes:
         codes: int32 [N], -1 where the cell is missing.
         values: the distinct texts.
+        boolean: whether the source itself says that they are `true` and `false`.
     """
 
     codes: np.ndarray
     values: tuple[str, ...]
+    boolean: bool = False
 
 
 Column = Text | np.ndarray  # numbers: [N], any real dtype, NaN where the cell is missing
@@ -60,6 +66,15 @@ class Table:
         columns: what was read.
         apart: columns that are not in `columns`, such as labels from a file of their own.
         first_line: the file's line of the first row, where each row is one line.
+        decimal: what the config says about the separator of fractions.
+        na: the words that mean a missing cell.
+        training: whether a config names it, so that advice may speak of the config's keys.
+        notations: how columns that are no plain numbers were read, by the file's names.
+        guesses: what reading decided although it could mean something else, by the file's names.
+        examples: a cell of each column in `notations`, as it is written.
+        spelled: the target's cells as they are written, where they are numbers that may be labels.
+        as_booleans: number columns whose cells are written as True and False.
+        words: of the target, the words that were read as missing, and how often each occurs.
     """
 
     place: str
@@ -69,6 +84,15 @@ class Table:
     columns: Mapping[str, Column]
     apart: Mapping[str, Column]
     first_line: int | None = None
+    decimal: str = "auto"
+    na: tuple[str, ...] = ()
+    training: bool = True
+    notations: Mapping[str, Notation] = field(default_factory=dict)
+    guesses: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    spelled: Mapping[str, Text] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    as_booleans: tuple[str, ...] = ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.apart or name in self.columns
@@ -102,6 +126,10 @@ class Table:
                 yield part, matrix[rows[part]][:, index]
             else:
                 yield part, np.column_stack([column[rows[part]] for column in columns])
+
+    def advice(self, always: str, of_config: str) -> str:
+        """Return what the user can do; a key of the config is no way out for new rows."""
+        return f"{always}, or {of_config}" if self.training else always
 
     def fault(self, name: str, rows: Rows, what: str, mend: str) -> DataError:
         """An error about some rows of a column.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,14 +10,16 @@ import numpy as np
 
 from trainrun.data.files import listed, quoted
 from trainrun.data.mistakes import check_stray_text, not_numbers
-from trainrun.data.table import Rows, Table, Text, missing
-from trainrun.data.vocabulary import EXACT, Vocabulary, as_text, texts, used_values
+from trainrun.data.table import Column, Rows, Table, Text, missing
+from trainrun.data.vocabulary import EXACT, Vocabulary, as_text, is_number, texts, used_values
 from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
 
 _MOST_INTEGERS = 20  # up to so many distinct whole numbers are taken for classes
 _MOST_CLASSES = 1000
+_MOST_SHARE = 0.5  # of the rows: a text target with more classes than that is a name or an amount
+_FEWEST_ROWS = 20  # a smaller table may well have a class for each row
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,18 @@ class Target:
             task = _guess(table, name, rows)
         if task == "regression":
             return cls(name, "regression")
-        labels = Vocabulary.of(used_values(as_text(table[name]), rows))
+        labels = Vocabulary.of_labels(_spelled(table, name), rows)
         if len(labels.words) < 2:
             raise DataError(
                 f"{table.place}: target {quoted(name)}: has a single class, {listed(labels.words)}; "
                 "two are needed"
             )
         return cls(name, "classification", labels)
+
+    def respelled(self, table: Table, rows: Rows) -> Target:
+        """With its labels as they stand in the first training rows that have them."""
+        assert self.labels is not None
+        return replace(self, labels=self.labels.spelled_as(_spelled(table, self.name), rows))
 
     def standardised(self, table: Table, rows: Rows) -> Target:
         """With the mean and standard deviation of the training rows; a constant target keeps scale 1."""
@@ -108,7 +116,9 @@ class Target:
 
     def _classes(self, table: Table, rows: Rows, labels: Vocabulary) -> np.ndarray:
         _check_cells(table, self.name, rows)
-        column = table[self.name]
+        column: Column = table[self.name]
+        if labels.kind == "text":
+            column = table.spelled.get(self.name, column)
         if not isinstance(column, Text) and column.dtype.kind == "f":
             large = rows[(np.abs(column[rows]) >= EXACT) & np.isfinite(column[rows])]
             if len(large):
@@ -120,7 +130,7 @@ class Target:
             bad = rows[codes < 0]
             text = as_text(column)
             label = quoted(text.values[text.codes[bad[0]]])
-            known = f"training knows {listed(labels.words)}"
+            known = f"training has {listed(labels.words)}"
             raise table.fault(self.name, bad, f"the label {label} does not occur in training", known)
         return codes
 
@@ -132,7 +142,7 @@ class Target:
             stray = rows[not_numbers(column)[rows]]
             at = stray if len(stray) else rows  # all are numbers, but saved as text
             text = quoted(column.values[column.codes[at[0]]])
-            mend = "mend it, or say data.task: classification"
+            mend = table.advice("correct it", "say data.task: classification")
             raise table.fault(self.name, at, f"{text} is text, not a number", mend)
         return np.asarray(column[rows], np.float64)
 
@@ -162,20 +172,35 @@ class Target:
         return cls(name, "classification", labels)
 
 
+def _spelled(table: Table, name: str) -> Text:
+    """The target as text: as the file spells it, where that is known."""
+    return table.spelled[name] if name in table.spelled else as_text(table[name])
+
+
 def _guess(table: Table, name: str, rows: Rows) -> Task:
     """Text, booleans and few distinct whole numbers are classes."""
     column = table[name]
     if isinstance(column, Text):
-        check_stray_text(table, name, "say data.task: classification")
-        if len(column.values) > _MOST_CLASSES:
-            raise DataError(
-                f"{table.place}: target {quoted(name)}: is text with {len(column.values)} different values; "
-                "name another column, or say data.task: classification"
-            )
+        if len(column.values) > _MOST_INTEGERS or any(map(is_number, column.values)):
+            check_stray_text(table, name, "say data.task: classification")
+        _check_classes(table, name, column, rows)
         return "classification"
     values = np.unique(column[rows])
     few = len(values) <= _MOST_INTEGERS and np.array_equal(values, np.floor(values))
+    if few and name in table.notations and name not in table.spelled:
+        return "regression"  # as 5 % or $5 are written, they are amounts
     return "classification" if column.dtype.kind == "b" or few else "regression"
+
+
+def _check_classes(table: Table, name: str, column: Text, rows: Rows) -> None:
+    """Refuse a text target with too many classes, or nearly a class for each row."""
+    used = used_values(column, rows)
+    if len(used) > _MOST_CLASSES or (len(rows) >= _FEWEST_ROWS and len(used) > _MOST_SHARE * len(rows)):
+        raise DataError(
+            f"{table.place}: target {quoted(name)}: is text with {len(used)} different values in {len(rows)} "
+            f"rows, such as {quoted(used[0])}: a class needs several rows; name another column, "
+            "or say data.task: classification"
+        )
 
 
 def _check_cells(table: Table, name: str, rows: Rows) -> None:
@@ -183,8 +208,22 @@ def _check_cells(table: Table, name: str, rows: Rows) -> None:
     column = table[name]
     gaps = missing(column, rows)
     if gaps.any():
-        mend = "fill it in, or say data.missing: drop"
-        raise table.fault(name, rows[gaps], "the target is missing", mend)
+        raise table.fault(name, rows[gaps], *_of_gaps(table, name))
     if not isinstance(column, Text) and np.isinf(column[rows]).any():
         bad = rows[np.isinf(column[rows])]
-        raise table.fault(name, bad, "the target is infinite", "mend the cell, or list its text in data.na")
+        advice = table.advice("correct the cell", "list its text in data.na")
+        raise table.fault(name, bad, "the target is infinite", advice)
+
+
+def _of_gaps(table: Table, name: str) -> tuple[str, str]:
+    """What is said of a target that is missing, and what to do: a class may be called NA."""
+    if not table.training:
+        return "the target is missing", "leave these rows out of the file"
+    words = {word: count for word, count in table.words.get(name, {}).items() if word}
+    if not words:
+        return "the target is missing", "fill it in, or say data.missing: drop to leave these rows out"
+    word, count = max(words.items(), key=lambda pair: (pair[1], pair[0]))
+    kept = json.dumps([other for other in table.na if other not in words], ensure_ascii=False)
+    what = f"the target is missing: {quoted(word)} is read as missing (data.na), in {count} rows"
+    advice = f"if it is a class, say data.na: {{only: {kept}}}; else fill it in, or say data.missing: drop"
+    return what, advice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ Kind = Literal["text", "number", "boolean"]
 _NUMBER = re.compile(
     r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE
 )
+_CODE = re.compile(r"[+-]?0\d+|\d+E\d+", re.ASCII)  # 007, 12E4: digits that are no number
+_PLAIN_LABEL = re.compile(r"[+-]?(?:0|[1-9]\d*)(?:\.\d*)?", re.ASCII)
+_BOOLEANS = {"1": "true", "1.0": "true", "0": "false", "0.0": "false"}  # as other programs write them
 EXACT = 2**53  # whole numbers below it are the same as float and as int
 
 
@@ -33,6 +37,11 @@ def texts(saved: Any) -> tuple[str, ...]:
 def is_number(text: str) -> bool:
     """Whether `text` is written as a number: `1`, `-.5`, `1e3`, `nan`, `inf`."""
     return _NUMBER.fullmatch(text) is not None
+
+
+def is_code(text: str) -> bool:
+    """Whether `text` is digits that would lose something as a number: `007`, `12E4`."""
+    return _CODE.fullmatch(text) is not None
 
 
 def number_text(number: float | int | str) -> str:
@@ -54,7 +63,7 @@ def as_text(column: Column) -> Text:
     codes = np.full(len(column), -1, np.int32)
     codes[present] = inverse
     if column.dtype.kind == "b":
-        return Text(codes, tuple("true" if value else "false" for value in values))
+        return Text(codes, tuple("true" if value else "false" for value in values), boolean=True)
     return Text(codes, tuple(number_text(value.item()) for value in values))
 
 
@@ -70,33 +79,70 @@ class Vocabulary:
 
     Attributes:
         kind: `number` and `boolean` values are recognised however they are written.
-        words: the values as text.
+        words: the values as text; of labels, as the training rows spell them.
     """
 
     kind: Kind
     words: tuple[str, ...]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Vocabulary:
-        """The vocabulary of the texts that occur."""
+    def of(cls, texts: Iterable[str], *, codes: bool = False) -> Vocabulary:
+        """The vocabulary of the texts that occur.
+
+        Args:
+            texts: the texts.
+            codes: whether leading zeros make texts of numbers, as in a column that the config does not list.
+        """
         distinct = set(texts)
         kind: Kind = "text"
         if distinct and {text.lower() for text in distinct} <= {"false", "true"}:
             kind = "boolean"
-        elif distinct and all(map(is_number, distinct)):
+        elif distinct and all(map(is_number, distinct)) and not (codes and any(map(is_code, distinct))):
             kind = "number"
-        words = {_canonical(kind, text) for text in distinct}
+        return cls.sorted(kind, {_canonical(kind, text) for text in distinct})
+
+    @classmethod
+    def of_labels(cls, column: Text, rows: Rows) -> Vocabulary:
+        """The vocabulary of a target: numbers where every label is a plain number, else texts."""
+        distinct = used_values(column, rows)
+        if column.boolean:
+            return cls.sorted("boolean", set(distinct))
+        if not all(map(is_plain_label, distinct)):
+            return cls.sorted("text", set(distinct))
+        return cls.sorted("number", {number_text(text) for text in distinct})
+
+    @classmethod
+    def sorted(cls, kind: Kind, words: Iterable[str]) -> Vocabulary:
+        """The vocabulary of distinct words, in their order."""
         if kind == "number":
-            return cls(kind, tuple(sorted(words, key=lambda word: (float(word), word))))
+            return cls(kind, tuple(sorted(words, key=_by_value)))
         return cls(kind, tuple(sorted(words)))
 
     def encode(self, column: Column) -> np.ndarray:
         """Each row's index into `words`, int64 [N]; -1 where it is missing or unknown."""
-        index = {word: i for i, word in enumerate(self.words)}
+        index = {_canonical(self.kind, word): i for i, word in enumerate(self.words)}
         text = as_text(column)
+        if text.boolean and self.kind == "text":  # a typed source has no spelling: `True` and `true` are one
+            lower = {word.lower(): i for word, i in index.items()}
+            index = lower if len(lower) == len(index) else index
         found = [index.get(_canonical(self.kind, value), -1) for value in text.values]
         indices = np.array([*found, -1], np.int64)  # code -1, missing, meets the last
         return np.asarray(indices[text.codes])
+
+    def spelled_as(self, column: Text, rows: Rows) -> Vocabulary:
+        """The same with each word as the first of `rows` that has it spells it."""
+        words = dict(enumerate(self.words))
+        codes = column.codes[rows]
+        _, first = np.unique(codes, return_index=True)
+        canonical = {word: i for i, word in enumerate(self.words)}
+        seen: set[int] = set()
+        for at in sorted(first.tolist()):
+            value = column.values[codes[at]] if codes[at] >= 0 else None
+            i = None if value is None else canonical.get(_canonical(self.kind, value))
+            if i is not None and value is not None and i not in seen:
+                words[i] = value
+                seen.add(i)
+        return Vocabulary(self.kind, tuple(words[i] for i in range(len(self.words))))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -110,7 +156,18 @@ class Vocabulary:
         return cls(saved["kind"], texts(saved["words"]))
 
 
+def _by_value(word: str) -> tuple[bool, float, str]:
+    """Order numbers by value; NaN compares with nothing, so it comes last by a rule of its own."""
+    value = float(word)
+    return (True, 0.0, word) if math.isnan(value) else (False, value, word)
+
+
+def is_plain_label(text: str) -> bool:
+    """Whether a label is a plain number, which may be spelled in several ways: `1`, `1.0`, `+1`."""
+    return _PLAIN_LABEL.fullmatch(text) is not None
+
+
 def _canonical(kind: Kind, text: str) -> str:
     if kind == "boolean":
-        return text.lower()
+        return _BOOLEANS.get(text.lower(), text.lower())
     return number_text(text) if kind == "number" and is_number(text) else text

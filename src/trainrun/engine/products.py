@@ -66,7 +66,10 @@ class _Form(NamedTuple):
         return cls(tensor.shape, tensor.stride(), tensor.dtype)
 
     def filled(self, source: torch.Generator) -> Tensor:
-        return torch.empty_strided(self.shape, self.stride, dtype=self.dtype).normal_(generator=source)
+        # One row that stands for several has a stride of 0: fill the memory, then look at it so.
+        size = 1 + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        memory = torch.empty(max(size, 0), dtype=self.dtype).normal_(generator=source)
+        return memory.as_strided(self.shape, self.stride)
 
 
 @cache

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config, load_config
-from trainrun.errors import CheckpointError, ResourceError, RunDirectoryError, TrainrunError, printable
+from trainrun.errors import (
+    CheckpointError,
+    DataMissingError,
+    ResourceError,
+    RunDirectoryError,
+    TrainrunError,
+    printable,
+)
 from trainrun.events import Snapshot
 from trainrun.fitting.request import Observer, Outcome, Request, Status
+from trainrun.fitting.treatment import has_older_reading, require_same_reading, require_same_treatment
 from trainrun.runs.checkpoint import load_checkpoint
 from trainrun.runs.cleaning import clear
 from trainrun.runs.files import explained, remove_temporaries
@@ -33,7 +41,7 @@ class Job:
 
     Attributes:
         outcome: how it ended; None while it has not.
-        notes: sentences that are said when it begins.
+        notes: sentences for the console when the run begins; notes about its data come from the dataset.
         lock: held from before it trains until it has ended.
         snapshot: where it continues.
         plan: of this run alone.
@@ -143,6 +151,8 @@ def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, 
     if not request.fresh:
         run = Run(job.directory)
         require_same(run, job.config)
+        if run.result and has_older_reading(run):
+            _check_reading(run, job.config, datasets)
         if job.end_as_found(run, observer):
             return
     dataset = _dataset(job.config, datasets)
@@ -153,7 +163,7 @@ def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, 
 
         choose_device(job.config.device)  # before anything is made here
     differs = difference_note(request.runs, job.config, job.id8)
-    job.notes = [*([differs] if differs else []), *job.config.warnings, *dataset.notes]
+    job.notes = [*([differs] if differs else []), *job.config.warnings]
 
 
 def take_over(job: Job, request: Request, observer: Observer) -> None:
@@ -168,10 +178,20 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
         return
     remove_temporaries(job.directory)
     if loaded := load_checkpoint(job.paths):
+        require_same_treatment(job.paths, loaded.snapshot, job.cell.dataset.preprocessing)
         job.snapshot = loaded.snapshot
         epoch, steps = job.place
         warning = [loaded.warning] if loaded.warning else []
         job.notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
+
+
+def _check_reading(run: Run, config: Config, datasets: dict[str, Dataset]) -> None:
+    """Check a finished run of an older release against its data, where the data is still there."""
+    try:
+        dataset = _dataset(config, datasets)
+    except DataMissingError:
+        return
+    require_same_reading(run, dataset.preprocessing)
 
 
 def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:

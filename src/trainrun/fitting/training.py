@@ -10,6 +10,7 @@ from trainrun.errors import ResourceError, TrainrunError, shortage
 from trainrun.events import Event, FitEnded, Paused
 from trainrun.fitting.jobs import Job, cannot_continue
 from trainrun.fitting.request import Observer, Request, Status
+from trainrun.fitting.treatment import treatment
 from trainrun.runs.saving import finish, save
 from trainrun.runs.writing import RunWriter
 
@@ -66,16 +67,18 @@ def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
 def _begin(job: Job, device: str, processors: Processors) -> None:
     from trainrun.engine.continuing import require_continuable
 
-    job.writer = RunWriter(job.paths, job.config, job.notes)
+    job.writer = RunWriter(job.paths, job.config, job.notes, job.cell.dataset.notes)
     try:
         if job.snapshot:
             require_continuable(job.plan, job.snapshot)
+        preprocessing = job.cell.dataset.preprocessing
         job.writer.begin(
-            job.cell.dataset.preprocessing.to_json(),
+            preprocessing.to_json(),
             device=device,
             threads=processors.threads,
             parts=processors.parts,
             snapshot=job.snapshot,
+            treatment=treatment(preprocessing),
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:  # whole, but no checkpoint of this run
         raise cannot_continue(job.directory) from error

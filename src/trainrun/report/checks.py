@@ -43,7 +43,8 @@ def as_text(check: Check) -> str:
         lines += [painted(_item(_sign("✗x"), sentence, width), RED, colour) for sentence in said]
     else:
         lines.append(painted(_item(_sign("✓+"), _praise(check), width), GREEN, colour))
-    lines += [painted(_item("-", note, width), YELLOW, colour) for note in check.notes]
+    besides = [*check.warnings, *(note.text for note in check.notes)]
+    lines += [painted(_item("-", sentence, width), YELLOW, colour) for sentence in besides]
     return "\n".join([*lines, ""])
 
 
@@ -164,14 +165,15 @@ def _first_loss(check: Check) -> str:
 
 def _record(check: Check | Unchecked) -> dict[str, Any]:
     if isinstance(check, Unchecked):
-        return {"config": check.config, "ok": False, "error": str(check.error)}
+        return {"config": check.config, "ok": False, "error": str(check.error), "notes": []}
     measures = check.measures
     return {
         "config": check.config.name,
         "ok": not check.findings,
         "findings": [{"kind": found.kind, "sentence": found.sentence} for found in check.findings],
         "advice": check.advice,
-        "notes": list(check.notes),
+        "warnings": list(check.warnings),
+        "notes": [note.to_json() for note in check.notes],
         "device": check.device,
         "widths": list(check.widths),
         "rows": check.rows,

@@ -11,7 +11,7 @@ from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
-from trainrun.runs.lines import Narrator
+from trainrun.runs.lines import Narrator, note_lines
 from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
@@ -56,7 +56,8 @@ class Members(Observer):
         """Say what there is to note about a stack's runs, each thing once."""
         self._writers, self._narrators, self._epochs = writers, {}, {}
         # In what the configs differ is said by the comparison itself.
-        notes = {note: None for writer in writers for note in writer.notes if not note.startswith(DIFFERS)}
+        said = [note for writer in writers for note in (*writer.notes, *note_lines(writer.data_notes))]
+        notes = dict.fromkeys(note for note in said if not note.startswith(DIFFERS))
         self._print([note for note in notes if note not in self._noted])
         self._noted.update(notes)
 

@@ -11,13 +11,15 @@ from trainrun.runs.reading import Run
 
 
 def outcomes_json(outcomes: Sequence[Outcome]) -> str:
-    """A list of results, each with its directory; what has none says its status and why."""
+    """Return the runs as JSON: each result with its directory and notes, or its status and error."""
     return records_json([_record(outcome) for outcome in outcomes])
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
     directory = outcome.directory.absolute() if outcome.directory else None
-    result = Run(directory).result if directory else None
-    if result and not outcome.error:
-        return result | {"directory": directory}
-    return {"status": outcome.status, "error": str(outcome.error or ""), "directory": directory}
+    run = Run(directory) if directory and not outcome.error else None
+    notes = run.data_notes if run else []  # after an error the directory may hold another run
+    if run and run.result:
+        return run.result | {"directory": directory, "notes": notes}
+    error = str(outcome.error or "")
+    return {"status": outcome.status, "error": error, "directory": directory, "notes": notes}

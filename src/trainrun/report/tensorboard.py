@@ -121,7 +121,8 @@ def _append(folder: Path, points: Sequence[tuple[int, Mapping[str, float]]]) -> 
 
     folder.mkdir(parents=True, exist_ok=True)
     now = time.time()
-    path = next(folder.iterdir(), folder / f"events.out.tfevents.{now:.6f}")  # its name tells TensorBoard
+    new = folder / f"events.out.tfevents.{now:.6f}"  # TensorBoard recognizes the file by this name
+    path = min(folder.iterdir(), default=new)
     with path.open("ab") as file:
         writer = RecordWriter(file)
         if not file.tell():

@@ -67,7 +67,7 @@ def require_removable(run: Run) -> None:
     except OSError as error:
         raise StorageError(f"{shown}: cannot be looked into: {error.strerror}") from error
     if foreign:
-        raise UsageError(f"{shown}: holds {printable(foreign[0])}, which no run writes; remove it by hand")
+        raise UsageError(f"{shown}: holds {printable(min(foreign))}, which no run writes; remove it by hand")
 
 
 def remove(run: Run) -> None:

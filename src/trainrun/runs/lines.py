@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
+from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.notes import Note
 from trainrun.runs.paths import FILE_NAMES
 
 
@@ -17,6 +20,14 @@ def number(value: float, decimals: int = 4) -> str:
     if math.isfinite(value) and value != 0 and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.4e}"
     return f"{value:.{decimals}f}"
+
+
+def note_lines(notes: Iterable[Note]) -> list[str]:
+    """Return a line for each note about the data.
+
+    Column names and cells come from a file and may hold anything, so control characters are escaped.
+    """
+    return [printable(note.text) for note in notes]
 
 
 class Narrator:

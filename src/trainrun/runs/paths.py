@@ -129,9 +129,10 @@ def seed_directory(group: Path, seed: int) -> Path:
 
 
 def groups(runs: Path) -> Iterator[Path]:
-    """All `<name>-<id8>` directories in `runs`, in no order; none where it cannot be read."""
+    """All `<name>-<id8>` directories in `runs`, by name; none where it cannot be read."""
     try:
-        entries = list(runs.iterdir())
+        # File systems list a folder in different orders, and a choice between equals must not follow those.
+        entries = sorted(runs.iterdir(), key=lambda entry: entry.name)
     except OSError:
         return
     yield from (entry for entry in entries if split_group(entry.name)[1] and _is_folder(entry))

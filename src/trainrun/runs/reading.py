@@ -123,6 +123,12 @@ class Run:
         return time if time.tzinfo and time.year in _YEARS else None
 
     @property
+    def data_notes(self) -> list[dict[str, Any]]:
+        """The notes about its data, as its last start recorded them; empty for runs of older releases."""
+        recorded = self.start.get("data_notes")
+        return [note for note in recorded if _is_note(note)] if isinstance(recorded, list) else []
+
+    @property
     def seconds(self) -> float | None:
         """How long it trained."""
         seconds = self._last("end").get("seconds")
@@ -202,6 +208,18 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 def _epoch(line: bytes) -> dict[str, Any] | None:
     return _row(line) if len(line) <= _LONGEST_EPOCH else None
+
+
+def _is_note(value: Any) -> bool:
+    """Whether a value read from events.jsonl has the form of a note."""
+    return (
+        isinstance(value, dict)
+        and list(value) == ["kind", "column", "count", "text"]
+        and isinstance(value["kind"], str)
+        and isinstance(value["column"], str | None)
+        and isinstance(value["count"], int | None)
+        and isinstance(value["text"], str)
+    )
 
 
 def _word(value: Any) -> str | None:

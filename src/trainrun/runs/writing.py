@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import short
 from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
+from trainrun.notes import Note
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
-from trainrun.runs.lines import Narrator
+from trainrun.runs.lines import Narrator, note_lines
 from trainrun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     from trainrun.config import Config
 
+TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized
 _FLUSH_SECONDS = 0.5
 
 
@@ -26,13 +28,18 @@ class RunWriter:
     Args:
         paths: where.
         config: the run's resolved config, with its seed.
-        notes: sentences said once about this run: what differs from the one before, what was filled.
+        notes: sentences for the console about this call, such as where the run continues.
+        data_notes: facts about the run's data; the loud ones begin its log.txt.
     """
 
-    def __init__(self, paths: RunPaths, config: Config, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, paths: RunPaths, config: Config, notes: Sequence[str] = (), data_notes: Iterable[Note] = ()
+    ) -> None:
         self.paths = paths
         self.config = config
         self.notes = tuple(notes)
+        self.data_notes = tuple(note for note in data_notes if note.loud)
+        self._treatment: Mapping[str, Any] | None = None
         self._journal = Journal(paths.events)
         self._narrator: Narrator | None = None
         self._history: History | None = None
@@ -49,6 +56,7 @@ class RunWriter:
         threads: int,
         parts: int = 1,
         snapshot: Snapshot | None = None,
+        treatment: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the directory and write what is known before training; a run that had begun starts over.
 
@@ -61,6 +69,7 @@ class RunWriter:
             threads: the number of threads that share an operation.
             parts: so many parts of the stack train side by side.
             snapshot: what `snapshot` gave when the run was saved, where it continues.
+            treatment: facts for the run's checkpoints, which recognize the preprocessing.
 
         Raises:
             RunDirectoryError: the directory cannot be created or written to.
@@ -69,6 +78,8 @@ class RunWriter:
         """
         self._begun = self._flushed = time.monotonic()
         self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
+        self._treatment = treatment
+        self._lines += note_lines(self.data_notes)
         if snapshot:
             self._resume(snapshot)
         make_directory(self.paths.directory)
@@ -113,6 +124,8 @@ class RunWriter:
             "seconds": self._seconds(),
             "made_with": self._made_with,
         }
+        if self._treatment:
+            facts[TREATMENT] = dict(self._treatment)
         return Snapshot(facts, history.arrays)
 
     def record_end(self, status: str) -> None:
@@ -169,6 +182,7 @@ class RunWriter:
             "threads": threads,
             "parts": parts,
             "notes": self.notes,
+            "data_notes": [note.to_json() for note in self.data_notes],
         }
 
     def _seconds(self) -> float:

@@ -1,0 +1,287 @@
+"""What a column of text means: numbers in some notation, dates, or text; and what hinders telling."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from trainrun.data.dates import possible_orders
+from trainrun.data.files import quoted
+from trainrun.data.notation import MISSING_WORDS, Cell, Notation, cell, plain_digits
+from trainrun.data.vocabulary import is_code, is_number
+
+_MOSTLY = 0.9  # from this share on, a column of numbers (or dates) with some other text holds mistakes
+_FEW_WORDS = 5  # so few distinct words among many distinct numbers are mistakes, whatever their share
+_MANY_NUMBERS = 20
+_SAMPLE = 1000  # distinct values that are looked at first: a column of names is seen to be text by these
+_HOPELESS = 0.3  # below this share of numbers and dates among them, a column is text
+_SCALES = {"k", "m", "b", "bn", "mio", "mrd", "t", "million", "billion", "thousand"}
+_UNITS = {
+    *(
+        "g",
+        "kg",
+        "mg",
+        "t",
+        "lb",
+        "lbs",
+        "oz",
+        "m",
+        "km",
+        "cm",
+        "mm",
+        "mi",
+        "ft",
+        "in",
+        "l",
+        "ml",
+        "cl",
+        "gal",
+    ),
+    *("s", "sec", "min", "h", "hr", "hour", "day", "week", "month", "year", "yr", "kb", "mb", "gb", "tb"),
+    *(
+        "\u00b0c",
+        "\u00b0f",
+        "\u00b0",
+        "w",
+        "kw",
+        "kwh",
+        "v",
+        "a",
+        "hz",
+        "khz",
+        "mhz",
+        "ghz",
+        "pa",
+        "bar",
+        "psi",
+    ),
+}
+
+Meaning = Literal["text", "numbers", "dates"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the distinct texts of a column mean together.
+
+    Attributes:
+        meaning: what they are.
+        notation: how numbers or dates are read; None for text.
+        problem: why the column can be read neither as numbers nor safely as text; empty where there is none.
+        at: indices of the values that are the problem.
+        advice: what to do about the problem, besides listing the column in data.categorical.
+        example: a value that shows the notation.
+        guess: what was decided although it could mean something else; empty where nothing was.
+    """
+
+    meaning: Meaning
+    notation: Notation | None = None
+    problem: str = ""
+    at: tuple[int, ...] = ()
+    advice: str = ""
+    example: str = ""
+    guess: str = ""
+
+
+TEXT = Judgement("text")
+
+
+def judge(values: Sequence[str], counts: np.ndarray, *, decimal: str = "auto", habit: str = "") -> Judgement:
+    """Decide what the distinct texts of a column mean.
+
+    Args:
+        values: the distinct texts that are there.
+        counts: int [len(values)], how often each occurs.
+        decimal: `.`, `,` or `auto`.
+        habit: the decimal separator that the rest of the file uses, for a column that could use either.
+
+    Returns:
+        The decision. A column of codes (leading zeros, bare exponents) is text.
+    """
+    if not values or all(map(is_code, values)) or _is_plain_text(values):
+        return TEXT
+    cells = [cell(value) for value in values]
+    numbers = np.array(
+        [found is not None or is_number(v) for found, v in zip(cells, values, strict=True)], bool
+    )
+    gaps = np.array([value.lower() in MISSING_WORDS for value in values], bool)
+    numbers &= ~gaps
+    if numbers.any() and any(is_code(v) for v in values if is_number(v)) and not _some_fraction(values):
+        return TEXT  # codes, of which some look like numbers
+    dates = [possible_orders(v) if not n else frozenset() for v, n in zip(values, numbers, strict=True)]
+    are_dates = np.array([bool(orders) for orders in dates], bool)
+    total = counts[~gaps].sum()
+    if total and counts[are_dates].sum() >= _MOSTLY * total:
+        return _judge_dates(values, dates, gaps)
+    if not numbers.any():
+        return TEXT
+    stray = np.flatnonzero(~numbers & ~gaps)
+    if len(stray):
+        return _judge_stray(values, counts, numbers, stray, total)
+    return _judge_numbers(values, cells, gaps, decimal, habit)
+
+
+def _is_plain_text(values: Sequence[str]) -> bool:
+    """Whether a sample shows at once that a column of many distinct values is text."""
+    some = values[:: max(1, len(values) // _SAMPLE)]
+    known = sum(cell(value) is not None or is_number(value) or bool(possible_orders(value)) for value in some)
+    return len(values) > _SAMPLE and known < _HOPELESS * len(some)
+
+
+def _some_fraction(values: Sequence[str]) -> bool:
+    """Whether some number is written with a point or a signed exponent, as codes are not."""
+    return any(
+        "." in value or re.search(r"e[+-]", value, re.IGNORECASE) for value in values if is_number(value)
+    )
+
+
+def _judge_stray(
+    values: Sequence[str], counts: np.ndarray, numbers: np.ndarray, stray: np.ndarray, total: int
+) -> Judgement:
+    """Judge numbers with some text among them: a mistake where the text is rare, else text."""
+    mostly = counts[numbers].sum() >= _MOSTLY * total
+    # Of plain numbers alone: `12A` among `B7` is a code as well.
+    plain = sum(is_number(value) for value in values)
+    few = len(stray) <= _FEW_WORDS and plain >= max(_MANY_NUMBERS, 10 * len(stray))
+    if not (mostly or (few and counts[numbers].sum() > total / 2)):
+        return TEXT
+    what = f"{quoted(values[stray[0]])} is not a number, as most of its cells are"
+    return Judgement("text", problem=what, at=tuple(stray.tolist()), advice="correct it, list it in data.na")
+
+
+def _judge_dates(values: Sequence[str], dates: Sequence[frozenset[str]], gaps: np.ndarray) -> Judgement:
+    stray = [i for i, orders in enumerate(dates) if not orders and not gaps[i]]
+    if stray:
+        what = f"{quoted(values[stray[0]])} is not a date, as most of its cells are"
+        return Judgement("text", problem=what, at=tuple(stray), advice="correct it, list it in data.na")
+    found = [orders for orders in dates if orders]
+    shared = frozenset.intersection(*found)
+    first = next(i for i, orders in enumerate(dates) if orders)
+    at = tuple(i for i, orders in enumerate(dates) if orders)
+    if not shared:
+        what = f"its dates are written in several orders, such as {_two(values, dates)}"
+        return Judgement("text", problem=what, at=at, advice="write them as 2024-01-31, or use data.drop")
+    if len(shared) > 1:
+        what = f"{quoted(values[first])} can be day/month or month/day"
+        return Judgement("text", problem=what, at=at, advice="write dates as 2024-01-31, or use data.drop")
+    (order,) = shared
+    notation = Notation(order=order, gaps=_words(values, gaps))
+    return Judgement("dates", notation, example=values[first], guess=_gap_guess(notation.gaps))
+
+
+def _two(values: Sequence[str], dates: Sequence[frozenset[str]]) -> str:
+    first = next(i for i, orders in enumerate(dates) if orders)
+    other = next((i for i, orders in enumerate(dates) if orders and not orders & dates[first]), first)
+    return f"{quoted(values[first])} and {quoted(values[other])}"
+
+
+def _judge_numbers(
+    values: Sequence[str], cells: Sequence[Cell | None], gaps: np.ndarray, decimal: str, habit: str
+) -> Judgement:
+    at = [i for i, found in enumerate(cells) if found is not None and not gaps[i]]
+    written = [cells[i] for i in at]
+    points = [i for i, found in zip(at, written, strict=True) if found and found.value(",") is None]
+    commas = [i for i, found in zip(at, written, strict=True) if found and found.value(".") is None]
+    guess = ""
+    if decimal == "auto":
+        if points and commas:
+            what = "has numbers with a decimal point and with a decimal comma"
+            what += f", such as {quoted(values[points[0]])}"
+            what += f" and {quoted(values[commas[0]])}"
+            return Judgement("text", problem=what, at=tuple(commas), advice="write all of them in one way")
+        decimal, guess = _decimal(values, at, points, commas, habit)
+    wrong = commas if decimal == "." else points
+    if wrong:
+        what = f"{quoted(values[wrong[0]])} is not a number with the decimal separator {quoted(decimal)}"
+        return Judgement("text", problem=what, at=tuple(wrong), advice="correct it, or change data.decimal")
+    affixes = dict.fromkeys(found.affix for found in written if found)
+    problem = _affix_problem(affixes, values, at, cells)
+    if problem:
+        return problem
+    words = _words(values, gaps)
+    notation = Notation(decimal, tuple(sorted(affix for affix in affixes if affix)), words)
+    odd = next((values[i] for i in at if not is_number(values[i])), "")
+    return Judgement("numbers", notation, example=odd, guess=guess or _gap_guess(words))
+
+
+def _decimal(
+    values: Sequence[str], at: Sequence[int], points: Sequence[int], commas: Sequence[int], habit: str
+) -> tuple[str, str]:
+    """Return the decimal separator of a column, and the guess that was made."""
+    if points:
+        return ".", ""
+    if commas:
+        shown = quoted(values[commas[0]])
+        has_comma = "," in values[commas[0]]
+        how = "with a decimal comma" if has_comma else "with points between thousands"
+        return ",", f"{shown} is read {how}"
+    either = [i for i in at if "," in values[i]]
+    dotted = [i for i in at if "." in values[i]]
+    if not either and (not dotted or habit != ","):
+        return ".", ""
+    whole = [len(values[i].lstrip("+-")) for i in at if values[i].lstrip("+-").isdigit()]
+    if either and dotted and habit != ",":
+        return ".", ""
+    shown = quoted(values[(either or dotted)[0]])
+    if either and habit == "," and not (whole and max(whole) <= 3):
+        return ",", f"{shown} is read with a decimal comma, as other numbers of the file are"
+    if either:
+        return ".", f'the comma in {shown} is read as a thousands separator; otherwise say data.decimal: ","'
+    return ",", f'the point in {shown} is read as a thousands separator; otherwise say data.decimal: "."'
+
+
+def _affix_problem(
+    affixes: dict[str, None], values: Sequence[str], at: Sequence[int], cells: Sequence[Cell | None]
+) -> Judgement | None:
+    """Judge several units in one column: what is 12 beside 12 % or 12 kg beside 12 g?"""
+    named = [affix for affix in affixes if affix]
+    if len(named) <= 1 and not ("" in affixes and named and (named[0] in _SCALES | {"%", "\u2030"})):
+        return None
+    if (
+        len(named) > 1
+        and all(len(affix) == 1 and affix.isalpha() for affix in named)
+        and not (set(named) <= _SCALES)
+    ):
+        return TEXT  # codes such as 12A and 14B
+    known = _UNITS | _SCALES | {"%", "\u2030"}
+    if len(named) > 1 and not all(
+        affix in known or not affix.isalpha() or len(affix) == 3 for affix in named
+    ):
+        return TEXT  # codes such as 12A and 14B
+    first, other = (
+        next(values[i] for i in at if (c := cells[i]) and c.affix == a) for a in list(affixes)[:2]
+    )
+    what = f"has numbers in different units, such as {quoted(first)} and {quoted(other)}"
+    mixed = tuple(i for i in at if (c := cells[i]) and c.affix != next(iter(affixes)))
+    return Judgement("text", problem=what, at=mixed, advice="write all of them in one unit")
+
+
+def _words(values: Sequence[str], gaps: np.ndarray) -> tuple[str, ...]:
+    return tuple(sorted(value for value, gap in zip(values, gaps, strict=True) if gap))
+
+
+def _gap_guess(words: Sequence[str]) -> str:
+    if not words:
+        return ""
+    verb = "is" if len(words) == 1 else "are"
+    return f"{', '.join(map(quoted, words))} {verb} read as missing"
+
+
+def with_parts(judgement: Judgement, parts: tuple[str, ...]) -> Judgement:
+    """Return the judgement of a date column with what the column becomes."""
+    assert judgement.notation is not None
+    return replace(judgement, notation=replace(judgement.notation, parts=parts))
+
+
+def has_decimal(values: Sequence[str], separator: str) -> bool:
+    """Whether some text can only be a number with this decimal separator."""
+    other = "," if separator == "." else "."
+    return any(
+        plain_digits(found.body, other) is None and plain_digits(found.body, separator) is not None
+        for value in values
+        if separator in value and (found := cell(value)) is not None
+    )
