@@ -27,7 +27,7 @@ class Category:
     gap: int | None
 
     @classmethod
-    def fit(cls, table: Table, name: str, rows: Rows, *, most_frequent: bool, codes: bool) -> Category:
+    def fit(cls, table: Table, name: str, rows: Rows, *, most_frequent: bool, spelled: bool) -> Category:
         """Find the categories among the training rows.
 
         Args:
@@ -35,10 +35,10 @@ class Category:
             name: the column.
             rows: the training rows.
             most_frequent: whether missing cells join the most frequent category instead of their own.
-            codes: whether leading zeros make texts of numbers.
+            spelled: whether leading zeros make texts of numbers.
         """
         column = as_text(table[name])
-        vocabulary = Vocabulary.of(used_values(column, rows), codes=codes)
+        vocabulary = Vocabulary.of(used_values(column, rows), codes=spelled)
         words = len(vocabulary.words)
         if most_frequent and words:
             codes = vocabulary.encode(column)[rows]

@@ -268,7 +268,7 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
         missing=data.missing,
         numbers=Numbers.fit(table, numbers, rows, fill=fill, scale=data.scale),
         categories=tuple(
-            Category.fit(table, name, rows, most_frequent=frequent, codes=name not in chosen)
+            Category.fit(table, name, rows, most_frequent=frequent, spelled=name not in chosen)
             for name in features
             if is_text[name]
         ),
