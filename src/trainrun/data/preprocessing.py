@@ -133,7 +133,9 @@ class Preprocessing:
     def difference(self, other: Preprocessing) -> str | None:
         """Return the first column that is treated otherwise in `other`; None where rows are treated alike."""
         mine, theirs = self._meaning(), other._meaning()
-        for name in dict.fromkeys((*mine, *theirs)):
+        for name in sorted(
+            dict.fromkeys((*mine, *theirs)), key=lambda name: name == ""
+        ):  # what is of all, last
             if mine.get(name) != theirs.get(name):
                 return f"column {quoted(name)}" if name else "the order of the columns"
         return None
