@@ -39,6 +39,7 @@ SAVES = (
 # What only events.jsonl tells, what the engine says again, and members in trouble (see test_engine_pauses).
 ELSEWHERE = {"seconds", "made_with", "bad_step", "quantity", "layer"}
 ELSEWHERE |= {"member", "parameters", "larger_is_better"}
+ELSEWHERE |= {"preprocessing"}  # it only refuses a table that is read otherwise now: see test_treatment
 START = {"best": np.inf, "reference": np.inf, "factor": 1.0, "epoch": 1}
 HEADER = struct.Struct("<8sIQ")
 Place = tuple[str, ...]
