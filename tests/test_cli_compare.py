@@ -196,3 +196,41 @@ finally:
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == "heavy: []\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes away root's power to read everything")
+@pytest.mark.parametrize("inside", ["", "n-*", "n-*/seed-0"])
+def test_a_closed_folder_is_named_by_every_command(tmp_path, inside):
+    """A command that reads leaves with 74, one that trains with 73; none says that nothing is there."""
+    for name in "mn":
+        (tmp_path / f"{name}.yaml").write_text(f"data: iris\nepochs: 1\nhidden: {4 + (name == 'm')}\n")
+    (tmp_path / "new.csv").write_text("sepal_length,sepal_width,petal_length,petal_width\n1,2,3,4\n")
+    trainrun_("fit", "n.yaml", "m.yaml", cwd=tmp_path)
+    folder = next((tmp_path / "runs").glob(inside)) if inside else tmp_path / "runs"
+    commands = {
+        ("list",): 74,
+        ("show", "n"): 74,
+        ("show", "last"): 74,
+        ("predict", "n", "new.csv"): 74,
+        ("clean", "n"): 74,
+        ("clean", "--older", "1s"): 74,
+        ("report", "n"): 74,
+        ("compare", "n", "m", "--no-fit"): 74,
+        ("compare", "n.yaml", "--seeds", "1", "--no-fit"): 74,
+        ("compare", "n", "m"): 73,
+        ("compare", "n.yaml", "m.yaml", "--seeds", "1"): 73,
+        ("fit", "n.yaml"): 73,
+    }
+    folder.chmod(0o000)
+    try:
+        for words, code in commands.items():
+            powerless = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+            command = [*powerless, sys.executable, "-m", "trainrun", *words]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == code, (words, done)
+            assert f"{folder.relative_to(tmp_path)}" in done.stderr, (words, done)
+            assert "annot be read: Permission denied" in done.stderr
+            # What is open is listed all the same.
+            assert words != ("list",) or not inside or "m-" in done.stdout
+    finally:
+        folder.chmod(0o755)

@@ -125,14 +125,26 @@ def test_every_contender_has_a_label_of_its_own(ask):
 def test_runs_by_name_contribute_what_they_have_and_train_nothing(ask, folder):
     trainrun.fit("net.yaml", overrides=["name=saved", "hidden=5", "seed=1"], seeds=2)
     saved = next(Path("runs").glob("saved-*"))
-    comparison = ask("net.yaml", str(saved))
+    comparison = ask("net.yaml", str(saved), seeds=None)
     assert list(comparison.standings[1].runs) == [1, 2]
     assert comparison.decisive("saved").difference.n == 2
     assert warned(comparison, "do not have the same seeds")
     assert sorted(path.name for path in saved.glob("seed-*")) == ["seed-1", "seed-2"]
-    turned = ask(str(saved), "net.yaml", vs=["hidden=6"])
+    turned = ask(str(saved), "net.yaml", vs=["hidden=6"], seeds=None)
     assert [list(one.runs) for one in turned.standings] == [[1, 2]] * 3
     assert turned.exit_code == 0
+
+
+def test_given_runs_follow_the_number_of_seeds(ask, folder):
+    """A number that is given is followed or refused; without one, all runs that are there are taken."""
+    trainrun.fit("net.yaml", overrides=["name=kept", "hidden=7", "seed=1"], seeds=4)
+    assert [list(one.runs) for one in ask("kept", "net.yaml", seeds=2).standings] == [[1, 2]] * 2
+    assert list(ask("kept", seeds=None).standings[0].runs) == [1, 2, 3, 4]
+    # Those of the baseline's seeds first, for only they make pairs.
+    assert [list(one.runs) for one in ask("net.yaml", "kept", seeds=3).standings] == [[0, 1, 2], [1, 2, 3]]
+    with pytest.raises(UsageError, match=r"--seeds 5: kept has 4 finished runs; "):
+        ask("kept", "net.yaml", seeds=5)
+    assert len(list(Path("runs").glob("kept-*/seed-*"))) == 4
 
 
 def test_runs_that_were_moved_are_still_the_same_recipe(ask, tmp_path):
@@ -156,7 +168,7 @@ def test_what_a_result_file_says_beyond_a_runs_own_words_is_left_out(ask):
 def test_runs_that_are_there_cannot_be_changed(ask):
     ask(seeds=1)
     with pytest.raises(UsageError, match=r"--set: changes config files"):
-        ask("last", overrides=["epochs=2"])
+        ask("last", overrides=["epochs=2"], seeds=None)
 
 
 def test_a_config_that_insists_on_another_seed_is_refused(ask):

@@ -5,12 +5,15 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from trainrun.errors import StorageError, UsageError
 from trainrun.runs.naming import resolve
+from trainrun.runs.origins import is_written
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory, seed_of, split_group
 from trainrun.runs.reading import Run, find_runs
 
@@ -28,7 +31,9 @@ RESULT = {
 }
 
 
-def make_run(runs: Path, label: str, begun: str | None = None, **result: object) -> Run:
+def make_run(
+    runs: Path, label: str, begun: str | None = None, origin: str = "written", **result: object
+) -> Run:
     directory = runs / label
     directory.mkdir(parents=True)
     paths = RunPaths(directory)
@@ -36,7 +41,9 @@ def make_run(runs: Path, label: str, begun: str | None = None, **result: object)
     paths.result.write_text(json.dumps(RESULT | result))
     if begun:
         end = {"event": "end", "seconds": 1.5, "monitor": "val_accuracy"}
-        paths.events.write_text(json.dumps({"time": begun, "event": "start"}) + "\n" + json.dumps(end) + "\n")
+        name = split_group(directory.parent.name)[0]
+        start = {"time": begun, "event": "start", "name": name, "origin": origin}
+        paths.events.write_text(json.dumps(start) + "\n" + json.dumps(end) + "\n")
     return Run(directory)
 
 
@@ -182,7 +189,7 @@ def runs(tmp_path):
     ],
 )
 def test_how_a_run_is_named(runs, text, labels):
-    assert [run.label for run in resolve(text.format(runs=runs), runs, no_config)] == labels
+    assert [run.label for run in resolve(text.format(runs=runs), runs, no_config).runs] == labels
 
 
 @pytest.mark.parametrize(
@@ -204,20 +211,20 @@ def test_an_unknown_run_is_a_usage_error_with_near_names(runs, text, hint):
 def test_a_folder_that_bears_a_runs_name_is_no_run(runs, monkeypatch):
     monkeypatch.chdir(runs.parent)
     (runs.parent / "net").mkdir()
-    assert [run.label for run in resolve("net/seed-1", runs, no_config)] == ["net-00000001/seed-1"]
-    assert len(resolve("net", runs, no_config)) == 2
+    assert [run.label for run in resolve("net/seed-1", runs, no_config).runs] == ["net-00000001/seed-1"]
+    assert len(resolve("net", runs, no_config).runs) == 2
 
 
 def test_a_run_moved_elsewhere_is_read(runs):
     shutil.copytree(runs / "other-00000003" / "seed-5", runs / "copied")
-    (run,) = resolve(str(runs / "copied"), runs, no_config)
+    (run,) = resolve(str(runs / "copied"), runs, no_config).runs
     assert (run.status, run.seed) == ("complete", None)
 
 
 def test_a_config_file_names_its_runs(runs):
     config = runs / "other.yaml"
     config.touch()
-    assert [run.seed for run in resolve(str(config), runs, lambda path: "00000003")] == [5]
+    assert [run.seed for run in resolve(str(config), runs, lambda path: "00000003").runs] == [5]
     with pytest.raises(UsageError, match=r"other\.yaml: this config has no runs in .* yet"):
         resolve(str(config), runs, lambda path: "00000009")
 
@@ -233,16 +240,94 @@ def test_directories_nobody_may_read_are_passed_over(runs):
     assert len(find_runs(runs)) == 4
 
 
-def test_a_group_that_may_be_listed_but_not_entered_is_passed_over():
+@contextmanager
+def closed(folder: Path, mode: int) -> Iterator[None]:
+    """A folder with other permissions, and this process as a user whom they concern."""
+    user = os.geteuid()
+    before = folder.stat().st_mode
+    folder.chmod(mode)
+    try:
+        os.seteuid(user or 65534)  # root may enter anything
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(before)
+
+
+@pytest.fixture
+def open_place():
     with tempfile.TemporaryDirectory() as place:  # which others may reach, unlike tmp_path
         Path(place).chmod(0o755)
-        group = make_run(Path(place), "net-0123abcd/seed-0").directory.parent
-        group.chmod(0o444)
-        user = os.geteuid()
-        try:
-            os.seteuid(user or 65534)  # root may enter anything
-            found = find_runs(Path(place))
-        finally:
-            os.seteuid(user)
-            group.chmod(0o755)
-    assert found == []
+        yield Path(place)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o111, 0o444])
+def test_a_closed_group_is_told_of_and_the_others_are_found(open_place, mode):
+    group = make_run(open_place, "net-0123abcd/seed-0").directory.parent
+    other = make_run(open_place, "other-0123abcd/seed-0")
+    errors: list[StorageError] = []
+    with closed(group, mode):
+        found = find_runs(open_place, errors.append)
+        statuses = [run.status for run in found if run.directory.parent == group]
+    # A folder that may be listed but not entered shows its runs, and nothing of them.
+    assert (len(errors), statuses) in [(1, []), (0, ["unreadable"])]
+    assert other in found
+    assert all(str(error).startswith(f"{group}: cannot be read: ") for error in errors)
+
+
+@pytest.mark.parametrize("name", ["last", "net", "net-0123abcd", "net/seed-0", "{place}/net-0123abcd"])
+@pytest.mark.parametrize("which", [".", "net-0123abcd"])
+def test_a_name_in_a_closed_folder_is_no_unknown_name(open_place, name, which):
+    make_run(open_place, "net-0123abcd/seed-0", "2025-01-01T00:00:00+00:00")
+    folder = (open_place / which).resolve()
+    with (
+        closed(folder, 0o000),
+        pytest.raises(StorageError, match=f"^{folder}[^:]*: cannot be read: Permission denied"),
+    ):
+        resolve(name.format(place=open_place), open_place, no_config)
+
+
+def test_a_bare_name_never_means_a_variant(runs):
+    """The newest config as written in a file, whatever was begun later."""
+    make_run(runs, "net-00000007/seed-0", "2025-02-01T00:00:00+00:00", origin="vs")
+    make_run(runs, "net-00000008/seed-0", "2025-02-02T00:00:00+00:00", origin="ablate")
+    make_run(runs, "net-00000009/seed-0", "2025-02-03T00:00:00+00:00", origin="set")
+    named = resolve("net/seed-0", runs, no_config)
+    assert [run.label for run in named.runs] == ["net-00000001/seed-0"]
+    assert "5 configs are named net" in named.sentence
+    assert "written in a file" in named.sentence
+
+
+def test_a_name_of_variants_alone_is_refused_with_the_choices(tmp_path):
+    make_run(tmp_path, "net-00000001/seed-0", "2025-02-01T00:00:00+00:00", origin="set")
+    assert resolve("net", tmp_path, no_config).runs  # the only one
+    make_run(tmp_path, "net-00000002/seed-0", "2025-02-02T00:00:00+00:00", origin="set")
+    with pytest.raises(UsageError, match=r"net: names 2 configs.*say one of net-00000002, net-00000001$"):
+        resolve("net", tmp_path, no_config)
+
+
+def test_an_equal_config_of_another_name_writes_no_name(tmp_path):
+    """`other.yaml` may equal a variant of `net`, whose directory it then shares."""
+    make_run(tmp_path, "net-00000001/seed-0", "2025-01-01T00:00:00+00:00")
+    variant = make_run(tmp_path, "net-00000002/seed-0", "2025-02-02T00:00:00+00:00", origin="vs")
+    with variant.paths.events.open("a") as file:
+        file.write('{"event": "asked", "name": "other", "origin": "written"}\n')
+    assert resolve("net", tmp_path, no_config).runs[0].id8 == "00000001"
+
+
+@pytest.mark.parametrize(
+    ("command", "written"),
+    [
+        (["/bin/trainrun", "fit", "net.yaml"], True),
+        (["/bin/trainrun", "compare", "net.yaml", "b.yaml"], True),
+        (["/bin/trainrun", "fit", "net.yaml", "--set=epochs=1"], False),
+        (["/bin/trainrun", "compare", "net.yaml", "--vs", "epochs=1"], False),
+        (["script.py"], False),
+        ("fit", False),
+        (None, False),
+    ],
+)
+def test_runs_of_older_releases_are_told_by_their_command(tmp_path, command, written):
+    run = make_run(tmp_path, "net-00000001/seed-0")
+    run.paths.events.write_text(json.dumps({"event": "start", "command": command}) + "\n")
+    assert is_written(run) == written

@@ -53,13 +53,13 @@ def test_whatever_a_file_holds_it_is_shown_and_listed(run, file, content):
     for text in (
         show_runs([Run(run.directory)], "text"),
         show_runs([Run(run.directory)] * 2, "text"),
-        list_runs(run.directory.parents[1], "text"),
-        list_runs(run.directory.parents[1], "markdown"),
+        list_runs(run.directory.parents[1], "text")[0],
+        list_runs(run.directory.parents[1], "markdown")[0],
     ):
         assert "seed-0" in text or "0123abcd" in text
         assert "\x1b" not in text
     for form in ("json", "csv"):
-        assert list_runs(run.directory.parents[1], form)
+        assert list_runs(run.directory.parents[1], form)[0]
     assert json.loads(show_runs([Run(run.directory)], "json"))["name"] == "net"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trainrun.errors import DIVERGED, INTERRUPTED, UsageError, exit_code, printable
+from trainrun.errors import DIVERGED, INTERRUPTED, StorageError, UsageError, exit_code, printable
 from trainrun.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -115,7 +115,12 @@ def compare(
         list[str], typer.Argument(metavar="CONFIG", help="YAML files or RUNs; the first is the baseline.")
     ],
     vs: Versus = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="So many, from the baseline's on.")] = 10,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="So many, from the baseline's on; else 10, or all there are of RUNS."
+        ),
+    ] = None,
     metric: Metric = None,
     no_fit: Annotated[bool, typer.Option("--no-fit", help="Only from runs that are there.")] = False,
     ablate: Annotated[bool, typer.Option("--ablate", help="Also change the keys one at a time.")] = False,
@@ -171,14 +176,14 @@ def report(
     From files alone: nothing is trained.
     """
     from trainrun.comparing import Question, answer
-    from trainrun.fitting import Observer
+    from trainrun.report.members import Members
     from trainrun.report.pictures import form_of, render
     from trainrun.runs.files import write_out
 
     form = form or form_of(out)
     target = out or Path(f"report.{form}")
-    question = Question(names, vs or [], changes or [], None, metric, runs, fit=False)
-    write_out(target, render(answer(question, Observer()), form))
+    question = Question(names, vs or [], changes or [], "all", metric, runs, fit=False)
+    write_out(target, render(answer(question, Members(sys.stderr)), form))
     _print(f"{printable(str(target))}\n")
 
 
@@ -276,7 +281,7 @@ def predict(
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
-    trained = load_run(run, runs)
+    trained = load_run(_named([run], runs, one=True)[0])
     rows, notes = trained.read(file)
     Sink(sys.stderr).lines([printable(note.text) for note in notes])
     columns = {"prediction": trained.predict(rows)}
@@ -306,7 +311,7 @@ def evaluate(
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
-    trained = load_run(run, runs)
+    trained = load_run(_named([run], runs, one=True)[0])
     rows, notes = trained.read(file, labels)
     Sink(sys.stderr).lines([printable(note.text) for note in notes])
     values = trained.evaluate(rows)
@@ -330,7 +335,12 @@ def list_(
     """
     from trainrun.report.listing import list_ingredients, list_runs
 
-    _print(list_runs(runs, form) if what == "runs" else list_ingredients(what, form))
+    if what != "runs":
+        _print(list_ingredients(what, form))
+        return
+    text, closed = list_runs(runs, form)
+    _print(text)
+    _leave_out(closed)
 
 
 @app.command()
@@ -380,11 +390,15 @@ def clean(
 
     if not (names or diverged or older):
         raise UsageError("clean: say which runs, or --diverged, or --older AGE")
-    named = _named(names, runs) if names else find_runs(runs)
+    closed: list[StorageError] = []
+    named = _named(names, runs) if names else find_runs(runs, closed.append)
+    closed += [run.closed for run in named if run.closed]
+    named = [run for run in named if not run.closed]
     for run in select(named, diverged=diverged, older=older):
         _print(describe_removal(run, yes))
         if yes:
             remove(run)
+    _leave_out(closed)
 
 
 @app.command()
@@ -452,12 +466,31 @@ def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> N
     raise typer.Exit(exit_code({outcome.exit_code for outcome in outcomes} - allowed))
 
 
-def _named(names: Sequence[str], runs: Path) -> list[Run]:
-    """The runs that are named, each once."""
+def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
+    """The runs that are named, each once; what a name means is said on stderr.
+
+    Args:
+        names: what the user wrote.
+        runs: the folder of runs.
+        one: whether each name must mean a single run.
+    """
+    from trainrun.report.sink import Sink
     from trainrun.runs.naming import resolve
 
-    found = [run for name in names for run in resolve(name, runs, _identify)]
-    return list({run.paths.directory: run for run in found}.values())
+    named = [resolve(name, runs, _identify) for name in names]
+    if one:
+        named = [found.one() for found in named]
+    Sink(sys.stderr).lines([found.sentence for found in named if found.sentence])
+    return list({run.paths.directory: run for found in named for run in found.runs}.values())
+
+
+def _leave_out(closed: Sequence[StorageError]) -> None:
+    """Say what could not be read, and leave with the code of that where there is any."""
+    from trainrun.report.sink import Sink
+
+    Sink(sys.stderr).lines([str(error) for error in closed])
+    if closed:
+        raise typer.Exit(StorageError.exit_code)
 
 
 def _identify(config_file: Path) -> str:

@@ -41,9 +41,12 @@ class TrainedRun:
 
     Raises:
         UsageError: it is not finished.
+        StorageError: it may not be read.
     """
 
     def __init__(self, run: Run) -> None:
+        if closed := run.closed:
+            raise closed from run.trouble
         if not run.result:
             raise UsageError(f"{run.label}: is not finished")
         self.run = run
@@ -169,14 +172,8 @@ def load_run(run: str | Path | Run, runs: Path | None = None) -> TrainedRun:
     """
     if isinstance(run, Run):
         return TrainedRun(run)
-    named = resolve(str(run), default_runs() if runs is None else runs, identify_file)
-    finished = [one for one in named if one.result]
-    if len(finished) > 1:
-        seeds = ", ".join(one.paths.directory.name for one in finished)
-        raise UsageError(
-            f"{printable(str(run))}: names {len(finished)} finished runs ({seeds}); add one of them"
-        )
-    return TrainedRun(finished[0] if finished else named[0])
+    named = resolve(str(run), default_runs() if runs is None else runs, identify_file).one()
+    return TrainedRun(named.runs[0])
 
 
 def load_model(run: str | Path | Run) -> nn.Sequential:

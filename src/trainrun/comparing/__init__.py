@@ -17,7 +17,7 @@ def compare(
     *configs: str | Path,
     vs: Sequence[str] = (),
     overrides: Sequence[str] = (),
-    seeds: int = 10,
+    seeds: int | None = None,
     metric: str | None = None,
     runs: str | Path | None = None,
     fit: bool = True,
@@ -29,7 +29,8 @@ def compare(
         configs: config files or names of runs; the first is the baseline.
         vs: texts such as `dropout=0.3`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config.
-        seeds: how many, from the baseline's own on.
+        seeds: how many, from the baseline's own on, or of given runs the lowest; unless given, 10 of each
+            config and all of given runs.
         metric: decides; the monitored one unless given.
         runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
         fit: whether missing runs are trained.

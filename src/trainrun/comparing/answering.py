@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trainrun.comparing.ablation import Ablation, take_apart
@@ -17,8 +18,16 @@ from trainrun.comparing.yardstick import (
     larger_is_better,
     require_reported,
 )
-from trainrun.errors import DIVERGED, DifferentRunError, TrainrunError, exit_code
+from trainrun.errors import (
+    DIVERGED,
+    DifferentRunError,
+    RunDirectoryError,
+    StorageError,
+    TrainrunError,
+    exit_code,
+)
 from trainrun.fitting import Observer, Outcome
+from trainrun.runs.files import explained
 from trainrun.statistics import Difference, decide, difference
 
 
@@ -90,11 +99,13 @@ def answer(question: Question, observer: Observer) -> Comparison:
         TrainrunError: the question makes no sense; what goes wrong with single runs is part of the answer.
     """
     wanted = known_metric(question.metric) if question.metric else None
-    contenders, ablations = _contenders(question)
+    with _folders_of(question):
+        contenders, ablations = _contenders(question, observer)
     if wanted:
         require_reported(contenders, wanted)
     outcomes = fit_missing(contenders, question, observer) if question.fit else []
-    standings = [stand(one, outcomes) for one in contenders]
+    with _folders_of(question):
+        standings = [stand(one, outcomes) for one in contenders]
     yardstick = choose_yardstick(standings, wanted)
     pairings = tuple(_pairings(standings, yardstick))
     seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
@@ -114,9 +125,25 @@ def answer(question: Question, observer: Observer) -> Comparison:
     )
 
 
-def _contenders(question: Question) -> tuple[list[Contender], list[Ablation]]:
+@contextmanager
+def _folders_of(question: Question) -> Iterator[None]:
+    """Say in terms of what the command does that a folder is closed to it: reads, or also trains."""
+    try:
+        yield
+    except (PermissionError, StorageError) as error:
+        cause = error if isinstance(error, PermissionError) else error.__cause__
+        if not isinstance(cause, PermissionError):
+            raise
+        kind = RunDirectoryError if question.fit else StorageError
+        if isinstance(error, StorageError):
+            raise kind(str(error)) from cause
+        with explained(None, "be read", kind):
+            raise
+
+
+def _contenders(question: Question, observer: Observer) -> tuple[list[Contender], list[Ablation]]:
     """All contenders; those that only explain others come last, each recipe once."""
-    gathering = Gathering(question)
+    gathering = Gathering(question, observer)
     baseline, *others = gathering.contenders
     taken = [take_apart(gathering, baseline, whole) for whole in others] if question.ablate else []
     taken = [one for one in taken if one.parts and len(one.parts) + len(one.impossible) > 1]

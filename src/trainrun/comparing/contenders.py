@@ -7,17 +7,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from trainrun.config import Config, load_config
 from trainrun.config.identity import changes as written
 from trainrun.config.identity import differences, identify
 from trainrun.data import digests, identify_file
 from trainrun.errors import DataMissingError, UsageError, printable, short
+from trainrun.fitting import Observer
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest
 
+#: How many seeds of a config are trained where nobody says.
+DEFAULT_SEEDS = 10
 _LONGEST_LABEL = 48  # characters, above which a table has no room
 _SUFFIXES = {".yaml", ".yml"}
 _NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=200 steps dropout=0.3` differ
@@ -31,7 +35,8 @@ class Question:
         configs: config files or names of runs; the first is the baseline.
         vs: texts `key=value key=value`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config file.
-        seeds: how many of each config, from the baseline's own on; None for all from the first run on.
+        seeds: how many of each config, from the baseline's own on, and of given runs the lowest that are
+            finished; None for 10 of each config and all of given runs; `all` for all that are there.
         metric: the verdict's; None for the monitored one.
         runs: the folder of runs.
         fit: whether missing runs are trained.
@@ -42,7 +47,7 @@ class Question:
     configs: Sequence[str | Path]
     vs: Sequence[str] = ()
     overrides: Sequence[str] = ()
-    seeds: int | None = 10
+    seeds: int | Literal["all"] | None = None
     metric: str | None = None
     runs: Path = Path("runs")
     fit: bool = True
@@ -90,6 +95,7 @@ class Gathering:
 
     Args:
         question: what is to be compared.
+        observer: is told what names mean.
 
     Raises:
         ConfigError: a config is wrong.
@@ -97,8 +103,9 @@ class Gathering:
         DataMissingError: a data file is not there.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, observer: Observer) -> None:
         self._question = question
+        self._observer = observer
         self._digests: dict[str, Mapping[str, str]] = {}
         self._groups: dict[str, Path] = {}
         baseline = self._given(str(question.configs[0]), ())
@@ -118,7 +125,7 @@ class Gathering:
             only: see `Contender`.
         """
         overrides = (*(_following(of.config) if of.saved else of.overrides), *changes)
-        config = load_config(of.file, overrides)
+        config = load_config(of.file, overrides).with_origin("ablate" if only else "vs")
         _require_seeds(config, self.seeds)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
 
@@ -126,7 +133,7 @@ class Gathering:
         """A contender by what the command names; without seeds it is the baseline, which sets them."""
         path = Path(text)
         if path.suffix not in _SUFFIXES and not path.is_file():
-            return self._saved(text)
+            return self._saved(text, seeds)
         overrides = tuple(self._question.overrides)
         config = load_config(text, overrides)
         if seeds:
@@ -136,11 +143,11 @@ class Gathering:
     def _wanted(self, text: str, config: Config) -> Sequence[int]:
         """The seeds of a baseline: as many as asked for, or from the first to the last that has a run."""
         count = self._question.seeds
-        if count is None:
+        if count == "all":
             found = resolve(text, self._question.runs, lambda _: identify(config, self._digested(config)))
-            seeds = [_seed(run) for run in found]
+            seeds = [_seed(run) for run in found.runs]
             return range(min(seeds), max(seeds) + 1)
-        return range(config.seed, config.seed + count)
+        return range(config.seed, config.seed + (count or DEFAULT_SEEDS))
 
     def _to_fit(
         self,
@@ -159,8 +166,19 @@ class Gathering:
         config = config.with_seed(seeds[0])
         return Contender(label, config, file, overrides, id8, known, directories, only=only)
 
-    def _saved(self, name: str) -> Contender:
-        found = resolve(name, self._question.runs, identify_file)
+    def _saved(self, name: str, seeds: Sequence[int]) -> Contender:
+        """A contender by the name of its runs.
+
+        Args:
+            name: of runs.
+            seeds: the baseline's, which are taken before others; none where it is the baseline itself.
+        """
+        named = resolve(name, self._question.runs, identify_file)
+        if isinstance(count := self._question.seeds, int):
+            named = replace(named, runs=_lowest(name, named.runs, count, seeds))
+        if named.sentence:
+            self._observer.taken(named.sentence)
+        found = named.runs
         file = found[0].paths.config
         config = found[0].config
         directories = {_seed(run): run.paths.directory for run in found}
@@ -178,6 +196,18 @@ class Gathering:
         if key not in self._digests:
             self._digests[key] = digests(config.data)
         return self._digests[key]
+
+
+def _lowest(name: str, found: Sequence[Run], count: int, seeds: Sequence[int]) -> list[Run]:
+    """The finished runs of the lowest seeds, those of the baseline before others."""
+    finished = [run for run in found if run.result]
+    if len(finished) < count:
+        raise UsageError(
+            f"--seeds {count}: {printable(name)} has {len(finished)} finished runs; ask for at most as many, "
+            "or give its config file, so that more are trained"
+        )
+    finished.sort(key=lambda run: (_seed(run) not in seeds, _seed(run)))
+    return sorted(finished[:count], key=_seed)
 
 
 def _require_seeds(config: Config, seeds: Sequence[int]) -> None:

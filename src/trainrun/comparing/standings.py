@@ -17,6 +17,7 @@ from trainrun.fitting.treatment import has_older_reading
 from trainrun.ingredients import metrics as known_metrics
 from trainrun.runs.files import read_bytes
 from trainrun.runs.matching import require_same, require_seed
+from trainrun.runs.origins import record_request
 from trainrun.runs.reading import Run
 from trainrun.statistics import Mean, mean_of
 
@@ -123,7 +124,14 @@ def fit_missing(contenders: Sequence[Contender], question: Question, observer: O
         question: where runs are, and what may stop the training.
         observer: watches.
     """
-    wanting = [one for one in contenders if not one.saved and not _is_finished(one)]
+    wanting = []
+    for one in contenders:
+        if one.saved:
+            continue
+        if _is_finished(one):
+            record_request(Run(next(iter(one.directories.values()))), one.config)
+        else:
+            wanting.append(one)
     if not wanting:
         return []
     configs, seeds = [one.config for one in wanting], tuple(wanting[0].directories)

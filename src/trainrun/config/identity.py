@@ -19,7 +19,8 @@ NUMERICS_VERSION = 1
 
 # The keys that other keys' defaults depend on.
 _DECIDING = ("data", "hidden", "activation", "optimizer", "schedule")
-_APART = {"name", "seed", "device", "threads", "data.path", "data.valid", "data.test"}
+#: The keys that are left out of the id: with other values the recipe is the same.
+APART = {"name", "seed", "device", "threads", "data.path", "data.valid", "data.test"}
 
 
 def identify(config: Config, digests: Mapping[str, str]) -> str:
@@ -67,7 +68,7 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Section):
         for field in type(value).model_fields:
             yield from _leaves(_join(key, field), getattr(value, field))
-    elif key not in _APART and not isinstance(value, Path):
+    elif key not in APART and not isinstance(value, Path):
         yield key, plain(value)
 
 
@@ -75,7 +76,7 @@ def _compare(key: str, old: Any, new: Any) -> Iterator[tuple[str, object, object
     if isinstance(new, Section) and type(old) is type(new):
         for field in type(new).model_fields:
             yield from _compare(_join(key, field), getattr(old, field), getattr(new, field))
-    elif key not in _APART and not isinstance(old, Path) and not isinstance(new, Path):
+    elif key not in APART and not isinstance(old, Path) and not isinstance(new, Path):
         before, after = _shown(key, old), _shown(key, new)
         if before != after:
             yield key, before, after

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from trainrun.config.identity import APART
 from trainrun.config.layers import compose
 from trainrun.config.model import Config
 from trainrun.config.nodes import Scalar, Table, marks, plain
@@ -40,7 +41,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     if problems:
         raise config_error(problems)
     places = {key: str(mark) for key, mark in marks(tree)}
-    return config.placed({"": written.mark.source.shown, **places})
+    placed = config.placed({"": written.mark.source.shown, **places})
+    changed = {text.partition("=")[0].strip() for text in overrides} - APART
+    return placed.with_origin("set") if changed else placed
 
 
 def _complete(tree: Table, path: Path) -> Table:

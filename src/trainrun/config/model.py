@@ -48,6 +48,10 @@ _EarlyStopping = Annotated[
 ]
 
 
+#: How a config came about: as a file has it, or with changes by `--set`, `--vs` or an ablation.
+Origin = Literal["written", "set", "vs", "ablate"]
+
+
 class Config(Section):
     """One training recipe, validated and resolved without looking at its data."""
 
@@ -109,6 +113,7 @@ class Config(Section):
     threads: Literal["auto"] | Annotated[int, Ge(1), Le(4096)] = Field("auto", description="of the processor")
 
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _origin: Origin = PrivateAttr("written")
 
     def __eq__(self, other: object) -> bool:
         """Equal in every key; where they are written does not matter."""
@@ -120,6 +125,17 @@ class Config(Section):
         """The same config with the places of its dotted keys, and the file's under the empty key."""
         copy = self.model_copy()
         copy._places = dict(places)
+        return copy
+
+    @property
+    def origin(self) -> Origin:
+        """How it came about."""
+        return self._origin
+
+    def with_origin(self, origin: Origin) -> Config:
+        """The same config, which came about in another way."""
+        copy = self.model_copy()
+        copy._origin = origin
         return copy
 
     def place(self, key: str) -> str:

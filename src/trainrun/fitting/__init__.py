@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from trainrun.fitting.jobs import Job, prepare, requested, take_over
+from trainrun.fitting.jobs import Job, Shared, prepare, requested, take_over
 from trainrun.fitting.request import Observer, Observers, Outcome, Request, Status
 from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
-
-if TYPE_CHECKING:
-    from trainrun.data import Dataset
 
 __all__ = ["Observer", "Observers", "Outcome", "Request", "Status", "carry_out", "fit"]
 
@@ -57,11 +53,11 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
     """
     jobs, unreadable = requested(request)
     observer.expect(len(jobs))
-    datasets: dict[str, Dataset] = {}
+    shared = Shared(request.runs)
     for job in jobs:
         with job.carrying():
             if not request.stopped():
-                prepare(job, request, observer, datasets)
+                prepare(job, request, observer, shared)
     try:
         _train(jobs, request, observer)
     finally:

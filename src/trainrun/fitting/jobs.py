@@ -14,6 +14,7 @@ from trainrun.errors import (
     DataMissingError,
     ResourceError,
     RunDirectoryError,
+    StorageError,
     TrainrunError,
     printable,
 )
@@ -25,6 +26,7 @@ from trainrun.runs.cleaning import clear
 from trainrun.runs.files import explained, remove_temporaries
 from trainrun.runs.lock import RunLock
 from trainrun.runs.matching import difference_note, require_same, require_same_group
+from trainrun.runs.origins import record_request
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
@@ -88,7 +90,8 @@ class Job:
             with explained(self.directory, "be used"):
                 yield
         except TrainrunError as error:
-            self.end("failed", error)
+            closed = isinstance(error, StorageError) and isinstance(error.__cause__, PermissionError)
+            self.end("failed", RunDirectoryError(str(error)) if closed else error)
         except MemoryError:
             self.end("failed", ResourceError(f"{self.config.name}: out of memory"))
 
@@ -144,7 +147,43 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
     return mine, unreadable
 
 
-def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, Dataset]) -> None:
+class Shared:
+    """What the runs of one command share, found out once.
+
+    Args:
+        runs: the folder of runs.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._datasets: dict[str, Dataset] = {}
+        self._differences: dict[str, str | None] = {}
+        self._recorded: set[str] = set()
+
+    def dataset(self, config: Config) -> Dataset:
+        """A config's data."""
+        from trainrun.data import load_data
+
+        seed = config.seed if config.data.split.seed == "run" else None
+        key = repr((config.data, seed))
+        if key not in self._datasets:
+            self._datasets[key] = load_data(config.data, config.seed)
+        return self._datasets[key]
+
+    def difference(self, job: Job) -> str | None:
+        """How a run's config differs from what its name meant so far."""
+        if job.id8 not in self._differences:
+            self._differences[job.id8] = difference_note(self._runs, job.config, job.id8)
+        return self._differences[job.id8]
+
+    def record(self, job: Job) -> None:
+        """Record that a finished run was asked for; one run speaks for all seeds of its config."""
+        if job.id8 not in self._recorded:
+            self._recorded.add(job.id8)
+            record_request(Run(job.directory), job.config)
+
+
+def prepare(job: Job, request: Request, observer: Observer, shared: Shared) -> None:
     """Find out whether a run is to be trained; if so, give it its data."""
     from trainrun.plan import Cell, make_plan
 
@@ -152,17 +191,18 @@ def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, 
         run = Run(job.directory)
         require_same(run, job.config)
         if run.result and has_older_reading(run):
-            _check_reading(run, job.config, datasets)
+            _check_reading(run, job.config, shared)
         if job.end_as_found(run, observer):
+            shared.record(job)
             return
-    dataset = _dataset(job.config, datasets)
+    dataset = shared.dataset(job.config)
     # Alone first: what does not fit its data must not become its neighbours' failure.
     job.plan = make_plan([Cell(job.config, dataset)])
     if job.config.device.startswith("cuda"):
         from trainrun.engine.device import choose_device
 
         choose_device(job.config.device)  # before anything is made here
-    differs = difference_note(request.runs, job.config, job.id8)
+    differs = shared.difference(job)
     job.notes = [*([differs] if differs else []), *job.config.warnings]
 
 
@@ -185,10 +225,10 @@ def take_over(job: Job, request: Request, observer: Observer) -> None:
         job.notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
 
 
-def _check_reading(run: Run, config: Config, datasets: dict[str, Dataset]) -> None:
+def _check_reading(run: Run, config: Config, shared: Shared) -> None:
     """Check a finished run of an older release against its data, where the data is still there."""
     try:
-        dataset = _dataset(config, datasets)
+        dataset = shared.dataset(config)
     except DataMissingError:
         return
     require_same_reading(run, dataset.preprocessing)
@@ -198,14 +238,3 @@ def _seeds(config: Config, wanted: int | Sequence[int] | None) -> Sequence[int]:
     if wanted is None or isinstance(wanted, int):
         return range(config.seed, config.seed + (wanted or 1))
     return wanted
-
-
-def _dataset(config: Config, datasets: dict[str, Dataset]) -> Dataset:
-    """The config's data, read once for all runs of the command that share it."""
-    from trainrun.data import load_data
-
-    seed = config.seed if config.data.split.seed == "run" else None
-    key = repr((config.data, seed))
-    if key not in datasets:
-        datasets[key] = load_data(config.data, config.seed)
-    return datasets[key]

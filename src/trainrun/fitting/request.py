@@ -98,6 +98,9 @@ class Observer:
     def expect(self, runs: int) -> None:
         """The command has so many runs."""
 
+    def taken(self, sentence: str) -> None:
+        """A name on the command line means certain runs; the sentence says which."""
+
     def already(self, run: Run) -> None:
         """A run was finished before."""
 
@@ -125,6 +128,11 @@ class Observers(Observer):
         """The command has so many runs."""
         for one in self._observers:
             one.expect(runs)
+
+    def taken(self, sentence: str) -> None:
+        """A name on the command line means certain runs."""
+        for one in self._observers:
+            one.taken(sentence)
 
     def already(self, run: Run) -> None:
         """A run was finished before."""

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import UsageError, printable
+from trainrun.errors import StorageError, UsageError, printable
 from trainrun.quantities import Duration
 from trainrun.report.tables import Format, cell, render
 from trainrun.runs.cleaning import size
@@ -16,11 +16,18 @@ from trainrun.runs.reading import Run, find_runs
 RUNS = "runs"
 
 
-def list_runs(runs: Path, form: Format) -> str:
-    """The runs in a folder, one a row."""
-    found = find_runs(runs)
+def list_runs(runs: Path, form: Format) -> tuple[str, list[StorageError]]:
+    """The runs in a folder, one a row, and what of it cannot be read.
+
+    Raises:
+        StorageError: the folder itself cannot be read.
+    """
+    closed: list[StorageError] = []
+    found = find_runs(runs, closed.append)
+    closed += [error for run in found if (error := run.closed)]
     if not found and form == "text":
-        return f"No runs in {printable(str(runs.absolute()))} yet: `trainrun fit CONFIG` makes one\n"
+        none = f"No runs in {printable(str(runs.absolute()))} yet: `trainrun fit CONFIG` makes one\n"
+        return "" if closed else none, closed
     columns = {
         "RUN": lambda record: record["run"],
         "SEED": lambda record: record["seed"],
@@ -32,7 +39,7 @@ def list_runs(runs: Path, form: Format) -> str:
         "TEST": lambda record: _named(_headline(record["test"] or {})),
         "BEGUN": lambda record: record["begun"] and record["begun"].replace("T", " ")[:16],
     }
-    return render([_run_record(run) for run in found], form, columns)
+    return render([_run_record(run) for run in found], form, columns), closed
 
 
 def list_ingredients(kind: str, form: Format) -> str:

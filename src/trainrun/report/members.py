@@ -48,6 +48,10 @@ class Members(Observer):
         """Say how many runs there are."""
         self._runs = runs
 
+    def taken(self, sentence: str) -> None:
+        """Say which runs a name means."""
+        self._print([sentence])
+
     def already(self, run: Run) -> None:
         """Count a run that was finished before."""
         self._before += 1

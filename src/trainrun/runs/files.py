@@ -143,12 +143,12 @@ def sync(paths: Iterable[Path]) -> None:
 
 @contextmanager
 def explained(
-    path: Path, what: str = "be written", kind: type[TrainrunError] = StorageError
+    path: Path | None, what: str = "be written", kind: type[TrainrunError] = StorageError
 ) -> Iterator[None]:
     """An error of the system inside becomes one for users: which file, what could not be done, and why.
 
     Args:
-        path: the file.
+        path: the file; None: the one that the system names.
         what: could not be done.
         kind: of the error, unless the cause is a disk that is full or broken or that something ran out.
 
@@ -162,7 +162,8 @@ def explained(
             kind = ResourceError
         elif error.errno in _DISK:
             kind = StorageError
-        raise kind(f"{_shown(path)}: cannot {what}: {error.strerror}") from error
+        place = path or Path(os.fsdecode(error.filename or "."))
+        raise kind(f"{_shown(place)}: cannot {what}: {error.strerror}") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
 from trainrun.errors import DifferentRunError, TrainrunError, printable
 from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, read_bytes
-from trainrun.runs.naming import newest
+from trainrun.runs.naming import group_of_name, newest
 from trainrun.runs.paths import groups, seeds, split_group
 from trainrun.runs.reading import Run, saved_config
 
@@ -26,6 +26,8 @@ def require_same(run: Run, config: Config) -> None:
         DifferentRunError: it holds another config, one that is none, or a result that no run wrote.
         StorageError: the system cannot read them.
     """
+    if closed := run.closed:
+        raise closed from run.trouble
     require_same_group(run, config)
     _require_config(run, run.paths.config, config)
     require_seed(run, config.seed)
@@ -59,7 +61,7 @@ def require_seed(run: Run, seed: int) -> None:
 
 
 def difference_note(runs: Path, config: Config, id8: str) -> str | None:
-    """`Differs from <dir>: key: old -> new`: how a new config differs from the newest run of its name.
+    """`Differs from <dir>: key: old -> new`: how a new config differs from what its name meant so far.
 
     Args:
         runs: the folder of runs.
@@ -72,16 +74,15 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     everything = [(group, *split_group(group.name)) for group in groups(runs)]
     if any(other == id8 for _, _, other in everything):
         return None
-    before = newest(
-        Run(place) for group, name, _ in everything if name == config.name for place in seeds(group)
-    )
-    if before is None:
-        return None
     try:
-        found = differences(before.config, config)
-    except TrainrunError:
+        before = group_of_name(config.name, [group for group, name, _ in everything if name == config.name])
+        last = newest(map(Run, seeds(before))) if before else None
+        if last is None:
+            return None
+        found = differences(last.config, config)
+    except (TrainrunError, OSError):
         return None  # a directory nobody can read is no reason not to train
-    return f"{DIFFERS} {printable(str(before.directory.parent))}: {_changes(found) or 'the data'}"
+    return f"{DIFFERS} {printable(str(before))}: {_changes(found) or 'the data'}"
 
 
 def _require_config(run: Run, place: Path, config: Config) -> None:

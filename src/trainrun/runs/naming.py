@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trainrun.errors import UsageError, printable
+from trainrun.errors import StorageError, UsageError, printable
+from trainrun.runs.files import explained
+from trainrun.runs.origins import is_written
 from trainrun.runs.paths import RunPaths, group_directory, groups, seed_of, seeds, split_group
 from trainrun.runs.reading import Run, find_runs
 
 #: The id8 of a config file: its data are read for it, so whoever resolves names passes it in.
 Identify = Callable[[Path], str]
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MOST_CHOICES = 8
 
 
-def resolve(text: str, runs: Path, identify: Identify) -> list[Run]:
-    """The runs that `text` names, by seed.
+@dataclass(frozen=True)
+class Named:
+    """What a name on the command line means.
+
+    Attributes:
+        text: what the user wrote.
+        runs: the runs, by seed; at least one.
+        is_directory: whether the user wrote the directory itself.
+        reason: why these, where several configs have the name; else empty.
+    """
+
+    text: str
+    runs: Sequence[Run]
+    is_directory: bool = False
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str | None:
+        """The line that says which runs are taken; None where the user wrote their directory."""
+        if self.is_directory:
+            return None
+        first, reason = self.runs[0].directory, f" ({self.reason})" if self.reason else ""
+        one = len(self.runs) == 1
+        taken = printable(str(first)) if one else f"{printable(str(first.parent))}, {len(self.runs)} seeds"
+        return f"{printable(self.text)}: takes {taken}{reason}"
+
+    def one(self) -> Named:
+        """The same, narrowed down to the only run that is finished; any where none is.
+
+        Raises:
+            UsageError: several are finished.
+        """
+        finished = [run for run in self.runs if run.result]
+        if len(finished) > 1:
+            found = ", ".join(run.paths.directory.name for run in finished)
+            raise UsageError(
+                f"{printable(self.text)}: names {len(finished)} finished runs ({found}); add one of them"
+            )
+        return replace(self, runs=finished or self.runs[:1])
+
+
+def resolve(text: str, runs: Path, identify: Identify) -> Named:
+    """The runs that `text` names.
 
     Args:
         text: what the user wrote, with `/seed-<n>` where one seed is meant.
@@ -25,18 +72,19 @@ def resolve(text: str, runs: Path, identify: Identify) -> list[Run]:
         identify: gives a config file's id8.
 
     Raises:
-        UsageError: nothing is named so; the nearest names are in the message.
+        UsageError: nothing is named so, or several configs are; names that fit are in the message.
+        StorageError: a folder may not be read.
     """
-    found = _at_path(Path(text), runs, identify)
-    if not found:
-        word, slash, last = text.rstrip("/").rpartition("/")
-        seed = seed_of(last) if slash else None
-        word = text if seed is None else word
-        every = _of_config(Path(word), runs, identify) if Path(word).is_file() else _of_word(word, seed, runs)
-        found = every if seed is None else [run for run in every if run.seed == seed]
-    if not found:
+    with explained(None, "be read"):
+        try:
+            named = _at_path(Path(text), text, runs, identify) or _by_word(text, runs, identify)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            named = None
+    if named is None:
         raise UsageError(_unknown(text, runs))
-    return found
+    return named
 
 
 def newest(candidates: Iterable[Run]) -> Run | None:
@@ -44,16 +92,54 @@ def newest(candidates: Iterable[Run]) -> Run | None:
     return max(candidates, key=lambda run: run.begun or _LONG_AGO, default=None)
 
 
-def _at_path(path: Path, runs: Path, identify: Identify) -> list[Run]:
+def group_of_name(name: str, candidates: Sequence[Path]) -> Path | None:
+    """The group of runs that a bare name means: the newest that was fitted as written in a file.
+
+    Args:
+        name: of the config.
+        candidates: the groups of that name.
+
+    Returns:
+        The group; the only one where none was fitted as written; None where there are none.
+
+    Raises:
+        UsageError: several groups have the name and none was fitted as written.
+        StorageError: a folder may not be read.
+        OSError: likewise.
+    """
+    of_group = [runs for group in candidates if (runs := [Run(place) for place in seeds(group)])]
+    if len(of_group) > 1:
+        found = [runs for runs in of_group if any(map(is_written, runs))]
+        if not found:
+            raise UsageError(_ambiguous(name, of_group))
+        of_group = found
+    last = newest(run for runs in of_group for run in runs)
+    return last.directory.parent if last else None
+
+
+def _at_path(path: Path, text: str, runs: Path, identify: Identify) -> Named | None:
     if path.is_file():
-        return _of_config(path, runs, identify)
+        return Named(text, _of_config(path, runs, identify))
     if not path.is_dir():
-        return []
-    inside = seeds(path)
-    if inside:
-        return [Run(place) for place in inside]
+        return None
+    inside = [Run(place) for place in seeds(path)]
     # A folder that only happens to bear a run's name is none: a run has its preprocessing in it.
-    return [Run(path)] if RunPaths(path).preprocessing.is_file() else []
+    if not inside and RunPaths(path).preprocessing.is_file():
+        inside = [Run(path)]
+    return Named(text, inside, is_directory=True) if inside else None
+
+
+def _by_word(text: str, runs: Path, identify: Identify) -> Named | None:
+    """What a word means, or a config file with `/seed-<n>` behind it."""
+    word, slash, last = text.rstrip("/").rpartition("/")
+    seed = seed_of(last) if slash else None
+    word = text if seed is None else word
+    if Path(word).is_file():
+        found, reason = _of_config(Path(word), runs, identify), ""
+    else:
+        found, reason = _of_word(word, seed, runs)
+    found = found if seed is None else [run for run in found if run.seed == seed]
+    return Named(text, found, reason=reason) if found else None
 
 
 def _of_config(path: Path, runs: Path, identify: Identify) -> list[Run]:
@@ -63,32 +149,46 @@ def _of_config(path: Path, runs: Path, identify: Identify) -> list[Run]:
     return found
 
 
-def _of_word(word: str, seed: int | None, runs: Path) -> list[Run]:
+def _of_word(word: str, seed: int | None, runs: Path) -> tuple[list[Run], str]:
+    """The runs that a word names, and why these."""
     if word == "last":
-        last = newest(find_runs(runs))
+        everything = find_runs(runs)
+        for run in everything:
+            if run.begun is None and (error := run.closed):  # it may be the last
+                raise error
+        last = newest(everything)
         if last is None or seed is None:
-            return [last] if last else []
-        group: Path | None = last.directory.parent
-    else:
-        group = _group(word, runs)
-    return [Run(place) for place in seeds(group)] if group else []
+            return [last] if last else [], ""
+        return [Run(place) for place in seeds(last.directory.parent)], ""
+    folders = list(groups(runs))
+    exact = next((group for group in folders if group.name == word), None)
+    of_id = [group for group in folders if split_group(word)[1] and group.name.endswith(word[-9:])]
+    of_name = [group for group in folders if split_group(group.name)[0] == word]
+    if group := exact or next(iter(of_id), None):
+        return [Run(place) for place in seeds(group)], ""
+    group = group_of_name(word, of_name)
+    reason = (
+        f"{len(of_name)} configs are named {printable(word)}; this is the newest fitted as written in a file"
+    )
+    return [Run(place) for place in seeds(group)] if group else [], reason if len(of_name) > 1 else ""
 
 
-def _group(word: str, runs: Path) -> Path | None:
-    everything = list(groups(runs))
-    exact = next((group for group in everything if group.name == word), None)
-    of_id = [group for group in everything if split_group(word)[1] and group.name.endswith(word[-9:])]
-    of_name = [group for group in everything if split_group(group.name)[0] == word]
-    return exact or next(iter(of_id), None) or _newest_group(of_name)
-
-
-def _newest_group(candidates: Sequence[Path]) -> Path | None:
-    run = newest(Run(place) for group in candidates for place in seeds(group))
-    return run.directory.parent if run else None
+def _ambiguous(name: str, candidates: Sequence[Sequence[Run]]) -> str:
+    """What is said of a name that could mean several groups of runs, the newest first."""
+    last = {id(runs): run.begun or _LONG_AGO for runs in candidates if (run := newest(runs))}
+    ordered = sorted(candidates, key=lambda runs: last[id(runs)], reverse=True)
+    names = [printable(runs[0].directory.parent.name) for runs in ordered]
+    more = f" or {len(names) - _MOST_CHOICES} more" if len(names) > _MOST_CHOICES else ""
+    return (
+        f"{printable(name)}: names {len(names)} configs, and none was fitted as written in a file; "
+        f"say one of {', '.join(names[:_MOST_CHOICES])}{more}"
+    )
 
 
 def _unknown(text: str, runs: Path) -> str:
-    found = find_runs(runs)
+    found: list[Run] = []
+    with suppress(OSError, StorageError):
+        found = find_runs(runs, closed=lambda _: None)
     if not found:
         return f"{printable(text)}: no such run; there are none in {printable(str(runs))}"
     words = {word for run in found for word in (run.name, run.paths.directory.parent.name, run.paths.label)}

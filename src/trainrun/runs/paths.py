@@ -6,6 +6,7 @@ config on one data set.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ FILE_NAMES = {
     "events": "events.jsonl",
     "lock": ".lock",
 }
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 TENSORBOARD = "tensorboard"  # a folder, which TensorBoard finds by the names of the files in it
 
 
@@ -129,32 +131,34 @@ def seed_directory(group: Path, seed: int) -> Path:
 
 
 def groups(runs: Path) -> Iterator[Path]:
-    """All `<name>-<id8>` directories in `runs`, by name; none where it cannot be read."""
-    try:
-        # File systems list a folder in different orders, and a choice between equals must not follow those.
-        entries = sorted(runs.iterdir(), key=lambda entry: entry.name)
-    except OSError:
-        return
-    yield from (entry for entry in entries if split_group(entry.name)[1] and _is_folder(entry))
+    """All `<name>-<id8>` directories in `runs`, by name; none where it does not exist.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    # File systems list a folder in different orders, and a choice between equals must not follow those.
+    yield from sorted(runs / name for name in _folders(runs) if split_group(name)[1])
 
 
 def seeds(group: Path) -> list[Path]:
-    """The run directories of a group, by seed."""
-    try:
-        entries = list(group.iterdir())
-    except OSError:
-        return []
-    found = [
-        (seed, entry) for entry in entries if (seed := seed_of(entry.name)) is not None and _is_folder(entry)
-    ]
-    return [entry for _, entry in sorted(found)]
+    """The run directories of a group, by seed; none where it does not exist.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = [(seed, group / name) for name in _folders(group) if (seed := seed_of(name)) is not None]
+    return [place for _, place in sorted(found)]
 
 
-def _is_folder(path: Path) -> bool:
+def _folders(parent: Path) -> list[str]:
+    """The names of the folders in a folder; none where it does not exist."""
     try:
-        return path.is_dir()
-    except OSError:  # in a folder that may be listed but not entered
-        return False
+        with os.scandir(parent) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
 
 
 def split_group(directory_name: str) -> tuple[str, str]:

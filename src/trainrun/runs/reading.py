@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +74,13 @@ class Run:
     def trouble(self) -> OSError | ValueError | None:
         """Why a result.json that is there cannot be read; an OSError where it is the system that cannot."""
         return self._result_or_trouble[1]
+
+    @property
+    def closed(self) -> StorageError | None:
+        """The error about a run that this user may not read; None where it is open, damaged or not there."""
+        if not isinstance(self.trouble, PermissionError):
+            return None
+        return StorageError(f"{printable(str(self.directory))}: cannot be read: {self.trouble.strerror}")
 
     @property
     def status(self) -> Status:
@@ -180,9 +187,28 @@ def saved_config(path: Path) -> Config:
     return load_config(path)
 
 
-def find_runs(runs: Path) -> list[Run]:
-    """All runs in a folder of runs, by name and seed; none where the folder does not exist."""
-    return [Run(directory) for group in sorted(groups(runs)) for directory in seeds(group)]
+def find_runs(runs: Path, closed: Callable[[StorageError], None] | None = None) -> list[Run]:
+    """All runs in a folder of runs, by name and seed; none where the folder does not exist.
+
+    Args:
+        runs: the folder.
+        closed: is told of each `<name>-<id8>` that cannot be read; without it, the first one ends the search.
+
+    Raises:
+        StorageError: the folder cannot be read, or without `closed` one inside.
+    """
+    found: list[Run] = []
+    with explained(None, "be read"):
+        everything = list(groups(runs))
+    for group in everything:
+        try:
+            with explained(None, "be read"):
+                found += map(Run, seeds(group))
+        except StorageError as error:
+            if closed is None:
+                raise
+            closed(error)
+    return found
 
 
 def by_group(runs: Iterable[Run]) -> list[list[Run]]:

@@ -177,6 +177,8 @@ class RunWriter:
         files = {"path": data.path, "valid": data.valid, "test": data.test}
         return {
             "directory": self.paths.directory.absolute(),
+            "name": self.config.name,
+            "origin": self.config.origin,
             "data": data.source or {role: place for role, place in files.items() if place},
             "device": device,
             "threads": threads,
