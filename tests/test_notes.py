@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import datetime
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from test_cli import trainrun_
 from trainrun.runs.reading import Run
@@ -106,3 +110,53 @@ def test_check_says_notes_and_warnings_apart(folder):
     assert "identity" in text
     assert "filled 19 missing values" in " ".join(text.split())
     assert is_harmless(text)
+
+
+@pytest.fixture(scope="module")
+def keeping(tmp_path_factory):
+    """A folder with a run and new rows that have columns beside the features."""
+    folder = tmp_path_factory.mktemp("keeping")
+    rows = [f" {i:04d} ,{i / 7:.3f},{'pq'[i % 2]}" for i in range(40)]
+    (folder / "t.csv").write_text("\n".join(["id,a,y", *rows]) + "\n")
+    (folder / "t.yaml").write_text("data: {path: t.csv, target: y, drop: [id]}\nepochs: 1\n")
+    trainrun_("fit", "t.yaml", cwd=folder)
+    (folder / "new.csv").write_text('"na,me",id,prediction,a\n" é ""x""",007,1,0.5\n,1e3,2,\n')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("keep", "head"),
+    [
+        ("id", [["id", "prediction"], ["007"], ["1e3"]]),
+        ("a, id,a", [["a", "id", "prediction"], ["0.5", "007"], ["", "1e3"]]),
+        ('"na,me",id', [["na,me", "id", "prediction"], [' é "x"', "007"], ["", "1e3"]]),
+    ],
+)
+def test_kept_columns_stand_first_as_they_are_written(keeping, keep, head):
+    lines = list(
+        csv.reader(trainrun_("predict", "t", "new.csv", "--keep", keep, cwd=keeping).stdout.splitlines())
+    )
+    assert lines[0] == head[0]
+    assert [line[:-1] for line in lines[1:]] == head[1:]
+    alone = trainrun_("predict", "t", "new.csv", cwd=keeping).stdout.splitlines()
+    assert [line[-1] for line in lines] == alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--keep", "idd"], "--keep: new.csv has no column 'idd'; did you mean 'id'?"),
+        (["--keep", "prediction"], "--keep: prediction is also the name of a column of predictions"),
+    ],
+)
+def test_a_kept_column_must_be_there_and_have_a_name_of_its_own(keeping, arguments, said):
+    assert said in trainrun_("predict", "t", "new.csv", *arguments, cwd=keeping, code=2).stderr
+
+
+def test_typed_cells_are_kept_as_text(keeping):
+    day = [datetime.date(2020, 1, 31), None]
+    table = {"id": [1, 2], "day": day, "a": [0.5, 2.0], "flag": [True, None]}
+    parquet.write_table(pa.table(table), keeping / "new.parquet")
+    done = trainrun_("predict", "t", "new.parquet", "--keep", "id,day,a,flag", cwd=keeping)
+    lines = [line.rpartition(",")[0] for line in done.stdout.splitlines()]
+    assert lines == ["id,day,a,flag", "1,2020-01-31,0.5,true", "2,,2.0,"]

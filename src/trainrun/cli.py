@@ -270,6 +270,10 @@ def predict(
         Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.", readable=False)
     ] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="A column p_<label> each.")] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN,...", help="Columns of FILE to copy, in front of the predictions."),
+    ] = None,
     runs: RunsFolder = _HERE,
 ) -> None:
     """Predict new rows, as CSV.
@@ -282,11 +286,15 @@ def predict(
     from trainrun.runs.files import write_out
 
     trained = load_run(_named([run], runs, one=True)[0])
-    rows, notes = trained.read(file)
+    kept = _columns(keep) if keep else []
+    names = [f"p_{label}" for label in trained.preprocessing.target.classes] if probabilities else []
+    for name in kept:
+        if name in ("prediction", *names):
+            raise UsageError(f"--keep: {printable(name)} is also the name of a column of predictions")
+    rows, notes = trained.read(file, keep=kept)
     Sink(sys.stderr).lines([printable(note.text) for note in notes])
-    columns = {"prediction": trained.predict(rows)}
+    columns = {name: rows.kept[name] for name in kept} | {"prediction": trained.predict(rows)}
     if probabilities:
-        names = [f"p_{label}" for label in trained.preprocessing.target.classes]
         columns |= zip(names, trained.probabilities(rows).T, strict=True)
     text = columns_csv(columns)
     if out:
@@ -505,6 +513,13 @@ def _shard(text: str) -> tuple[int, int]:
     if not (numbers and 1 <= int(part) <= int(parts)):
         raise UsageError(f"--shard: must be I/N with I from 1 to N, such as 2/8, got {printable(text)}")
     return int(part), int(parts)
+
+
+def _columns(text: str) -> list[str]:
+    """The names of columns in a line of CSV, each once."""
+    import csv
+
+    return list(dict.fromkeys(name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])))
 
 
 def _patiences(text: str) -> list[int]:

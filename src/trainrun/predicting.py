@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from trainrun.config import Config
 from trainrun.data import Preprocessing, Table, as_table, describe_new_rows, identify_file, read_table
+from trainrun.data.files import listed, nearest, quoted
 from trainrun.errors import DataError, StorageError, UsageError, printable
 from trainrun.notes import Note
 from trainrun.objective import make_objective
@@ -138,25 +140,32 @@ class TrainedRun:
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))
 
-    def read(self, rows: Any, labels: Path | None = None) -> tuple[Table, tuple[Note, ...]]:
+    def read(
+        self, rows: Any, labels: Path | None = None, keep: Sequence[str] = ()
+    ) -> tuple[Table, tuple[Note, ...]]:
         """Read rows once, and describe what they hold that training did not have.
 
         Args:
             rows: as for `predict`.
             labels: the labels' file of IDX images.
+            keep: columns of a file whose cells are also wanted as they are written; see `Table.kept`.
 
         Returns:
             A table that `predict`, `probabilities` and `evaluate` take as rows, and the notes about it.
         """
-        table = self._table(rows, labels)
+        table = self._table(rows, labels, keep)
+        for name in keep:
+            if name not in table.kept:
+                near = nearest(name, table.header) or f"; it has {listed(table.header)}"
+                raise UsageError(f"--keep: {table.place} has no column {quoted(name)}{near}")
         self.preprocessing.check_columns(table)
         return table, describe_new_rows(table.place, table, self.preprocessing)
 
-    def _table(self, rows: Any, labels: Path | None = None) -> Table:
+    def _table(self, rows: Any, labels: Path | None = None, keep: Sequence[str] = ()) -> Table:
         if isinstance(rows, Table):
             return rows
         if isinstance(rows, str | Path):
-            return read_table(Path(rows), self.preprocessing, labels)
+            return read_table(Path(rows), self.preprocessing, labels, keep)
         return as_table(rows, self.preprocessing)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +33,25 @@ __all__ = [
 ]
 
 
-def read_table(path: Path, like: Preprocessing, labels: Path | None = None) -> Table:
+def read_table(
+    path: Path, like: Preprocessing, labels: Path | None = None, keep: Collection[str] = ()
+) -> Table:
     """Read new rows from a file, with or without the target.
 
     Args:
         path: a file of any kind that `data.path` takes.
         like: what training knows of the columns.
         labels: the labels' file of IDX images.
+        keep: columns whose cells are also wanted as they are written.
 
     Raises:
         DataError: it cannot be used as it is.
         DataMissingError: it is not there.
     """
+    layout = replace(like.layout, keep=frozenset(keep))
     if labels is not None:
-        return read_idx_pair((path, labels), (place_of("", path), place_of("", labels)), like.layout)
-    return read_file(path, place_of("", path), like.layout)
+        return read_idx_pair((path, labels), (place_of("", path), place_of("", labels)), layout)
+    return read_file(path, place_of("", path), layout)
 
 
 def as_table(rows: Any, like: Preprocessing) -> Table:

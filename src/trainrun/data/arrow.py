@@ -54,12 +54,28 @@ def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, 
         training=layout.training,
         notations=notations,
         words=words,
+        kept={
+            name: _as_written(arrow[name], place, name) for name in arrow.column_names if name in layout.keep
+        },
     )
+
+
+def _as_written(cells: Any, place: str, name: str) -> list[str]:
+    """Return typed cells as text; a missing one is empty."""
+    import pyarrow as pa
+
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if pa.types.is_floating(kind):
+        return ["" if value is None else str(value) for value in cells.to_pylist()]
+    try:
+        return ["" if value is None else value for value in cells.cast(kind).cast(pa.string()).to_pylist()]
+    except pa.ArrowException:
+        raise DataError(f"{place}: column {quoted(name)}: is of type {kind}, which is no text") from None
 
 
 def check_names(header: tuple[str, ...], place: str, layout: Layout) -> None:
     """Refuse wanted columns whose name is there twice, and an index that was saved along."""
-    counts = Counter(name for name in header if layout.wants(name))
+    counts = Counter(name for name in header if layout.reads(name))
     for name, count in counts.items():
         if name == "" or name.startswith("__index_level_"):
             raise DataError(

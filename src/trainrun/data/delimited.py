@@ -47,14 +47,15 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         headed = layout.has_header(first)
         header = first if headed else layout.names(len(first), place)
         check_names(header, place, layout)
-        cells = _read_cells(path, place, delimiter, headed, [layout.wants(name) for name in header])
+        cells = _read_cells(path, place, delimiter, headed, [layout.reads(name) for name in header])
     rows = cells.num_rows - headed
     if rows == 0:
         raise DataError(f"{place}: has a header and no rows")
     if text.odd_quotes and any(_ends_inside_quotes(column) for column in cells.columns):
         raise DataError(f'{place}: a cell is opened with a quote (") that is never closed')
     cells = cells.slice(int(headed))
-    read = _columns(header, cells, layout, delimiter)
+    named = _by_name(header, cells, layout)
+    read = _columns(named, layout, delimiter)
     one_line_each = text.lines == rows + headed
     return Table(
         place,
@@ -71,7 +72,8 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         guesses=read.guesses,
         examples=read.examples,
         spelled=read.spelled,
-        words=_target_words(header, cells, layout),
+        words=_target_words(named, layout),
+        kept={name: column.to_pylist() for name, column in named.items() if name in layout.keep},
     )
 
 
@@ -189,19 +191,21 @@ def _ends_inside_quotes(column: Any) -> bool:
     return "\n" in column[len(column) - 1].as_py()
 
 
-def _target_words(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, dict[str, int]]:
+def _by_name(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, Any]:
+    """Return the cells of the columns that were read."""
+    read = [name for name in header if layout.reads(name)]
+    # Asked for no column at all, pyarrow reads every one.
+    return dict(zip(read, cells.columns, strict=True)) if read else {}
+
+
+def _target_words(named: dict[str, Any], layout: Layout) -> dict[str, dict[str, int]]:
     """Return the words of the target that are read as missing: a class may be called NA."""
-    wanted = [name for name in header if layout.wants(name)]
-    if layout.target not in wanted:
-        return {}
-    return {layout.target: gap_words(cells.columns[wanted.index(layout.target)], layout)}
+    target = layout.target
+    return {target: gap_words(named[target], layout)} if target in named and layout.wants(target) else {}
 
 
-def _columns(header: tuple[str, ...], cells: Any, layout: Layout, delimiter: str) -> Columns:
-    wanted = [name for name in header if layout.wants(name)]
-    if not wanted:
-        return Columns()  # asked for no column at all, pyarrow reads every one
-    named = dict(zip(wanted, cells.columns, strict=True))
+def _columns(named: dict[str, Any], layout: Layout, delimiter: str) -> Columns:
+    named = {name: cells for name, cells in named.items() if layout.wants(name)}
     if layout.headed is None:
         return read_training_columns(named, layout, delimiter)
     return Columns(read_known_columns(named, layout))

@@ -29,7 +29,7 @@ class Layout:
         decimal: what separates the fraction of numbers in a text file; `auto` looks.
         notations: how training has read columns that are no plain numbers.
         part: whether the rows are a part that the config names, and no new rows.
-        keep: further columns to read as they are written.
+        keep: columns whose cells are also wanted as they are written.
         numbers: columns whose text is to be read as numbers; None where that is to be seen from their cells.
         only: the columns wanted; None for all.
         headed: whether the training table had names of its own; None where this is the training table.
@@ -73,8 +73,12 @@ class Layout:
         return bool(self.na_numbers) and is_number(text) and float(text) in self.na_numbers
 
     def wants(self, name: str) -> bool:
-        """Whether this column is to be read."""
+        """Whether this column is to be understood."""
         return name not in self.skip and (self.only is None or name in self.only)
+
+    def reads(self, name: str) -> bool:
+        """Whether this column is to be read at all."""
+        return self.wants(name) or name in self.keep
 
     def is_number(self, name: str, *, typed: bool) -> bool:
         """Whether a column's text is to be read as numbers if it can be.

@@ -25,7 +25,7 @@ def read_parquet(path: Path, place: str, layout: Layout) -> Table:
         try:
             opened = parquet.ParquetFile(file)
             names = opened.schema_arrow.names
-            arrow = opened.read(columns=[name for name in names if layout.wants(name)])
+            arrow = opened.read(columns=[name for name in names if layout.reads(name)])
             arrow.validate(full=True)
         except (pa.ArrowException, ValueError) as error:
             raise DataError(f"{place}: cannot be read as Parquet: {printable(str(error))}") from None

@@ -75,6 +75,7 @@ class Table:
         spelled: the target's cells as they are written, where they are numbers that may be labels.
         as_booleans: number columns whose cells are written as True and False.
         words: of the target, the words that were read as missing, and how often each occurs.
+        kept: the cells of some columns as they are written.
     """
 
     place: str
@@ -93,6 +94,7 @@ class Table:
     spelled: Mapping[str, Text] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     as_booleans: tuple[str, ...] = ()
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.apart or name in self.columns
