@@ -133,9 +133,8 @@ class Preprocessing:
     def difference(self, other: Preprocessing) -> str | None:
         """Return the first column that is treated otherwise in `other`; None where rows are treated alike."""
         mine, theirs = self._meaning(), other._meaning()
-        for name in sorted(
-            dict.fromkeys((*mine, *theirs)), key=lambda name: name == ""
-        ):  # what is of all, last
+        # What is done to all comes last: the order of the net's inputs follows that of a column's categories.
+        for name in sorted(dict.fromkeys((*mine, *theirs)), key=lambda name: name == ""):
             if mine.get(name) != theirs.get(name):
                 return f"column {quoted(name)}" if name else "the order of the columns"
         return None
@@ -155,7 +154,7 @@ class Preprocessing:
         for name, notation in self.notations.items():
             meaning[name] = [meaning.get(name), notation.to_json()]
         target = self.target.name
-        meaning[target] = [meaning.get(target), self.target.to_json()]
+        meaning[target] = [meaning.get(target), self.target.meaning()]
         return meaning
 
     def check_columns(self, table: Table) -> None:

@@ -11,7 +11,15 @@ import numpy as np
 from trainrun.data.files import listed, quoted
 from trainrun.data.mistakes import check_stray_text, not_numbers
 from trainrun.data.table import Column, Rows, Table, Text, missing
-from trainrun.data.vocabulary import EXACT, Vocabulary, as_text, is_number, texts, used_values
+from trainrun.data.vocabulary import (
+    EXACT,
+    Vocabulary,
+    as_text,
+    canonical_labels,
+    is_number,
+    texts,
+    used_values,
+)
 from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
@@ -145,6 +153,10 @@ class Target:
             mend = table.advice("correct it", "say data.task: classification")
             raise table.fault(self.name, at, f"{text} is text, not a number", mend)
         return np.asarray(column[rows], np.float64)
+
+    def meaning(self) -> dict[str, Any]:
+        """What is done to a row's target, as plain values: how labels are spelled does not count."""
+        return {**self.to_json(), "labels": canonical_labels(self.classes), "labels_kind": None}
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -154,6 +154,16 @@ class Vocabulary:
         if saved["kind"] not in get_args(Kind):
             raise ValueError(f"kind: {saved['kind']}")
         return cls(saved["kind"], texts(saved["words"]))
+
+
+def canonical_labels(labels: Sequence[str]) -> list[str]:
+    """Return labels in their order without their spelling: `1.0` as `1`, `True` as `true`."""
+    plain = list(labels)
+    if all(map(is_number, labels)):
+        plain = [number_text(label) for label in labels]
+    elif {label.lower() for label in labels} <= {"true", "false"}:
+        plain = [label.lower() for label in labels]
+    return plain if len(set(plain)) == len(plain) else list(labels)
 
 
 def _by_value(word: str) -> tuple[bool, float, str]:
