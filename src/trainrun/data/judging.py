@@ -75,7 +75,8 @@ class Judgement:
         at: indices of the values that are the problem.
         advice: what to do about the problem, besides listing the column in data.categorical.
         example: a value that shows the notation.
-        guess: what was decided although it could mean something else; empty where nothing was.
+        guess: how numbers were read although they could mean something else, as a phrase behind "are read as
+            numbers"; empty where nothing else was likely.
     """
 
     meaning: Meaning
@@ -170,7 +171,7 @@ def _judge_dates(values: Sequence[str], dates: Sequence[frozenset[str]], gaps: n
         return Judgement("text", problem=what, at=at, advice="write dates as 2024-01-31, or use data.drop")
     (order,) = shared
     notation = Notation(order=order, gaps=_words(values, gaps))
-    return Judgement("dates", notation, example=values[first], guess=_gap_guess(notation.gaps))
+    return Judgement("dates", notation, example=values[first])
 
 
 def _two(values: Sequence[str], dates: Sequence[frozenset[str]]) -> str:
@@ -186,14 +187,14 @@ def _judge_numbers(
     written = [cells[i] for i in at]
     points = [i for i, found in zip(at, written, strict=True) if found and found.value(",") is None]
     commas = [i for i, found in zip(at, written, strict=True) if found and found.value(".") is None]
-    guess = ""
+    guess, shown = "", ""
     if decimal == "auto":
         if points and commas:
             what = "has numbers with a decimal point and with a decimal comma"
             what += f", such as {quoted(values[points[0]])}"
             what += f" and {quoted(values[commas[0]])}"
             return Judgement("text", problem=what, at=tuple(commas), advice="write all of them in one way")
-        decimal, guess = _decimal(values, at, points, commas, habit)
+        decimal, guess, shown = _decimal(values, at, points, commas, habit)
     wrong = commas if decimal == "." else points
     if wrong:
         what = f"{quoted(values[wrong[0]])} is not a number with the decimal separator {quoted(decimal)}"
@@ -205,33 +206,31 @@ def _judge_numbers(
     words = _words(values, gaps)
     notation = Notation(decimal, tuple(sorted(affix for affix in affixes if affix)), words)
     odd = next((values[i] for i in at if not is_number(values[i])), "")
-    return Judgement("numbers", notation, example=odd, guess=guess or _gap_guess(words))
+    return Judgement("numbers", notation, example=shown or odd, guess=guess)
 
 
 def _decimal(
     values: Sequence[str], at: Sequence[int], points: Sequence[int], commas: Sequence[int], habit: str
-) -> tuple[str, str]:
-    """Return the decimal separator of a column, and the guess that was made."""
+) -> tuple[str, str, str]:
+    """Return the decimal separator of a column, the guess that was made, and a value that shows it."""
     if points:
-        return ".", ""
+        return ".", "", ""
     if commas:
-        shown = quoted(values[commas[0]])
-        has_comma = "," in values[commas[0]]
-        how = "with a decimal comma" if has_comma else "with points between thousands"
-        return ",", f"{shown} is read {how}"
+        shown = values[commas[0]]
+        return ",", "with a decimal comma" if "," in shown else "with points between thousands", shown
     either = [i for i in at if "," in values[i]]
     dotted = [i for i in at if "." in values[i]]
     if not either and (not dotted or habit != ","):
-        return ".", ""
+        return ".", "", ""
     whole = [len(values[i].lstrip("+-")) for i in at if values[i].lstrip("+-").isdigit()]
     if either and dotted and habit != ",":
-        return ".", ""
-    shown = quoted(values[(either or dotted)[0]])
+        return ".", "", ""
+    shown = values[(either or dotted)[0]]
     if either and habit == "," and not (whole and max(whole) <= 3):
-        return ",", f"{shown} is read with a decimal comma, as other numbers of the file are"
+        return ",", "with a decimal comma as in other columns", shown
     if either:
-        return ".", f'the comma in {shown} is read as a thousands separator; otherwise say data.decimal: ","'
-    return ",", f'the point in {shown} is read as a thousands separator; otherwise say data.decimal: "."'
+        return ".", 'with commas between thousands; otherwise say data.decimal: ","', shown
+    return ",", 'with points between thousands; otherwise say data.decimal: "."', shown
 
 
 def _affix_problem(
@@ -262,13 +261,6 @@ def _affix_problem(
 
 def _words(values: Sequence[str], gaps: np.ndarray) -> tuple[str, ...]:
     return tuple(sorted(value for value, gap in zip(values, gaps, strict=True) if gap))
-
-
-def _gap_guess(words: Sequence[str]) -> str:
-    if not words:
-        return ""
-    verb = "is" if len(words) == 1 else "are"
-    return f"{', '.join(map(quoted, words))} {verb} read as missing"
 
 
 def with_parts(judgement: Judgement, parts: tuple[str, ...]) -> Judgement:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from trainrun.data.categorical import Category
-from trainrun.data.files import quoted
+from trainrun.data.files import listed, quoted
+from trainrun.data.notation import Notation
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
 from trainrun.data.vocabulary import as_text, is_code, is_number, used_values
 from trainrun.errors import printable
-from trainrun.notes import Note
+from trainrun.notes import Kind, Note
 
 _MOST_NAMED = 8
 _MOST_EXAMPLES = 3
+_MOST_ALIKE = 5  # columns read in one way that are said one by one
 _FEW_UNSEEN = 0.01  # below this share of a part's rows, only `check` speaks of unknown categories
 _FILLS = {"mean": "the training mean", "most_frequent": "the most frequent training value"}
 
@@ -81,9 +83,8 @@ def describe_columns(
     """
     target = preprocessing.target
     wanted = {*preprocessing.features, target.name}
-    notes = [
-        note for name in table.notations if name in wanted for note in _of_notation(table, name, target.name)
-    ]
+    notations = {name: notation for name, notation in table.notations.items() if name in wanted}
+    notes = [*_of_notations(table, notations, target.name), *_of_gaps(notations)]
     notes += [
         note for category in preprocessing.categories for note in _of_category(table, train, held, category)
     ]
@@ -92,33 +93,45 @@ def describe_columns(
     return tuple(notes)
 
 
-def _of_notation(table: Table, name: str, target: str) -> Iterator[Note]:
-    notation, column = table.notations[name], f"column {quoted(name)}"
-    shown = table.examples.get(name, "")
-    such = f", such as {quoted(shown)}" if shown else ""
-    if notation.is_date:
-        parts = ", ".join(notation.parts)
-        order = "" if notation.order in ("typed", "time") else f" ({_ORDERS[notation.order]})"
-        yield Note("date", f"{column}: dates{such}{order} are read as numbers: {parts}", name, table.rows)
-    elif shown:
-        role = "target" if name == target else "column"
-        yield Note(
-            "converted",
-            f"{role} {quoted(name)}: {_amounts(notation.affixes)}{such} are read as numbers",
-            name,
-            table.rows,
-        )
-    if guess := table.guesses.get(name):
-        yield Note("guessed", f"{column}: {guess}", name)
+def _of_notations(table: Table, notations: Mapping[str, Notation], target: str) -> Iterator[Note]:
+    """What columns of numbers and dates became; many that are alike are said together."""
+    alike: dict[tuple[Kind, str], list[str]] = {}
+    for name, notation in notations.items():
+        if not table.examples.get(name):
+            continue  # plain numbers beside words that mean a missing cell
+        guess = table.guesses.get(name, "")
+        if notation.is_date:
+            order = f" ({_ORDERS[notation.order]})" if notation.order in _ORDERS else ""
+            key: tuple[Kind, str] = (
+                "date",
+                f"dates such as {{}}{order} are read as numbers: {', '.join(notation.parts)}",
+            )
+        else:
+            affixes = f" with {', '.join(map(quoted, notation.affixes))}" if notation.affixes else ""
+            how = f", {guess}" if guess else ""
+            key = "guessed" if guess else "converted", f"cells{affixes} such as {{}} are read as numbers{how}"
+        alike.setdefault(key, []).append(name)
+    for (kind, text), names in alike.items():
+        shown = quoted(table.examples[names[0]])
+        if len(names) > _MOST_ALIKE:
+            yield Note(kind, f"columns {listed(names, 3)}: {text.replace('{}', shown, 1)}", count=len(names))
+            continue
+        for name in names:
+            role = "target" if name == target else "column"
+            said = text.replace("{}", quoted(table.examples[name]), 1)
+            yield Note(kind, f"{role} {quoted(name)}: {said}", name, table.rows)
 
 
 _ORDERS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
 
 
-def _amounts(affixes: Sequence[str]) -> str:
-    if not affixes:
-        return "cells"
-    return f"cells with {', '.join(map(quoted, affixes))}"
+def _of_gaps(notations: Mapping[str, Notation]) -> Iterator[Note]:
+    """Words that are read as missing although the config does not list them."""
+    for name, notation in notations.items():
+        if notation.gaps:
+            verb = "is" if len(notation.gaps) == 1 else "are"
+            words = ", ".join(map(quoted, notation.gaps))
+            yield Note("guessed", f"column {quoted(name)}: {words} {verb} read as missing", name)
 
 
 def _of_category(
