@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ NUMBER_COPIES: dict[str, Callable] = {
     "units": lambda y, rng: y * 1.609344,
     "negative": lambda y, rng: 1000 - y,
     "logarithm": lambda y, rng: np.log(y),
-    "rounded": lambda y, rng: np.round(y / 5).astype(int),
+    "rounded": lambda y, rng: np.round(y / y.std() * 15).astype(int),
     "jitter": lambda y, rng: y + rng.normal(0, 0.001 * y.std(), len(y)),
     "wrong rows": wrong_rows,
     "gaps": lambda y, rng: np.where(rng.random(len(y)) < 0.2, "", (y / 7).astype(str)),
@@ -97,7 +98,24 @@ def test_a_column_that_is_often_right_is_no_leak(tmp_path, seed, classes, share)
     wrong = np.arange(1000) >= share * 1000
     good = np.where(rng.permutation(wrong), (y + 1) % classes, y)
     columns = {"good": [f"c{value}" for value in good], "x": rng.normal(size=1000), "y": y}
+    columns["measured"] = good + rng.uniform(0, 0.1, 1000)
     assert leaks(whole(table(tmp_path / "t.csv", columns), target="y").notes) == []
+
+
+def test_a_rare_class_that_is_half_told_is_no_leak(tmp_path):
+    y = np.arange(1000) % 100 == 0
+    half = np.arange(1000) % 200 == 0
+    columns = {"half": half.astype(int), "x": np.random.default_rng(0).normal(size=1000), "y": y.astype(int)}
+    assert leaks(whole(table(tmp_path / "t.csv", columns), target="y").notes) == []
+
+
+@pytest.mark.parametrize("numbers", [False, True])
+def test_a_text_of_a_single_row_tells_nothing_of_the_others(tmp_path, numbers):
+    y = np.arange(ROWS) % 4 + (100.5 if numbers else 0) * (np.arange(ROWS) % 2)
+    texts = [f"own {i}" if i % 20 == 0 else f"c{value}" for i, value in enumerate(y)]
+    columns = {"texts": texts, "x": np.random.default_rng(0).normal(size=ROWS), "y": y}
+    task = "regression" if numbers else "classification"
+    assert leaks(whole(table(tmp_path / "t.csv", columns), target="y", task=task).notes) == []
 
 
 @given(st.integers(0, 2**32), st.integers(20, 60), st.booleans())
@@ -175,3 +193,36 @@ def test_a_leak_is_said_by_fit_and_found_by_check_and_its_advice_helps(tmp_path)
     assert (found["ok"], found["findings"]) == (False, [{"kind": "leak", "sentence": said}])
     assert {"kind": "leak", "column": "alive", "count": 120, "text": said} in found["notes"]
     trainrun_("check", "t.yaml", "--strict", "--set", "data.drop=[alive]", cwd=tmp_path)
+
+
+REAL = [
+    "abalone",
+    "adult",
+    "california",
+    "energy",
+    "kin8nm",
+    "mpg",
+    "phoneme",
+    "satimage",
+    "shuttle",
+    "spambase",
+]
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", REAL)
+def test_copies_planted_in_real_tables_are_found_and_nothing_else(tmp_path, shared_data, name):
+    read = pd.read_csv(shared_data / "tables" / name / "s0" / "train.csv.gz", keep_default_na=False)
+    task = json.loads((shared_data / "tables" / "sets.json").read_text())[name]["task"]
+    y = read["y"].to_numpy()
+    copies = NUMBER_COPIES if task == "regression" else CLASS_COPIES
+    if task == "classification":
+        y = pd.factorize(y)[0]
+    rng = np.random.default_rng(0)
+    planted = {
+        key: list(copied(y, rng)) for key, copied in copies.items() if key not in ("logarithm", "bands")
+    }
+    for some in (list(planted)[:5], list(planted)[5:]):
+        made = read.assign(**{key: planted[key] for key in some})
+        made.to_csv(tmp_path / "t.csv", index=False)
+        assert leaks(load(tmp_path / "t.csv", target="y", task=task).notes) == some
