@@ -88,6 +88,13 @@ def test_few_values_in_few_columns_repeat_by_themselves(tmp_path, ages):
     assert len(notes(dataset, "duplicate_rows", loud=False)) == 2
 
 
+def test_a_few_digits_repeat_by_accident(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {"a": rng.normal(size=400).round(2), "y": rng.integers(0, 2, 400)}
+    dataset = load(table(tmp_path / "t.csv", columns), target="y")
+    assert {note.loud for note in notes(dataset, "duplicate_rows", loud=False)} == {False}
+
+
 def test_repeated_images_are_said(tmp_path):
     rng = np.random.default_rng(0)
     images, y = rng.integers(0, 3, (300, 100)), np.arange(300) % 3

@@ -142,6 +142,19 @@ def test_an_only_feature_is_what_the_target_is_learnt_from(tmp_path):
     assert leaks(whole(table(tmp_path / "t.csv", {"x": x, "y": 2 * x + 1}), target="y").notes) == []
 
 
+def test_repeated_rows_do_not_make_leaks_of_their_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = {name: np.repeat(rng.normal(size=40), 10) for name in "ab"} | {
+        "y": np.repeat(np.arange(40) % 2, 10)
+    }
+    path = table(tmp_path / "t.csv", columns)
+    assert leaks(load(path, target="y").notes) == []
+    table(path, columns | {"copy": columns["y"] + 1})
+    (note,) = [note for note in load(path, target="y").notes if note.kind == "leak"]
+    assert f"in {note.count} of {note.count} different training rows;" in note.text
+    assert note.count <= 40
+
+
 def test_names_of_rows_and_of_pairs_tell_nothing(tmp_path):
     y = np.random.default_rng(0).integers(0, 2, ROWS)
     twice = np.arange(ROWS) // 2
@@ -156,7 +169,7 @@ def test_a_long_table_is_judged_by_a_sample(tmp_path):
     (note,) = whole(table(tmp_path / "t.csv", columns), target="y").notes
     assert note.kind == "leak"
     assert note.count < 11_000
-    assert f"in {note.count} of {note.count} training rows (a sample of 30000)" in note.text
+    assert f"in {note.count} of {note.count} training rows (a sample of all 30000)" in note.text
 
 
 def test_a_file_that_is_sorted_by_the_target_is_said_once(tmp_path):

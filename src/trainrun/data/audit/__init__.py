@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from trainrun.data.audit.columns import describe_constants, describe_ids
 from trainrun.data.audit.leaks import describe_leaks, find_leaks
 from trainrun.data.audit.ranges import describe_outside
-from trainrun.data.audit.repeats import describe_repeats
+from trainrun.data.audit.repeats import HashedRows, describe_repeats
 from trainrun.data.dataset import Part
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table
@@ -31,18 +33,30 @@ def audit(
         preprocessing: what was fitted on the training rows.
     """
     rows, part = train
-    leaks = find_leaks(table, rows, part.y, preprocessing)
+    hashed = HashedRows.of(part)
+    looked = hashed.different if hashed.copied else np.arange(len(rows))
+    leaks = find_leaks(table, rows[looked], part.y[looked], preprocessing)
     ids, numbered = describe_ids(table, rows, preprocessing, {leak.column for leak in leaks})
     return (
-        *describe_leaks(leaks, preprocessing.target.name, numbered),
+        *describe_leaks(leaks, preprocessing.target.name, numbered, copied=hashed.copied),
         *ids,
         *describe_constants(table, rows, preprocessing),
-        *(note for where, one in held.items() for note in _of_held(where, *one, table, part, preprocessing)),
+        *(
+            note
+            for where, one in held.items()
+            for note in _of_held(where, *one, table, hashed, preprocessing)
+        ),
     )
 
 
 def _of_held(
-    where: str, source: Table, rows: Rows, part: Part, table: Table, train: Part, preprocessing: Preprocessing
+    where: str,
+    source: Table,
+    rows: Rows,
+    part: Part,
+    table: Table,
+    train: HashedRows,
+    preprocessing: Preprocessing,
 ) -> Iterator[Note]:
     yield from describe_repeats(where, part, train, same_file=source is table)
     yield from describe_outside(where, source, rows, preprocessing)

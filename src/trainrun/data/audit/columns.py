@@ -10,7 +10,7 @@ import numpy as np
 from trainrun.data.audit.advice import columns_named, drop
 from trainrun.data.files import quoted
 from trainrun.data.preprocessing import Preprocessing
-from trainrun.data.table import MatrixColumns, Rows, Table, Text
+from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text
 from trainrun.data.vocabulary import EXACT
 from trainrun.notes import Note
 
@@ -51,50 +51,42 @@ def describe_ids(
     """
     if isinstance(table.columns, MatrixColumns) or len(train) < _FEWEST_ROWS:
         return (), frozenset()
-    found: dict[str, str] = {}
-    counts: dict[str, int] = {}
-    for name in preprocessing.features:
-        if name not in table:
-            continue  # a date, which is known by its parts
-        column = table[name]
-        if isinstance(column, Text):
-            values, what = _different_texts(column, train), "is text that differs"
-        else:
-            values, what = _different_numbers(name, np.asarray(column), train), "looks like an id: it differs"
-        if values:
-            counts[name] = values
-            found[name] = (
-                f"column {quoted(name)} {what} in nearly every row ({values} values in {len(train)} training "
-                f"rows), so it tells nothing of new rows; leave it out: {drop([name])}"
-            )
+    names = [name for name in preprocessing.features if name in table]  # a date is known by its parts
+    counts = {name: _distinct(name, table[name], train) for name in names}
+    found = {
+        name: _sentence(name, counts[name], len(train), isinstance(table[name], Text))
+        for name in names
+        if counts[name] >= _DIFFERENT * len(train)
+    }
     said = {name: text for name, text in found.items() if name not in leaking}
-    many = "differ in nearly every row, so they tell nothing of new rows; leave them out:"
+    many = "differ in nearly every row, as ids do; ids tell nothing of new rows, so leave them out:"
     return tuple(columns_named("id", said, counts, many)), frozenset(found.keys() & set(leaking))
 
 
-def _different_texts(column: Text, rows: Rows) -> int:
-    """Return how many texts occur, where nearly every row has its own; else 0."""
-    codes = column.codes[rows]
-    count = np.count_nonzero(np.bincount(codes[codes >= 0], minlength=1))
-    return int(count) if count >= _DIFFERENT * len(rows) else 0
+def _sentence(name: str, values: int, rows: int, is_text: bool) -> str:
+    differs = f"differs in nearly every row ({values} values in {rows} training rows)"
+    if is_text:
+        says = f"is text that {differs}, so it tells nothing of new rows; leave it out"
+    else:
+        says = f"looks like an id: it {differs}; if it is one, leave it out"
+    return f"column {quoted(name)} {says}: {drop([name])}"
 
 
-def _different_numbers(name: str, column: np.ndarray, rows: Rows) -> int:
-    """Return how many whole numbers occur, where they count rows or are called an id; else 0."""
+def _distinct(name: str, column: Column, rows: Rows) -> int:
+    """Return how many values a column has in `rows`; 0 for numbers that do not look like an id."""
+    if isinstance(column, Text):
+        codes = column.codes[rows]
+        return int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=1)))
     cells = column[rows]
-    if cells.dtype.kind not in "iuf" or not _is_whole(cells):
+    if not _is_whole(cells) or not (is_named_id(name) or _counts_rows(column)):
         return 0
-    named = is_named_id(name)
-    if not named and not _counts_rows(column):
-        return 0
-    count = len(np.unique(cells[cells == cells]))  # a missing cell equals nothing
-    return count if count >= _DIFFERENT * len(rows) else 0
+    return len(np.unique(cells[cells == cells]))  # a missing cell equals nothing
 
 
 def _is_whole(cells: np.ndarray) -> bool:
     """Whether all cells are whole numbers, or missing."""
     if cells.dtype.kind != "f":
-        return True
+        return cells.dtype.kind in "iu"
     with np.errstate(invalid="ignore"):
         return bool(np.all(np.isnan(cells) | ((cells == np.floor(cells)) & (np.abs(cells) < EXACT))))
 

@@ -208,26 +208,30 @@ def _spread(sizes: np.ndarray) -> float:
     return 1 - float(np.sum((sizes / sizes.sum()) ** 2))
 
 
-def describe_leaks(leaks: Sequence[Leak], target: str, numbered: Collection[str]) -> Iterator[Note]:
+def describe_leaks(
+    leaks: Sequence[Leak], target: str, numbered: Collection[str], *, copied: bool
+) -> Iterator[Note]:
     """Describe columns that tell the target.
 
     Args:
         leaks: what was found.
         target: its name.
         numbered: those columns that look like row numbers.
+        copied: whether many training rows are copies of others, so that only different rows were looked at.
     """
-    said = {leak.column: _sentence(leak, target, leak.column in numbered) for leak in leaks}
+    kind = "different training rows" if copied else "training rows"
+    said = {leak.column: _sentence(leak, target, kind, leak.column in numbered) for leak in leaks}
     counts = {leak.column: leak.told for leak in leaks}
     many = f"each alone tells the target {quoted(target)}; are they the target under other names?"
     yield from columns_named("leak", said, counts, many)
 
 
-def _sentence(leak: Leak, target: str, numbered: bool) -> str:
-    rows = f"{leak.told} of {leak.rows} training rows"
+def _sentence(leak: Leak, target: str, kind: str, numbered: bool) -> str:
+    rows = f"{leak.told} of {leak.rows} {kind}"
     if leak.present:
         rows += " that have a value"
     if leak.sampled:
-        rows += f" (a sample of {leak.sampled})"
+        rows += f" (a sample of all {leak.sampled})"
     if numbered:
         what = "looks like a row number, and alone tells"
         why = "the file is sorted by the target"

@@ -32,7 +32,11 @@ def describe_outside(where: str, table: Table, rows: Rows, preprocessing: Prepro
             f"{where}: {len(odd)} of {len(rows)} rows {lie} far outside the training range of {quoted(name)} "
             f"({found}; training {_span(ranges.least[j], ranges.greatest[j])}); "
         )
-        text += table.advice("check these cells, for a net guesses there", "say data.scale: quantile")
+        text += (
+            "check these cells" if table.training else "check these cells, for predictions there are guesses"
+        )
+        if table.training and numbers.scaler.quantiles is None:
+            text += ", or say data.scale: quantile"
         yield Note("outside", text, preprocessing.file_column(name), len(odd))
 
 
