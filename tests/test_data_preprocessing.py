@@ -12,7 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, QuantileTransform
 
 from tables import idx, load, table, whole, write
 from trainrun.data import Preprocessing, as_table, read_table
-from trainrun.data.scaling import Scaler
+from trainrun.data.scaling import Moments, Scaler
 from trainrun.errors import DataError
 
 NAN = float("nan")
@@ -32,7 +32,7 @@ def test_scales_equal_scikit_learns(kind):
     rng = np.random.default_rng(0)
     x = rng.normal([0, 1e4, -3, 5], [1, 0.1, 1e5, 1], (500, 4)) ** [1, 1, 1, 2]
     new = rng.normal([0, 1e4, -3, 5], [2, 0.2, 2e5, 2], (50, 4))
-    scaler = Scaler.fit(kind, _blocks(x), 4)
+    scaler = Scaler.fit(kind, Moments.of(_blocks(x), 4), _blocks(x))
     reference = SCALERS[kind].fit(x)
     for rows in (x, new):
         np.testing.assert_allclose(scaler.apply(rows), reference.transform(rows), rtol=1e-9, atol=1e-9)
@@ -44,7 +44,7 @@ def test_scales_equal_scikit_learns(kind):
 )
 @settings(deadline=None)
 def test_moments_in_blocks_equal_those_of_the_whole(x, size):
-    scaler = Scaler.fit("standard", _blocks(x, size), 2)
+    scaler = Scaler.fit("standard", Moments.of(_blocks(x, size), 2), _blocks(x, size))
     np.testing.assert_allclose(scaler.center, x.mean(axis=0), rtol=1e-9, atol=1e-9)
     for column, factor in zip(x.T, scaler.factor, strict=True):
         if column.min() == column.max():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainrun.checking.costs import memory, seconds_per_epoch
-from trainrun.checking.findings import Finding, judge, recipe, remarks, two_to
+from trainrun.checking.findings import Finding, judge, judge_data, recipe, remarks, two_to
 from trainrun.checking.measures import Layer, Measures, measure
 from trainrun.checking.remedies import advise
 from trainrun.config import Config, load_config
@@ -36,8 +36,9 @@ class Check:
         classes: of the target; 0 where numbers are predicted.
         sight: the net at its start, as arrays.
         measures: the same in figures.
-        findings: what is wrong, the cause first.
+        findings: what is wrong with the net, the cause first.
         advice: what to try against it.
+        data_findings: what is wrong with the data, each with what to do about it.
         warnings: sentences about the config, and about the net where nothing is wrong.
         notes: facts about the data.
         memory: bytes that a fit takes, beyond the program itself.
@@ -53,6 +54,7 @@ class Check:
     measures: Measures
     findings: tuple[Finding, ...]
     advice: str | None
+    data_findings: tuple[Finding, ...]
     warnings: tuple[str, ...]
     notes: tuple[Note, ...]
     memory: int
@@ -60,7 +62,7 @@ class Check:
 
     def exit_code(self, strict: bool) -> int:
         """0, or that of a run that came to nothing where something is wrong and `strict` asks for it."""
-        return DIVERGED if strict and self.findings else 0
+        return DIVERGED if strict and (self.findings or self.data_findings) else 0
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         measures=measures,
         findings=tuple(findings),
         advice=advise(config, dataset, device, findings) if findings else None,
+        data_findings=tuple(judge_data(dataset)),
         warnings=(*config.warnings, *([] if findings else remarks(config, measures))),
         notes=dataset.notes,
         memory=memory(plan),

@@ -1,4 +1,4 @@
-"""What is wrong with a net before its first step, in sentences.
+"""What is wrong with a net before its first step, and with its data, in sentences.
 
 The bounds were set by training digits and MNIST nets of 2 to 30 layers: beyond them SGD, or SGD and Adam
 alike, learn next to nothing.
@@ -12,6 +12,7 @@ from math import isinf
 
 from trainrun.checking.measures import Layer, Measures
 from trainrun.config import Choice, Config
+from trainrun.data import Dataset
 
 _LOST = -8  # powers of two by the input's: what is left of a signal that is too weak to learn from
 _WEAK = -4  # here it still learns, but a little deeper it would not
@@ -30,7 +31,7 @@ class Finding:
 
     Attributes:
         kind: `inputs`, `not_finite`, `alike`, `saturated`, `dead`, `vanishing`, `fading`, `exploding`,
-            `gradient` or `loss`.
+            `gradient` or `loss`; of the data `leak` or `category_per_row`.
         sentence: what is seen.
     """
 
@@ -49,6 +50,18 @@ def judge(config: Config, measures: Measures) -> list[Finding]:
         what = f"{initializer_words(config.initializer)} makes all units of layer 1 one and the same unit"
         return [Finding("alike", f"{what}, and training keeps them so.")]
     return [*_units(config, measures), *_signal(config, measures), *_gradient(measures), *_loss(measures)]
+
+
+def judge_data(dataset: Dataset) -> list[Finding]:
+    """What is wrong with the data: a column that tells the target, or a category for each row."""
+    numbers = dataset.preprocessing.numbers.names
+    findings = []
+    for note in dataset.notes:
+        if note.kind == "leak":
+            findings.append(Finding("leak", note.text))
+        elif note.kind == "id" and note.column not in numbers:
+            findings.append(Finding("category_per_row", note.text))
+    return findings
 
 
 def remarks(config: Config, measures: Measures) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainrun.config.data_section import DataConfig
+from trainrun.data.audit import audit
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.inputs import read_part_file, read_training_file, target_name
@@ -47,8 +48,15 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
             sources[key] = source, used
         notes += () if file is None else describe_rows(f"data.{key}", file, used, preprocessing)
     notes += describe_columns(table, train, sources, preprocessing)
+    trained = _part(table, train, preprocessing)
+    held_out = {
+        f"data.{key}" if source is not table else f"{key} part": (source, used, part)
+        for key, (source, used) in sources.items()
+        if (part := parts[key])
+    }
+    notes += audit(table, (train, trained), held_out, preprocessing)
     return Dataset(
-        train=_part(table, train, preprocessing),
+        train=trained,
         valid=parts["valid"],
         test=parts["test"],
         preprocessing=preprocessing,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from trainrun.data.audit.ranges import describe_outside
 from trainrun.data.categorical import Category
 from trainrun.data.files import listed, quoted
 from trainrun.data.notation import Notation
@@ -205,7 +206,7 @@ def _of_labels(name: str, labels: Sequence[str]) -> Iterator[Note]:
 
 
 def describe_new_rows(where: str, table: Table, preprocessing: Preprocessing) -> tuple[Note, ...]:
-    """Describe what new rows hold that training did not have: gaps and unknown categories.
+    """Describe what new rows hold that training did not have: gaps, unknown categories, odd numbers.
 
     Args:
         where: how the rows are named.
@@ -220,4 +221,4 @@ def describe_new_rows(where: str, table: Table, preprocessing: Preprocessing) ->
     for name in table.as_booleans:
         text = f"{where}: 'True' and 'False' in {quoted(name)} are read as 1 and 0, as training has it"
         notes.append(Note("converted", text, name, int(np.sum(~missing(table[name], rows)))))
-    return tuple(notes)
+    return (*notes, *describe_outside(where, table, rows, preprocessing))

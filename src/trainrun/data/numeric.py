@@ -10,11 +10,13 @@ import numpy as np
 
 from trainrun.data.files import quoted
 from trainrun.data.mistakes import not_numbers
-from trainrun.data.scaling import Scaler
+from trainrun.data.ranges import Ranges
+from trainrun.data.scaling import Moments, Scaler
 from trainrun.data.table import Rows, Table, Text
 from trainrun.data.vocabulary import texts
 from trainrun.errors import DataError
 
+_A_FEW = 101  # cells whose median is the common value, if nine of ten cells have it
 _COLUMNS_AT_ONCE = 64  # while looking for medians: a matrix is never copied as a whole
 
 
@@ -26,11 +28,13 @@ class Numbers:
         names: F columns.
         fills: float64 [F], what stands for a missing cell.
         scaler: their scale.
+        ranges: their least and greatest training values; None for runs of older releases.
     """
 
     names: tuple[str, ...]
     fills: np.ndarray
     scaler: Scaler
+    ranges: Ranges | None = None
 
     @classmethod
     def fit(cls, table: Table, names: Sequence[str], rows: Rows, *, fill: str, scale: str) -> Numbers:
@@ -48,15 +52,29 @@ class Numbers:
         """
         _check_finite(table, names)
         with np.errstate(over="ignore", invalid="ignore"):
-            fills = _fills(table, names, rows, _FILLS[fill])
-            scaler = Scaler.fit(scale, _filled(table, names, rows, fills), len(names))
+            fills, common = _middles(table, names, rows, _FILLS[fill])
+            moments = Moments.of(_filled(table, names, rows, fills), len(names))
+            scaler = Scaler.fit(scale, moments, _filled(table, names, rows, fills))
+            ranges = Ranges.of(moments, common)
         bad = ~(np.isfinite(fills) & np.isfinite(scaler.center) & np.isfinite(scaler.factor))
         if bad.any():
             name = quoted(names[int(np.argmax(bad))])
             raise DataError(
                 f"{table.place}: column {name}: its numbers are too large to compute with; rescale them"
             )
-        return cls(tuple(names), fills, scaler)
+        return cls(tuple(names), fills, scaler, ranges)
+
+    def far_outside(self, table: Table, rows: Rows) -> dict[str, Rows]:
+        """Return those of `rows` that lie far outside the training range, for each column that has any."""
+        names = [name for name in self.names if not isinstance(table[name], Text)]
+        if self.ranges is None or len(names) < len(self.names):  # text is refused when it is transformed
+            return {}
+        found: dict[str, list[Rows]] = {}
+        for place, block in table.blocks(names, rows):
+            outside = self.ranges.far_outside(block)
+            for j in np.flatnonzero(outside.any(axis=0)):
+                found.setdefault(names[j], []).append(rows[place][outside[:, j]])
+        return {name: np.concatenate(found[name]) for name in names if name in found}
 
     def transform(self, table: Table, rows: Rows, out: np.ndarray) -> None:
         """Write the scaled numbers of `rows` into `out`, float32 [n, F].
@@ -89,15 +107,15 @@ class Numbers:
         return {"names": list(self.names), "fills": self.fills.tolist(), "scale": self.scaler.to_json()}
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any]) -> Numbers:
-        """What `to_json` gave."""
+    def from_json(cls, saved: dict[str, Any], ranges: dict[str, Any] | None = None) -> Numbers:
+        """What `to_json` gave, and the ranges where they are known."""
         names, scaler = texts(saved["names"]), Scaler.from_json(saved["scale"])
         fills = np.array(saved["fills"], float)
         if not (len(names),) == fills.shape == scaler.center.shape == scaler.factor.shape:
             raise ValueError("names, fills and scales differ in number")
         if not all(np.isfinite(values).all() for values in (fills, scaler.center, scaler.factor)):
             raise ValueError("fills or scales that are not finite")
-        return cls(names, fills, scaler)
+        return cls(names, fills, scaler, None if ranges is None else Ranges.from_json(ranges, len(names)))
 
 
 def _filled(table: Table, names: Sequence[str], rows: Rows, fills: np.ndarray) -> Iterator[np.ndarray]:
@@ -111,11 +129,11 @@ def _filled(table: Table, names: Sequence[str], rows: Rows, fills: np.ndarray) -
         yield numbers
 
 
-def _fills(
+def _middles(
     table: Table, names: Sequence[str], rows: Rows, middle: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Each column's middle over the rows where it is present."""
-    fills = np.empty(len(names))
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's middle over the rows where it is present, and the share of its common value there."""
+    fills, common = np.empty(len(names)), np.empty(len(names))
     for start in range(0, len(names), _COLUMNS_AT_ONCE):
         some = names[start : start + _COLUMNS_AT_ONCE]
         whole = np.ascontiguousarray(np.concatenate([block for _, block in table.blocks(some, rows)]).T)
@@ -127,7 +145,8 @@ def _fills(
                     "rows; leave it out with data.drop"
                 )
             fills[start + j] = middle(present)
-    return fills
+            common[start + j] = np.mean(present == np.median(present[:_A_FEW]))
+    return fills, common
 
 
 def _median(cells: np.ndarray) -> np.ndarray:

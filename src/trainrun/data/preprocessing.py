@@ -172,6 +172,7 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON file."""
+        ranges = self.numbers.ranges
         return {
             "version": _VERSION,
             "reading": self.reading,
@@ -185,6 +186,7 @@ class Preprocessing:
             "numbers": self.numbers.to_json(),
             "categories": [category.to_json() for category in self.categories],
             "notations": {name: notation.to_json() for name, notation in self.notations.items()},
+            **({} if ranges is None else {"ranges": ranges.to_json()}),
         }
 
     @classmethod
@@ -206,7 +208,7 @@ class Preprocessing:
                 na=texts(saved["na"]),
                 delimiter=str(saved["delimiter"]),
                 missing=str(saved["missing"]),
-                numbers=Numbers.from_json(saved["numbers"]),
+                numbers=Numbers.from_json(saved["numbers"], saved.get("ranges")),
                 categories=tuple(Category.from_json(category) for category in saved["categories"]),
                 target=Target.from_json(saved),
                 notations=_notations(saved.get("notations", {})),

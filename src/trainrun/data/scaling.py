@@ -60,19 +60,19 @@ class Scaler:
     quantiles: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, kind: str, blocks: Iterator[np.ndarray], width: int) -> Scaler:
+    def fit(cls, kind: str, moments: Moments, blocks: Iterator[np.ndarray]) -> Scaler:
         """Fit a scale.
 
         Args:
             kind: `standard`, `minmax`, `quantile` or `none`.
-            blocks: the training rows, float64 [B, width] each.
-            width: F.
+            moments: of the training rows.
+            blocks: the training rows, float64 [B, F] each; read only where moments do not suffice.
         """
+        width = len(moments.mean)
         if kind == "none":
             return cls(np.zeros(width), np.ones(width))
         if kind == "quantile":
             return cls._fit_quantiles(np.concatenate([np.empty((0, width)), *blocks]))
-        moments = Moments.of(blocks, width)
         spread = moments.greatest - moments.least
         if kind == "minmax":
             return cls(moments.least, _inverse(spread, spread > 0))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SAME_READING = "same_reading"  # the event that says a finished run was checked
 # The first lines of preprocessing.json. The rest may be large, and a comparison looks at many runs.
 _HEAD = re.compile(rb'\{\s*"version": \d{1,9},\s*"reading": (\d{1,9})[,\s]')
+_REPORTED = ("reading", "ranges")  # of preprocessing.json: what changes nothing about a row
 _ROUNDING = 1e-9  # relative; means of another kind of processor may differ in their last bits
 
 
@@ -123,8 +124,8 @@ def _moved(snapshot: Snapshot) -> bool:
 
 
 def _values(preprocessing: Preprocessing) -> dict[str, Any]:
-    """What a preprocessing does, as plain values without the version of reading."""
-    return {key: value for key, value in preprocessing.to_json().items() if key != "reading"}
+    """What a preprocessing does, as plain values: without what it only reports."""
+    return {key: value for key, value in preprocessing.to_json().items() if key not in _REPORTED}
 
 
 def _nearly(one: Any, other: Any) -> bool:

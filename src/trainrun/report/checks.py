@@ -37,13 +37,14 @@ def as_text(check: Check) -> str:
     """The picture of the layers, then the verdict in words."""
     colour, width = wants_colour(), page_width()
     lines = [painted(_title(check), BOLD, colour), _costs(check, width), *_picture(check, width), ""]
+    wrong = [finding.sentence for finding in check.data_findings]
     if check.findings:
         first, *others = (finding.sentence for finding in check.findings)
-        said = [f"{first} {check.advice}.", *others]
-        lines += [painted(_item(_sign("✗x"), sentence, width), RED, colour) for sentence in said]
-    else:
+        wrong += [f"{first} {check.advice}.", *others]
+    lines += [painted(_item(_sign("✗x"), sentence, width), RED, colour) for sentence in wrong]
+    if not wrong:
         lines.append(painted(_item(_sign("✓+"), _praise(check), width), GREEN, colour))
-    besides = [*check.warnings, *(note.text for note in check.notes)]
+    besides = [*check.warnings, *(note.text for note in check.notes if note.text not in wrong)]
     lines += [painted(_item("-", sentence, width), YELLOW, colour) for sentence in besides]
     return "\n".join([*lines, ""])
 
@@ -166,11 +167,11 @@ def _first_loss(check: Check) -> str:
 def _record(check: Check | Unchecked) -> dict[str, Any]:
     if isinstance(check, Unchecked):
         return {"config": check.config, "ok": False, "error": str(check.error), "notes": []}
-    measures = check.measures
+    measures, findings = check.measures, (*check.data_findings, *check.findings)
     return {
         "config": check.config.name,
-        "ok": not check.findings,
-        "findings": [{"kind": found.kind, "sentence": found.sentence} for found in check.findings],
+        "ok": not findings,
+        "findings": [{"kind": found.kind, "sentence": found.sentence} for found in findings],
         "advice": check.advice,
         "warnings": list(check.warnings),
         "notes": [note.to_json() for note in check.notes],

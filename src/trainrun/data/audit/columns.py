@@ -1,0 +1,129 @@
+"""Columns that help no net: names of rows, and columns with a single value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+import numpy as np
+
+from trainrun.data.audit.advice import columns_named, drop
+from trainrun.data.files import quoted
+from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text
+from trainrun.data.vocabulary import EXACT
+from trainrun.notes import Note
+
+_FEWEST_ROWS = 20
+_DIFFERENT = 0.95  # of the rows: beyond, a column names rows
+_NAMES = {
+    "id",
+    "ids",
+    "uid",
+    "uuid",
+    "guid",
+    "key",
+    "pk",
+    "index",
+    "idx",
+    "nr",
+    "no",
+    "rowid",
+    "row",
+    "rownum",
+}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # PassengerId: Passenger, Id
+
+
+def describe_ids(
+    table: Table, train: Rows, preprocessing: Preprocessing, leaking: Collection[str]
+) -> tuple[tuple[Note, ...], frozenset[str]]:
+    """Describe columns that name rows: text that differs in nearly every row, and numbers that count them.
+
+    Args:
+        table: the training file. Columns of an array have no names of their own, and are not looked at.
+        train: its training rows.
+        preprocessing: what was fitted on them.
+        leaking: columns about which a note says already that they tell the target.
+
+    Returns:
+        The notes, and the columns among `leaking` that count rows.
+    """
+    if isinstance(table.columns, MatrixColumns) or len(train) < _FEWEST_ROWS:
+        return (), frozenset()
+    names = [name for name in preprocessing.features if name in table]  # a date is known by its parts
+    counts = {name: _distinct(name, table[name], train) for name in names}
+    found = {
+        name: _sentence(name, counts[name], len(train), isinstance(table[name], Text))
+        for name in names
+        if counts[name] >= _DIFFERENT * len(train)
+    }
+    said = {name: text for name, text in found.items() if name not in leaking}
+    many = "differ in nearly every row, as ids do; ids tell nothing of new rows, so leave them out:"
+    return tuple(columns_named("id", said, counts, many)), frozenset(found.keys() & set(leaking))
+
+
+def _sentence(name: str, values: int, rows: int, is_text: bool) -> str:
+    differs = f"differs in nearly every row ({values} values in {rows} training rows)"
+    if is_text:
+        says = f"is text that {differs}, so it tells nothing of new rows; leave it out"
+    else:
+        says = f"looks like an id: it {differs}; if it is one, leave it out"
+    return f"column {quoted(name)} {says}: {drop([name])}"
+
+
+def _distinct(name: str, column: Column, rows: Rows) -> int:
+    """Return how many values a column has in `rows`; 0 for numbers that do not look like an id."""
+    if isinstance(column, Text):
+        codes = column.codes[rows]
+        return int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=1)))
+    cells = column[rows]
+    if not _is_whole(cells) or not (is_named_id(name) or _counts_rows(column)):
+        return 0
+    return len(np.unique(cells[cells == cells]))  # a missing cell equals nothing
+
+
+def _is_whole(cells: np.ndarray) -> bool:
+    """Whether all cells are whole numbers, or missing."""
+    if cells.dtype.kind != "f":
+        return cells.dtype.kind in "iu"
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.isnan(cells) | ((cells == np.floor(cells)) & (np.abs(cells) < EXACT))))
+
+
+def _counts_rows(column: np.ndarray) -> bool:
+    """Whether a column holds the numbers from 0 or 1 on, each once, for all rows of the file."""
+    least, greatest = column.min(), column.max()  # NaN where a cell is missing
+    if least not in (0, 1) or greatest - least != len(column) - 1:
+        return False
+    return bool(np.bincount(column.astype(np.int64)).max() == 1)
+
+
+def is_named_id(name: str) -> bool:
+    """Whether a column's name says that it names rows: `id`, `user_id`, `PassengerId`, `row`."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return bool(words) and (words[-1] in _NAMES or words[0] in {"id", "uuid", "guid"})
+
+
+def describe_constants(table: Table, train: Rows, preprocessing: Preprocessing) -> Iterator[Note]:
+    """Describe columns that have one value in all training rows.
+
+    Args:
+        table: the training file. The columns of an array are not looked at: images have dark corners.
+        train: its training rows.
+        preprocessing: what was fitted on them.
+    """
+    numbers = preprocessing.numbers
+    if isinstance(table.columns, MatrixColumns) or numbers.ranges is None or len(train) < 2:
+        return
+    same = dict(zip(numbers.names, numbers.ranges.constant.tolist(), strict=True))
+    same |= {category.name: len(category.feature_names) == 1 for category in preprocessing.categories}
+    varying = {preprocessing.file_column(name) for name, constant in same.items() if not constant}
+    constant = [name for name in preprocessing.features if name not in varying]
+    said = {
+        name: f"column {quoted(name)} has one value in all {len(train)} training rows, so it tells nothing; "
+        f"leave it out: {drop([name])}"
+        for name in constant
+    }
+    many = f"have one value each in all {len(train)} training rows, so they tell nothing; leave them out:"
+    yield from columns_named("constant", said, dict.fromkeys(said, len(train)), many)
