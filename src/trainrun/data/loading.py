@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from trainrun.config.data_section import DataConfig
@@ -47,14 +49,19 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         if len(used):
             sources[key] = source, used
         notes += () if file is None else describe_rows(f"data.{key}", file, used, preprocessing)
-    notes += describe_columns(table, train, sources, preprocessing)
     trained = _part(table, train, preprocessing)
     held_out = {
         f"data.{key}" if source is not table else f"{key} part": (source, used, part)
         for key, (source, used) in sources.items()
         if (part := parts[key])
     }
-    notes += audit(table, (train, trained), held_out, preprocessing)
+    odd = audit(table, (train, trained), held_out, preprocessing)
+    ids = {note.column for note in odd if note.kind == "id"}  # whose values nobody expects to come again
+    notes += tuple(
+        replace(note, loud=note.loud and not (note.kind == "unseen" and note.column in ids))
+        for note in describe_columns(table, train, sources, preprocessing)
+    )
+    notes += odd
     return Dataset(
         train=trained,
         valid=parts["valid"],

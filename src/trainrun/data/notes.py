@@ -143,7 +143,8 @@ def _of_category(
     unseen = {part: unseen_rows(other, rows, category) for part, (other, rows) in held.items()}
     said = ", ".join(f"{len(rows)} {part}" for part, rows in unseen.items() if len(rows))
     rest = f"; {said} rows hold none of them" if said else ""
-    text = f"column {quoted(name)}: text, {len(words)} categories in {len(train)} training rows{rest}"
+    categories = "1 category" if len(words) == 1 else f"{len(words)} categories"
+    text = f"column {quoted(name)}: text, {categories} in {len(train)} training rows{rest}"
     yield Note("converted", text, name, len(words), loud=False)
     column = table[name]
     if isinstance(column, Text) and (guess := _code_guess(table, name, column)):

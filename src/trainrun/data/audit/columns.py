@@ -16,6 +16,9 @@ from trainrun.notes import Note
 
 _FEWEST_ROWS = 20
 _DIFFERENT = 0.95  # of the rows: beyond, a column names rows
+_DENSE = 1.1  # the span of numbers that are given out in turn, over the rows
+_DIGITS = 6  # so many in each number: an id, such as 104233
+_YEARS = (1700, 2200)  # a row a year is no id
 _NAMES = {
     "id",
     "ids",
@@ -78,7 +81,7 @@ def _distinct(name: str, column: Column, rows: Rows) -> int:
         codes = column.codes[rows]
         return int(np.count_nonzero(np.bincount(codes[codes >= 0], minlength=1)))
     cells = column[rows]
-    if not _is_whole(cells) or not (is_named_id(name) or _counts_rows(column)):
+    if not _is_whole(cells) or not (is_named_id(name) or _numbers_rows(column)):
         return 0
     return len(np.unique(cells[cells == cells]))  # a missing cell equals nothing
 
@@ -91,12 +94,21 @@ def _is_whole(cells: np.ndarray) -> bool:
         return bool(np.all(np.isnan(cells) | ((cells == np.floor(cells)) & (np.abs(cells) < EXACT))))
 
 
-def _counts_rows(column: np.ndarray) -> bool:
-    """Whether a column holds the numbers from 0 or 1 on, each once, for all rows of the file."""
-    least, greatest = column.min(), column.max()  # NaN where a cell is missing
-    if least not in (0, 1) or greatest - least != len(column) - 1:
+def _numbers_rows(column: np.ndarray) -> bool:
+    """Whether whole numbers are given out rather than measured: without large gaps, or of equal length.
+
+    Args:
+        column: of all rows of the file.
+    """
+    present = column[column == column]
+    if not len(present):
         return False
-    return bool(np.bincount(column.astype(np.int64)).max() == 1)
+    least, greatest = float(present.min()), float(present.max())
+    if _YEARS[0] <= least and greatest <= _YEARS[1]:
+        return False
+    is_dense = greatest - least < _DENSE * len(present)
+    digits = len(f"{least:.0f}")
+    return is_dense or (least > 0 and digits >= _DIGITS and len(f"{greatest:.0f}") == digits)
 
 
 def is_named_id(name: str) -> bool:

@@ -110,8 +110,8 @@ def describe_repeats(where: str, part: Part, train: HashedRows, *, same_file: bo
     share = count / len(part.y)
     loud = count >= _FEWEST and share >= _SHARE and train.are_copies(share)
     if loud:
-        mend = "the repeated rows, or keep them together with data.split.group" if same_file else "them there"
-        text += f", so its figures look too good; remove {mend}"
+        mend = "the repeated rows, or keep them together with data.split.group"
+        text += f", so its figures look too good; remove {mend if same_file else f'these rows from {where}'}"
     yield Note("duplicate_rows", text, count=count, loud=loud)
 
 
