@@ -16,7 +16,7 @@ LAYERS = [
     {"config"},
     {"data", "stopping"},
     {"objective"},
-    {"plan"},
+    {"plan", "warnings"},
     {"engine", "runs"},
     {"fitting"},
     {"predicting", "replaying", "checking", "rate_range"},

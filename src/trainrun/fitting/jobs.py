@@ -42,6 +42,7 @@ class Job:
     Attributes:
         outcome: how it ended; None while it has not.
         notes: sentences for the console when the run begins; notes about its data come from the dataset.
+        warnings: about its settings.
         lock: held from before it trains until it has ended.
         snapshot: where it continues.
         plan: of this run alone.
@@ -52,6 +53,7 @@ class Job:
     directory: Path
     outcome: Outcome | None = None
     notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     lock: RunLock | None = None
     snapshot: Snapshot | None = None
     plan: Plan = field(init=False)
@@ -147,6 +149,7 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
 def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, Dataset]) -> None:
     """Find out whether a run is to be trained; if so, give it its data."""
     from trainrun.plan import Cell, make_plan
+    from trainrun.warnings import warnings
 
     if not request.fresh:
         run = Run(job.directory)
@@ -163,7 +166,8 @@ def prepare(job: Job, request: Request, observer: Observer, datasets: dict[str, 
 
         choose_device(job.config.device)  # before anything is made here
     differs = difference_note(request.runs, job.config, job.id8)
-    job.notes = [*([differs] if differs else []), *job.config.warnings]
+    job.notes = [differs] if differs else []
+    job.warnings = warnings(job.config, dataset)
 
 
 def take_over(job: Job, request: Request, observer: Observer) -> None:

@@ -11,7 +11,7 @@ from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import cut_schedule, run_summary, stack_summary
-from trainrun.runs.lines import Narrator, note_lines
+from trainrun.runs.lines import Narrator
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
 
@@ -72,7 +72,7 @@ class Console(Observer):
         for writer in writers:
             run, group = writer.paths.directory.absolute(), writer.paths.directory.absolute().parent
             place, label = (group, group.name) if self._in_one_voice else (run, writer.paths.label)
-            lines = [f"Run directory: {printable(str(place))}", *writer.notes, *note_lines(writer.data_notes)]
+            lines = [f"Run directory: {printable(str(place))}", *writer.notes, *writer.first_lines]
             self._print([line for line in lines if line not in self._said], printable(label))
             self._said.update(lines)
 

@@ -1,0 +1,151 @@
+"""Warnings about early stopping, and about reduce_on_plateau, which watches the same value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from trainrun.config import Config
+from trainrun.config.sections import EarlyStopping
+from trainrun.data import Dataset
+from trainrun.ingredients import metrics
+from trainrun.objective import reported_loss
+
+_FEW_ROWS = 10  # with fewer, a single row moves accuracy by more than 10 %
+_DEFAULTS = EarlyStopping()
+_PLATEAU = "reduce_on_plateau"
+
+
+def of_settings(config: Config) -> Iterator[str]:
+    """Yield what the settings alone tell.
+
+    Args:
+        config: resolved.
+    """
+    yield from _mode(config)
+    if config.early_stopping.patience is None:
+        yield from _idle(config)
+    elif config.epochs:  # with none, nothing is trained that could stop
+        yield from _never(config)
+        yield from _baseline(config)
+    if config.schedule.name == _PLATEAU:
+        yield from _plateau(config)
+    yield from _large_min_delta(config, _largest_gain(config))
+
+
+def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
+    """Yield what the data add.
+
+    Args:
+        config: resolved.
+        dataset: its data.
+    """
+    if _largest_gain(config) is None:
+        yield from _large_min_delta(config, _largest_gain_on(config, dataset))
+    valid, monitor = dataset.valid, config.early_stopping.monitor
+    if valid and monitor.startswith("val_") and len(valid.y) < _FEW_ROWS:
+        key = "data.valid" if config.data.valid else "data.split.valid"
+        rows = "1 row is" if len(valid.y) == 1 else f"{len(valid.y)} rows are"
+        yield f"{key}: {rows} few to choose the best epoch by: chance decides. Give it at least {_FEW_ROWS}."
+
+
+def _mode(config: Config) -> Iterator[str]:
+    stopping = config.early_stopping
+    if stopping.mode != _right_mode(stopping.monitor):
+        which = "lowest" if stopping.mode == "min" else "highest"
+        what = f"keeps the epoch with the {which} {stopping.monitor}, which is the worst"
+        yield f"early_stopping.mode: {stopping.mode} {what}. Leave mode out."
+
+
+def _right_mode(monitor: str) -> str:
+    name = monitor.removeprefix("val_")
+    return "max" if name != "loss" and metrics[name].traits["larger_is_better"] else "min"
+
+
+def _idle(config: Config) -> Iterator[str]:
+    """Settings that steer the patience alone, where there is none."""
+    for key in ("min_delta", "start_from_epoch", "baseline"):
+        value = getattr(config.early_stopping, key)
+        if value != getattr(_DEFAULTS, key):
+            what = f"{key}: {value:g} does nothing without a patience"
+            yield f"early_stopping.{what}. Set one, or leave it out."
+
+
+def _never(config: Config) -> Iterator[str]:
+    stopping, epochs = config.early_stopping, config.epochs
+    patience, start = stopping.patience or 0, stopping.start_from_epoch
+    if start >= epochs:
+        what = f"start_from_epoch: {start} is not below epochs: {epochs}, so no run stops early"
+        yield f"early_stopping.{what}. Take a smaller one."
+    elif start and start + patience >= epochs:
+        what = f"start_from_epoch: {start} and patience: {patience} take all {epochs} epochs"
+        yield f"early_stopping.{what}, so no run stops early. Take smaller ones."
+    elif patience >= epochs and patience != _DEFAULTS.patience:
+        what = f"patience: {patience} is not below epochs: {epochs}, so no run stops early"
+        yield f"early_stopping.{what}. Take a smaller one, or early_stopping: false."
+
+
+def _baseline(config: Config) -> Iterator[str]:
+    stopping = config.early_stopping
+    baseline, best = stopping.baseline, _best_value(stopping.monitor)
+    if baseline is None or stopping.mode != _right_mode(stopping.monitor):
+        return
+    if stopping.mode == "max" and baseline >= best:
+        mend = f"Write a share, such as {baseline / 100:g}" if 1 < baseline < 100 else "Take a smaller one"
+        what = f"cannot be beaten: {stopping.monitor} is at most 1"
+        yield f"early_stopping.baseline: {baseline:g} {what}. {mend}."
+    elif stopping.mode == "min" and baseline <= best:
+        what = f"cannot be beaten: {stopping.monitor} is at least 0"
+        yield f"early_stopping.baseline: {baseline:g} {what}. Take a larger one."
+
+
+def _best_value(monitor: str) -> float:
+    return 1.0 if _right_mode(monitor) == "max" else 0.0
+
+
+def _plateau(config: Config) -> Iterator[str]:
+    schedule, stopping = config.schedule, config.early_stopping
+    waits, least = schedule.settings["patience"], schedule.settings["min_lr"]
+    if stopping.patience is not None and waits >= stopping.patience + stopping.start_from_epoch:
+        what = f"{_PLATEAU} waits {waits} epochs, early stopping only {stopping.patience}"
+        mend = "Training may stop before the learning rate is reduced: take a smaller one"
+        yield f"schedule.patience: {what}. {mend}."
+    elif 0 < config.epochs <= waits and "patience" in schedule.changed:
+        what = f"{waits} is not below epochs: {config.epochs}, so {_PLATEAU} reduces nothing"
+        yield f"schedule.patience: {what}. Take a smaller one."
+    if least >= config.learning_rate:
+        what = (
+            f"{least:g} is not below learning_rate: {config.learning_rate:g}, so {_PLATEAU} reduces nothing"
+        )
+        yield f"schedule.min_lr: {what}. Take a smaller one."
+
+
+def _large_min_delta(config: Config, largest: float | None) -> Iterator[str]:
+    """A step that no improvement is as large as."""
+    if largest is None:
+        return
+    deltas = {}
+    if config.early_stopping.patience is not None:
+        deltas["early_stopping"] = config.early_stopping.min_delta
+    if config.schedule.name == _PLATEAU:
+        deltas["schedule"] = config.schedule.settings["min_delta"]
+    for section, delta in deltas.items():
+        if delta >= largest > 0:
+            what = f"is more than {config.early_stopping.monitor} can gain on guessing: {largest:.4g}"
+            yield f"{section}.min_delta: {delta:g} {what}. Take a smaller one, such as {largest / 1000:.1g}."
+
+
+def _largest_gain(config: Config) -> float | None:
+    """From guessing to the best value; None where only the data tell."""
+    return 1.0 if _right_mode(config.early_stopping.monitor) == "max" else None
+
+
+def _largest_gain_on(config: Config, dataset: Dataset) -> float:
+    """At most what guessing has of a value whose best is 0; guessing is the mean, or each class alike."""
+    target, name = dataset.target, config.early_stopping.monitor.removeprefix("val_")
+    if target.task == "classification":
+        return math.log(len(target.classes))
+    spread = float(dataset.train.y.std(dtype="float64"))
+    if name != "loss":
+        return spread * target.scale  # of rmse; mae is no larger
+    return {"mse": spread**2, "huber": spread**2 / 2}.get(reported_loss(config, target.task).name, spread)
