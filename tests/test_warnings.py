@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from builders import blobs, line
 from configs import config_of
 from test_cli import trainrun_
 from test_continuing import carry, statuses
+from test_docs import CONFIGS, PAGES
+from trainrun.config import load_config
+from trainrun.data import Dataset, load_data
 from trainrun.runs.reading import Run
-from trainrun.warnings import key_of, setting_warnings
+from trainrun.warnings import key_of, setting_warnings, warnings
 
 POINTS = "data: {path: points.csv, target: y}\nhidden: [8]\nepochs: 3\n"
 WORST = "early_stopping.mode: min keeps the epoch with the lowest val_accuracy, which is the worst"
@@ -84,6 +90,35 @@ def said(folder: Path, settings: str) -> list[str]:
             "schedule: {name: reduce_on_plateau, min_delta: 2}\nearly_stopping: {monitor: val_accuracy}",
             "schedule.min_delta: 2 is more than val_accuracy can gain on guessing: 1",
         ),
+        (
+            "hidden: [8]\nactivation: identity",
+            "activation: identity makes all layers together one linear map",
+        ),
+        (
+            "activation: {name: leaky_relu, negative_slope: 1}",
+            "activation: leaky_relu makes all layers togeth",
+        ),
+        ("hidden: [8, 1, 8]\ndropout: 0.3", "dropout.hidden: 0.3 drops layer 2's only unit"),
+        (
+            "hidden: [8, 4]\ndropout: 0.8",
+            "dropout.hidden: 0.8 leaves a row less than one of layer 2's 4 units",
+        ),
+        (
+            "dropout: 0.9",
+            "dropout.hidden: 0.9 drops 90% of layer 1's units. A rate is the part that is dropped",
+        ),
+        ("hidden: [10]\ndropout: 0.9", "dropout.hidden: 0.9 drops 90% of layer 1's units"),
+        ("hidden: []\nregularization: {activity_l1: 0.1}", "regularization.activity_l1: 0.1 does nothing"),
+        ("regularization: {l1_method: subgradient}", "regularization.l1_method: subgradient does nothing"),
+        (
+            "regularization: {weight_decay: 1000}",
+            "regularization.weight_decay: 1000 times learning_rate: 0.001",
+        ),
+        (
+            "schedule: {name: piecewise, boundaries: [5 epochs], values: [1, 0.1]}\nlearning_rate: 0.5",
+            "learning_rate: 0.5 is not used: piecewise has values of its own",
+        ),
+        ("schedule: {name: polynomial, end: 0.01}", "schedule.end: 0.01 is not below learning_rate: 0.001"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_warned_of(tmp_path, settings, warning):
@@ -108,10 +143,188 @@ def test_a_setting_that_cannot_be_meant_is_warned_of(tmp_path, settings, warning
         "schedule: {name: reduce_on_plateau, patience: 20}\nearly_stopping: false",
         "schedule: {name: reduce_on_plateau, patience: 10}\nearly_stopping: {start_from_epoch: 5}",
         "schedule: reduce_on_plateau\nepochs: 4",
+        "hidden: []\nactivation: identity",
+        "hidden: [2, 3]\ndropout: 0.5",
+        "hidden: [1]\ndropout: 0",
+        "hidden: [1]\ndropout: {input: 0.5}",
+        "regularization: {l1: 0.1, l1_method: subgradient, activity_l2: 0.1, weight_decay: 0.5}",
+        "optimizer: adamw",
+        "schedule: {name: piecewise, boundaries: [5 epochs], values: [1, 0.1]}",
+        "schedule: {name: piecewise, boundaries: [5 epochs], values: [1, 0.1]}\nlearning_rate: 1",
     ],
 )
 def test_a_setting_that_can_be_meant_is_not(tmp_path, settings):
     assert said(tmp_path, settings) == []
+
+
+ROWS = blobs(rows=100)  # 60 to train on, 20 to validate on; 5 inputs, 3 classes
+NUMBERS = line(rows=100)
+ONE_INPUT = blobs(rows=100, features=1)
+FEW = blobs(rows=40)  # 8 to validate on
+
+
+def said_of(folder: Path, settings: str, dataset: Dataset) -> list[str]:
+    """The warnings about a data set with these settings; each has a key of its own."""
+    found = warnings(config_of(folder, f"data: digits\n{settings}"), dataset)
+    assert len({key_of(text) for text in found}) == len(found)
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dataset", "warning"),
+    [
+        ("batch_size: 64", ROWS, "batch_size: 64 is more than the 60 training rows"),
+        (
+            "early_stopping: {min_delta: 1.2}",
+            ROWS,
+            "early_stopping.min_delta: 1.2 is more than val_loss can gain",
+        ),
+        (
+            "early_stopping: {min_delta: 3}",
+            NUMBERS,
+            "early_stopping.min_delta: 3 is more than val_loss can gain",
+        ),
+        (
+            "early_stopping: {min_delta: 50, monitor: val_rmse}",
+            NUMBERS,
+            "early_stopping.min_delta: 50 is more than val_rmse can gain",
+        ),
+        ("dropout: {input: 0.3}", ONE_INPUT, "dropout.input: 0.3 drops the net's only input"),
+        ("", FEW, "data.split.valid: chance chooses the best epoch by 8 validation rows"),
+        ("class_weight: {'0': 0, '1': 0, '2': 0}", ROWS, "class_weight: 0 for every class"),
+        ("learning_rate: 1.0e-12", ROWS, "learning_rate: 1e-12 changes no weight"),
+        ("warmup: 300 steps", ROWS, "warmup: 300 steps leaves none of the training's 200 steps"),
+        (
+            "warmup: 101 epochs\nschedule: cosine",
+            ROWS,
+            "warmup: 101 epochs leaves none of the training's 200",
+        ),
+        ("warmup: 100%\nschedule: cosine", ROWS, "warmup: 100% leaves none of the training's 200 steps"),
+        (
+            "schedule: {name: step, every: 100 epochs}",
+            ROWS,
+            "schedule: step never changes the rate in these 200",
+        ),
+        ("schedule: {name: step, every: 30 epochs, gamma: 1}", ROWS, "schedule: step never changes the rate"),
+        ("schedule: {name: linear, end_factor: 1}", ROWS, "schedule: linear never changes the rate"),
+        (
+            "schedule: {name: multistep, milestones: [900 steps, 4000 steps]}",
+            ROWS,
+            "schedule: multistep never changes the rate",
+        ),
+        (
+            "schedule: {name: multistep, milestones: [30 epochs, 60 epochs, 120 epochs]}",
+            ROWS,
+            "schedule.milestones: 120 epochs comes after the last of 200 steps",
+        ),
+        (
+            "schedule: {name: piecewise, boundaries: [99 epochs, 200 epochs], values: [1, 2, 3]}",
+            ROWS,
+            "schedule.boundaries: 200 epochs comes after the last of 200 steps",
+        ),
+        (
+            "schedule: {name: multistep, milestones: [30 epochs, 60 epochs]}\nwarmup: 50 epochs",
+            ROWS,
+            "schedule.milestones: 60 epochs comes after the last of 100 steps",
+        ),
+        (
+            "schedule: {name: cosine_restarts, first_decay: 100 epochs}",
+            ROWS,
+            "schedule.first_decay: 100 epochs is no shorter than the training",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_of_this_data_is_warned_of(tmp_path, settings, dataset, warning):
+    (found,) = said_of(tmp_path, settings, dataset)
+    assert found.startswith(warning)
+
+
+@pytest.mark.parametrize("dataset", [ROWS, NUMBERS, ONE_INPUT], ids=["rows", "numbers", "one input"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "epochs: 1",
+        "epochs: 0\nschedule: {name: step, every: 5 epochs}\nwarmup: 5 epochs",
+        "batch_size: 60",
+        "batch_size: 60\nepochs: 1\nschedule: cosine",
+        "hidden: []",
+        "warmup: 100%",
+        "warmup: 10 epochs\nschedule: cosine",
+        "early_stopping: {min_delta: 0.01}",
+        "schedule: reduce_on_plateau",
+        "schedule: {name: step, every: 99 epochs}",
+        "schedule: {name: multistep, milestones: [30%, 60%, 199 steps]}",
+        "schedule: {name: piecewise, boundaries: [50 steps, 51 steps], values: [1, 2, 1]}",
+        "schedule: {name: cosine_restarts, first_decay: 99 epochs}",
+        "schedule: {name: exponential, decay_rate: 1.2, decay_over: 1 epochs}\nlearning_rate: 1.0e-10",
+        *(f"schedule: {name}" for name in ("exponential", "inverse_time")),
+        *(
+            f"schedule: {name}"
+            for name in ("cosine", "linear", "one_cycle", "inverse_sqrt", "wsd", "polynomial")
+        ),
+    ],
+)
+def test_a_setting_that_can_be_meant_of_this_data_is_not(tmp_path, settings, dataset):
+    if settings.endswith(("exponential", "inverse_time")):
+        settings = settings.replace(": ", ": {name: ") + ", decay_rate: 0.9}"
+    assert said_of(tmp_path, settings, dataset) == []
+
+
+def test_only_numbers_are_standardised(tmp_path):
+    config = config_of(tmp_path, "data: {source: digits, scale_target: standard}\n")
+    (found,) = warnings(config, ROWS)
+    assert found.startswith("data.scale_target: standard does nothing")
+    assert warnings(config, NUMBERS) == ()
+
+
+@pytest.mark.parametrize(
+    ("split", "warning"),
+    [
+        ("valid: 0.4", "data.split.valid: 0.4 is not used, as data.valid names the rows"),
+        ("valid: 20", "data.split.valid: 20 is not used"),
+        ("test: 0, seed: run", "data.split.seed: run is not used, as no part is cut"),
+        ("test: 0, group: a", "data.split.group: a is not used, as no part is cut"),
+        ("valid: 0", None),
+        ("seed: run", None),
+        ("test: 0.4", None),
+    ],
+)
+def test_a_split_that_cuts_nothing_is_warned_of(tmp_path, split, warning):
+    for name in ("points.csv", "more.csv"):
+        (tmp_path / name).write_text("a,y\n1,x\n")
+    data = f"data: {{path: points.csv, valid: more.csv, target: y, split: {{{split}}}}}\n"
+    found = setting_warnings(config_of(tmp_path, data))
+    assert len(found) == (warning is not None)
+    assert all(text.startswith(warning) for text in found)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_config_of_the_project_is_warned_of(path):
+    config = load_config(path)
+    assert setting_warnings(config) == ()
+    if config.data.source:
+        assert warnings(config, load_data(config.data, config.seed)) == ()
+
+
+@pytest.mark.parametrize("source", ["digits", "breast_cancer", "wine", "iris", "diabetes"])
+def test_no_default_is_warned_of(tmp_path, source):
+    config = config_of(tmp_path, f"data: {source}\n")
+    assert warnings(config, load_data(config.data, config.seed)) == ()
+
+
+def examples() -> Iterator[tuple[str, str]]:
+    """The YAML of the README and the docs, each with the page that it stands in."""
+    for page in PAGES:
+        for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+            yield page.name, text
+
+
+@pytest.mark.parametrize(("page", "text"), list(examples()))
+def test_no_example_of_the_docs_is_warned_of(tmp_path, page, text):
+    if not re.search("^data:", text, re.MULTILINE):
+        text = f"data: digits\n{text}"
+    assert setting_warnings(config_of(tmp_path, text)) == (), page
 
 
 @pytest.fixture

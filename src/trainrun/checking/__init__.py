@@ -128,7 +128,7 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         measures=measures,
         findings=tuple(findings),
         advice=advise(config, dataset, device, findings) if findings else None,
-        warnings=(*warnings(config, dataset), *([] if findings else remarks(config, measures))),
+        warnings=(*warnings(config, dataset), *([] if findings else remarks(measures))),
         notes=dataset.notes,
         memory=memory(plan),
         seconds=seconds_per_epoch(plan, device),

@@ -6,11 +6,11 @@ how a file spells them. So equal runs have equal warnings, and `fit`, `check` an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from trainrun.config import Config
 from trainrun.data import Dataset
-from trainrun.warnings import early_stopping
+from trainrun.warnings import data, early_stopping, learning_rate, net
+
+_SUBJECTS = (data, net, learning_rate, early_stopping)
 
 __all__ = ["key_of", "setting_warnings", "warnings"]
 
@@ -21,7 +21,7 @@ def setting_warnings(config: Config) -> tuple[str, ...]:
     Args:
         config: resolved.
     """
-    return tuple(_of_settings(config))
+    return tuple(text for subject in _SUBJECTS for text in subject.of_settings(config))
 
 
 def warnings(config: Config, dataset: Dataset) -> tuple[str, ...]:
@@ -31,17 +31,10 @@ def warnings(config: Config, dataset: Dataset) -> tuple[str, ...]:
         config: resolved; its plan could be made.
         dataset: its data.
     """
-    return (*_of_settings(config), *_of_data(config, dataset))
+    of_data = (text for subject in _SUBJECTS for text in subject.of_data(config, dataset))
+    return (*setting_warnings(config), *of_data)
 
 
 def key_of(warning: str) -> str:
     """Return the dotted key that a warning is about."""
     return warning.partition(":")[0]
-
-
-def _of_settings(config: Config) -> Iterator[str]:
-    yield from early_stopping.of_settings(config)
-
-
-def _of_data(config: Config, dataset: Dataset) -> Iterator[str]:
-    yield from early_stopping.of_data(config, dataset)

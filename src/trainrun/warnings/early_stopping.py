@@ -11,7 +11,6 @@ from trainrun.data import Dataset
 from trainrun.ingredients import metrics
 from trainrun.objective import reported_loss
 
-_FEW_ROWS = 10  # with fewer, a single row moves accuracy by more than 10 %
 _DEFAULTS = EarlyStopping()
 _PLATEAU = "reduce_on_plateau"
 
@@ -42,11 +41,6 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
     """
     if _largest_gain(config) is None:
         yield from _large_min_delta(config, _largest_gain_on(config, dataset))
-    valid, monitor = dataset.valid, config.early_stopping.monitor
-    if valid and monitor.startswith("val_") and len(valid.y) < _FEW_ROWS:
-        key = "data.valid" if config.data.valid else "data.split.valid"
-        rows = "1 row is" if len(valid.y) == 1 else f"{len(valid.y)} rows are"
-        yield f"{key}: {rows} few to choose the best epoch by: chance decides. Give it at least {_FEW_ROWS}."
 
 
 def _mode(config: Config) -> Iterator[str]:
