@@ -18,7 +18,7 @@ from test_docs import CONFIGS, PAGES
 from trainrun.config import load_config
 from trainrun.data import Dataset, load_data
 from trainrun.runs.reading import Run
-from trainrun.warnings import key_of, setting_warnings, warnings
+from trainrun.warnings import curve_warnings, key_of, setting_warnings, warnings
 
 POINTS = "data: {path: points.csv, target: y}\nhidden: [8]\nepochs: 3\n"
 WORST = "early_stopping.mode: min keeps the epoch with the lowest val_accuracy, which is the worst"
@@ -327,6 +327,28 @@ def test_no_example_of_the_docs_is_warned_of(tmp_path, page, text):
     assert setting_warnings(config_of(tmp_path, text)) == (), page
 
 
+@pytest.mark.parametrize(
+    ("monitor", "values", "said"),
+    [
+        ("val_accuracy", [0.5] * 11, "10 of 11 epochs, and the first was kept. Take val_loss, which tells"),
+        ("val_accuracy", [0.25, 0.75, 0.75, 0.75, 0.5, *[0.75] * 9], "11 of 14 epochs"),
+        ("accuracy", [1.0] * 5, "4 of 5 epochs, and the first was kept. Take loss, which tells"),
+        ("val_loss", [0.7] * 11, "10 of 11 epochs, and the first was kept. Does the net learn?"),
+        ("val_accuracy", [0.5] * 4, None),  # too few to say
+        ("val_accuracy", [0.5, 0.6, 0.7, 0.8, 0.8, 0.9, 0.9, 0.8, 0.9, 0.7], None),
+        ("val_accuracy", [0.9, *[0.8] * 10], None),  # a best epoch that stands alone
+        ("val_loss", [0.9, 0.8, 0.7, 0.8, 0.9, 1.0], None),
+        ("val_loss", [float("nan")] * 8, None),
+        ("val_loss", [], None),
+    ],
+)
+def test_a_monitored_value_that_ties_is_warned_of(tmp_path, monitor, values, said):
+    config = config_of(tmp_path, f"data: digits\nearly_stopping: {{monitor: {monitor}}}\n")
+    found = curve_warnings(config, values)
+    assert len(found) == (said is not None)
+    assert all(said in text and text.startswith(f"early_stopping.monitor: {monitor} ") for text in found)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A table of points with two classes, and two configs of it: the one keeps the worst epoch."""
@@ -374,6 +396,17 @@ def test_with_json_the_warning_is_on_stderr(folder):
     done = trainrun_("fit", "wrong.yaml", "--format", "json", cwd=folder)
     assert WORST in done.stderr
     assert json.loads(done.stdout)[0]["notes"] == []
+
+
+def test_fit_ends_with_a_warning_of_ties(folder):
+    changes = ["--set", "learning_rate=1e-8", "--set", "epochs=8"]
+    config = folder / "ties.yaml"
+    config.write_text(POINTS + "early_stopping: {monitor: val_accuracy, patience: 5}\n")
+    printed = trainrun_("fit", "ties.yaml", *changes, cwd=folder).stdout.splitlines()
+    assert printed[-1].startswith(
+        "Warning: early_stopping.monitor: val_accuracy equalled its best in 5 of 6 ep"
+    )
+    assert not any("equalled" in line for line in logs(folder)[0])
 
 
 def test_check_warns_and_is_still_content(folder):

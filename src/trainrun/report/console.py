@@ -11,9 +11,10 @@ from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import cut_schedule, run_summary, stack_summary
-from trainrun.runs.lines import Narrator
+from trainrun.runs.lines import Narrator, warning_lines
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
+from trainrun.warnings import curve_warnings
 
 if TYPE_CHECKING:
     from trainrun.report.live import LiveBar
@@ -96,7 +97,8 @@ class Console(Observer):
             self._print(stack_summary([run for run, _ in finished]), self._stack_label)
         else:
             for run, writer in finished:
-                self._print([*run_summary(run), *cut_schedule(run, writer.config)], run.label)
+                after = warning_lines(curve_warnings(writer.config, writer.monitored))
+                self._print([*run_summary(run), *cut_schedule(run, writer.config), *after], run.label)
 
     def close(self) -> None:
         """Take the live bar away, if there is one, and let the reader catch up."""

@@ -6,13 +6,18 @@ how a file spells them. So equal runs have equal warnings, and `fit`, `check` an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from trainrun.config import Config
-from trainrun.data import Dataset
 from trainrun.warnings import data, early_stopping, learning_rate, net
+
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
 
 _SUBJECTS = (data, net, learning_rate, early_stopping)
 
-__all__ = ["key_of", "setting_warnings", "warnings"]
+__all__ = ["curve_warnings", "key_of", "setting_warnings", "warnings"]
 
 
 def setting_warnings(config: Config) -> tuple[str, ...]:
@@ -33,6 +38,16 @@ def warnings(config: Config, dataset: Dataset) -> tuple[str, ...]:
     """
     of_data = (text for subject in _SUBJECTS for text in subject.of_data(config, dataset))
     return (*setting_warnings(config), *of_data)
+
+
+def curve_warnings(config: Config, values: Sequence[float]) -> tuple[str, ...]:
+    """Return the warnings that only a finished run gives.
+
+    Args:
+        config: resolved.
+        values: the monitored value of each epoch.
+    """
+    return tuple(early_stopping.of_curve(config, values))
 
 
 def key_of(warning: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from trainrun.config import Config
 from trainrun.config.data_section import Split
-from trainrun.data import Dataset
+
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
 
 _FEW_ROWS = 10  # with fewer, a single row moves accuracy by more than 10 %
 _DEFAULTS = Split()

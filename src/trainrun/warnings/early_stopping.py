@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from trainrun.config import Config
 from trainrun.config.sections import EarlyStopping
-from trainrun.data import Dataset
 from trainrun.ingredients import metrics
-from trainrun.objective import reported_loss
 
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
+
+_FEWEST_EPOCHS = 5  # of which some may be alike
+_NEARLY_ALL = 0.75
 _DEFAULTS = EarlyStopping()
 _PLATEAU = "reduce_on_plateau"
 
@@ -41,6 +46,29 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
     """
     if _largest_gain(config) is None:
         yield from _large_min_delta(config, _largest_gain_on(config, dataset))
+
+
+def of_curve(config: Config, values: Sequence[float]) -> Iterator[str]:
+    """Yield what a finished run tells: its best epoch is one of many that were as good.
+
+    Args:
+        config: resolved.
+        values: the monitored value of each epoch.
+    """
+    monitor, better = config.early_stopping.monitor, max if config.early_stopping.mode == "max" else min
+    best_so_far = accumulate(values, better)
+    ties = sum(value == best for value, best in zip(values[1:], best_so_far, strict=False))
+    if len(values) >= _FEWEST_EPOCHS and ties >= _NEARLY_ALL * (len(values) - 1):
+        what = f"equalled its best in {ties} of {len(values)} epochs, and the first was kept"
+        name = monitor.removeprefix("val_")
+        of_classes = name != "loss" and metrics[name].traits["task"] == "classification"
+        loss = monitor.removesuffix(name) + "loss"
+        mend = (
+            f"Take {loss}, which tells epochs apart"
+            if of_classes
+            else "Does the net learn? Try trainrun check"
+        )
+        yield f"early_stopping.monitor: {monitor} {what}. {mend}."
 
 
 def _mode(config: Config) -> Iterator[str]:
@@ -142,4 +170,5 @@ def _largest_gain_on(config: Config, dataset: Dataset) -> float:
     spread = float(dataset.train.y.std(dtype="float64"))
     if name != "loss":
         return spread * target.scale  # of rmse; mae is no larger
-    return {"mse": spread**2, "huber": spread**2 / 2}.get(reported_loss(config, target.task).name, spread)
+    loss = config.loss.name if config.loss else "mse"
+    return {"mae": spread, "huber": spread**2 / 2}.get(loss, spread**2)

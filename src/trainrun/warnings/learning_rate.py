@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from trainrun.config import Config
-from trainrun.data import Dataset
 from trainrun.ingredients.learning_rates import lay_out
 from trainrun.ingredients.lengths import Training
 from trainrun.lazy import numpy as np
 from trainrun.quantities import Duration
+
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
 
 _SMALLEST = 1e-9  # float32 loses a smaller step beside a weight of 0.1
 _MOST_STEPS = 4096  # looked at, besides those around each length of a schedule

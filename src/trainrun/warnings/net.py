@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from trainrun.config import Config
 from trainrun.config.sections import Regularization
-from trainrun.data import Dataset
+
+if TYPE_CHECKING:
+    from trainrun.data import Dataset
 
 _MOST_DROPPED = 0.9  # from here on it is likely the part that should be kept
 _DEFAULTS = Regularization()
