@@ -9,18 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, reject
+from hypothesis import strategies as st
 
-from builders import blobs, line
+from builders import blobs, line, plan
 from configs import config_of
 from test_cli import trainrun_
 from test_continuing import carry, statuses
 from test_docs import CONFIGS, PAGES
 from trainrun.config import load_config
 from trainrun.data import Dataset, load_data
+from trainrun.errors import ConfigError
+from trainrun.ingredients import metrics
 from trainrun.runs.reading import Run
 from trainrun.warnings import curve_warnings, key_of, setting_warnings, warnings
 
 POINTS = "data: {path: points.csv, target: y}\nhidden: [8]\nepochs: 3\n"
+PAGE = next(page for page in PAGES if page.name == "before-training.md").read_text()
+DOCUMENTED = {
+    key for cell in re.findall(r"^\| (`.*?`) \|", PAGE, re.M) for key in re.findall(r"`(\S+)`", cell)
+}
 WORST = "early_stopping.mode: min keeps the epoch with the lowest val_accuracy, which is the worst"
 
 
@@ -57,7 +65,10 @@ def said(folder: Path, settings: str) -> list[str]:
             "early_stopping: {patience: null, start_from_epoch: 3}",
             "early_stopping.start_from_epoch: 3 does noth",
         ),
-        ("early_stopping: {monitor: val_accuracy, min_delta: 1}", "early_stopping.min_delta: 1 is more than"),
+        (
+            "early_stopping: {monitor: val_accuracy, min_delta: 1}",
+            "early_stopping.min_delta: 1 lets nothing count as better",
+        ),
         (
             "early_stopping: {monitor: val_accuracy, baseline: 90}",
             "early_stopping.baseline: 90 cannot be beaten",
@@ -88,7 +99,7 @@ def said(folder: Path, settings: str) -> list[str]:
         ),
         (
             "schedule: {name: reduce_on_plateau, min_delta: 2}\nearly_stopping: {monitor: val_accuracy}",
-            "schedule.min_delta: 2 is more than val_accuracy can gain on guessing: 1",
+            "schedule.min_delta: 2 lets nothing count as better: val_accuracy gains at most 1",
         ),
         (
             "hidden: [8]\nactivation: identity",
@@ -177,20 +188,20 @@ def said_of(folder: Path, settings: str, dataset: Dataset) -> list[str]:
         (
             "early_stopping: {min_delta: 1.2}",
             ROWS,
-            "early_stopping.min_delta: 1.2 is more than val_loss can gain",
+            "early_stopping.min_delta: 1.2 lets nothing count as better",
         ),
         (
             "early_stopping: {min_delta: 3}",
             NUMBERS,
-            "early_stopping.min_delta: 3 is more than val_loss can gain",
+            "early_stopping.min_delta: 3 lets nothing count as better",
         ),
         (
             "early_stopping: {min_delta: 50, monitor: val_rmse}",
             NUMBERS,
-            "early_stopping.min_delta: 50 is more than val_rmse can gain",
+            "early_stopping.min_delta: 50 lets nothing count as better: val_rmse gains at most 2.804 on",
         ),
         ("dropout: {input: 0.3}", ONE_INPUT, "dropout.input: 0.3 drops the net's only input"),
-        ("", FEW, "data.split.valid: chance chooses the best epoch by 8 validation rows"),
+        ("", FEW, "data.split.valid: 8 validation rows to choose the best epoch by"),
         ("class_weight: {'0': 0, '1': 0, '2': 0}", ROWS, "class_weight: 0 for every class"),
         ("learning_rate: 1.0e-12", ROWS, "learning_rate: 1e-12 changes no weight"),
         ("warmup: 300 steps", ROWS, "warmup: 300 steps leaves none of the training's 200 steps"),
@@ -325,6 +336,66 @@ def test_no_example_of_the_docs_is_warned_of(tmp_path, page, text):
     if not re.search("^data:", text, re.MULTILINE):
         text = f"data: digits\n{text}"
     assert setting_warnings(config_of(tmp_path, text)) == (), page
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("name", [*metrics, "loss"])
+@pytest.mark.parametrize("part", ["val_", ""])
+def test_only_the_wrong_direction_of_a_metric_is_warned_of(tmp_path, part, name, mode):
+    right = "max" if name != "loss" and metrics[name].traits["larger_is_better"] else "min"
+    watched = f"metrics: auto\nearly_stopping: {{monitor: {part}{name}, mode: {mode}}}"
+    assert len(said(tmp_path, watched)) == (mode != right)
+
+
+SETTINGS = {
+    "early_stopping.monitor": st.sampled_from(["val_accuracy", "val_loss", "loss", "accuracy"]),
+    "early_stopping.mode": st.sampled_from(["auto", "min", "max"]),
+    "early_stopping.patience": st.sampled_from(["null", 0, 1, 9, 10, 11, 50]),
+    "early_stopping.min_delta": st.sampled_from([0, 1e-4, 0.5, 1, 5]),
+    "early_stopping.start_from_epoch": st.sampled_from([0, 1, 10, 60]),
+    "early_stopping.baseline": st.sampled_from(["null", 0, 0.5, 1, 90]),
+    "epochs": st.sampled_from([0, 1, 2, 10, 60]),
+    "batch_size": st.sampled_from([1, 32, 60, 61, 10**6]),
+    "warmup": st.sampled_from(["0 steps", "1 steps", "10 epochs", "100%"]),
+    "schedule": st.sampled_from(
+        [
+            "constant",
+            "cosine",
+            "one_cycle",
+            "{name: reduce_on_plateau, patience: 10, min_lr: 0.01, min_delta: 1}",
+            "{name: step, every: 7 epochs}",
+            "{name: multistep, milestones: [5 steps, 20 epochs]}",
+            "{name: piecewise, boundaries: [10 epochs], values: [0, 0.1]}",
+            "{name: cosine_restarts, first_decay: 10 epochs}",
+        ]
+    ),
+    "learning_rate": st.sampled_from([1e-12, 0.001, 1]),
+    "hidden": st.sampled_from(["[]", "[1]", "[8, 2]"]),
+    "dropout": st.sampled_from([0, 0.5, 0.95, "{input: 0.9}"]),
+    "activation": st.sampled_from(["relu", "identity"]),
+    "regularization": st.sampled_from(["{}", "{activity_l1: 1, l1_method: subgradient, weight_decay: 3}"]),
+}
+
+
+@given(
+    settings=st.fixed_dictionaries({}, optional=SETTINGS),
+    dataset=st.sampled_from([ROWS, ONE_INPUT, FEW]),
+)
+def test_whatever_is_set_the_saved_config_is_warned_of_alike(tmp_path_factory, settings, dataset):
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        config = config_of(folder, "data: digits\n", *(f"{key}={value}" for key, value in settings.items()))
+        plan(dataset, [config])
+    except ConfigError:
+        reject()
+    found = warnings(config, dataset)
+    (folder / "saved.yaml").write_text(config.to_yaml())
+    assert warnings(load_config(folder / "saved.yaml"), dataset) == found
+    assert warnings(config.with_seed(7), dataset) == found
+    assert len({key_of(text) for text in found}) == len(found)
+    for text in found:
+        assert key_of(text) in DOCUMENTED
+        assert all(len(sentence.split()) < 20 for sentence in text.split(". "))
 
 
 @pytest.mark.parametrize(

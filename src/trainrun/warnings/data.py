@@ -57,4 +57,4 @@ def _few_rows(config: Config, dataset: Dataset) -> Iterator[str]:
     if valid and config.early_stopping.monitor.startswith("val_") and len(valid.y) < _FEW_ROWS:
         rows = f"{len(valid.y)} validation row{'s' * (len(valid.y) > 1)}"
         key = "data.valid" if config.data.valid else "data.split.valid"
-        yield f"{key}: chance chooses the best epoch by {rows}. Give it at least {_FEW_ROWS}."
+        yield f"{key}: {rows} to choose the best epoch by is a matter of chance. Take at least {_FEW_ROWS}."

@@ -90,7 +90,7 @@ def _idle(config: Config) -> Iterator[str]:
         value = getattr(config.early_stopping, key)
         if value != getattr(_DEFAULTS, key):
             what = f"{key}: {value:g} does nothing without a patience"
-            yield f"early_stopping.{what}. Set one, or leave it out."
+            yield f"early_stopping.{what}. Set patience, or leave it out."
 
 
 def _never(config: Config) -> Iterator[str]:
@@ -153,8 +153,9 @@ def _large_min_delta(config: Config, largest: float | None) -> Iterator[str]:
         deltas["schedule"] = config.schedule.settings["min_delta"]
     for section, delta in deltas.items():
         if delta >= largest > 0:
-            what = f"is more than {config.early_stopping.monitor} can gain on guessing: {largest:.4g}"
-            yield f"{section}.min_delta: {delta:g} {what}. Take a smaller one, such as {largest / 1000:.1g}."
+            what = f"{config.early_stopping.monitor} gains at most {largest:.4g} on guessing"
+            mend = f"Take a smaller one, such as {largest / 1000:.1g}"
+            yield f"{section}.min_delta: {delta:g} lets nothing count as better: {what}. {mend}."
 
 
 def _largest_gain(config: Config) -> float | None:

@@ -48,7 +48,7 @@ def _dropout(key: str, rate: float, units: int, whose: str) -> str | None:
     """The warning about a rate that leaves next to nothing; None where it leaves enough."""
     what = "input" if key == "input" else "unit"
     if rate and units == 1:
-        return f"dropout.{key}: {rate:g} drops {whose} only {what}, and with it the row. Take 0."
+        return f"dropout.{key}: {rate:g} drops {whose} only {what}, and nothing of the row is left. Take 0."
     if round(units * (1 - rate), 9) < 1:  # 10 * (1 - 0.9) is a little less
         left = f"leaves a row less than one of {whose} {units} {what}s on average"
         return f"dropout.{key}: {rate:g} {left}. Take a lower rate."
