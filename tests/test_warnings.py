@@ -143,6 +143,7 @@ def test_a_setting_that_cannot_be_meant_is_warned_of(tmp_path, settings, warning
         "",
         "epochs: 5",  # below the patience that nobody has written
         "epochs: 0\nearly_stopping: 20",
+        "epochs: 1\nearly_stopping: 20",
         "early_stopping: false",
         "early_stopping: {monitor: val_accuracy, mode: max}",
         "early_stopping: {monitor: val_accuracy, mode: auto}",
@@ -201,7 +202,7 @@ def said_of(folder: Path, settings: str, dataset: Dataset) -> list[str]:
             "early_stopping.min_delta: 50 lets nothing count as better: val_rmse gains at most 2.804 on",
         ),
         ("dropout: {input: 0.3}", ONE_INPUT, "dropout.input: 0.3 drops the net's only input"),
-        ("", FEW, "data.split.valid: 8 validation rows to choose the best epoch by"),
+        ("", FEW, "data.split.valid: too few validation rows to choose the best epoch: 8"),
         ("class_weight: {'0': 0, '1': 0, '2': 0}", ROWS, "class_weight: 0 for every class"),
         ("learning_rate: 1.0e-12", ROWS, "learning_rate: 1e-12 changes no weight"),
         ("warmup: 300 steps", ROWS, "warmup: 300 steps leaves none of the training's 200 steps"),

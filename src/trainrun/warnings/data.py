@@ -53,8 +53,8 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
 
 
 def _few_rows(config: Config, dataset: Dataset) -> Iterator[str]:
-    valid = dataset.valid
-    if valid and config.early_stopping.monitor.startswith("val_") and len(valid.y) < _FEW_ROWS:
-        rows = f"{len(valid.y)} validation row{'s' * (len(valid.y) > 1)}"
+    chooses = config.epochs > 1 and config.early_stopping.monitor.startswith("val_")
+    if dataset.valid and chooses and (rows := len(dataset.valid.y)) < _FEW_ROWS:
         key = "data.valid" if config.data.valid else "data.split.valid"
-        yield f"{key}: {rows} to choose the best epoch by is a matter of chance. Take at least {_FEW_ROWS}."
+        what = f"too few validation rows to choose the best epoch: {rows}"
+        yield f"{key}: {what}. Take at least {_FEW_ROWS}."

@@ -102,7 +102,7 @@ def _never(config: Config) -> Iterator[str]:
     elif start and start + patience >= epochs:
         what = f"start_from_epoch: {start} and patience: {patience} take all {epochs} epochs"
         yield f"early_stopping.{what}, so no run stops early. Take smaller ones."
-    elif patience >= epochs and patience != _DEFAULTS.patience:
+    elif patience >= epochs > 1 and patience != _DEFAULTS.patience:  # one epoch is a trial
         what = f"patience: {patience} is not below epochs: {epochs}, so no run stops early"
         yield f"early_stopping.{what}. Take a smaller one, or early_stopping: false."
 
