@@ -77,7 +77,8 @@ def _rates(config: Config, training: Training) -> np.ndarray:
     lengths = [training.steps(length) for _, length in _lengths(config)]
     spread = np.linspace(0, training.span - 1, min(training.span, _MOST_STEPS)).astype(np.int64)
     around = [length + shift for length in lengths for shift in (-1, 0, 1)]
-    steps = np.array([*spread, *(step for step in around if 0 <= step < training.span)])
+    inside = [step for step in around if 0 <= step < training.span]
+    steps = np.concatenate([spread, np.array(inside, dtype=np.int64)])
     rate_at = lay_out(
         schedule.name,
         schedule.settings,
