@@ -205,6 +205,11 @@ def said_of(folder: Path, settings: str, dataset: Dataset) -> list[str]:
         ("", FEW, "data.split.valid: too few validation rows to choose the best epoch: 8"),
         ("class_weight: {'0': 0, '1': 0, '2': 0}", ROWS, "class_weight: 0 for every class"),
         ("learning_rate: 1.0e-12", ROWS, "learning_rate: 1e-12 changes no weight"),
+        (
+            "schedule: {name: piecewise, boundaries: [300 epochs], values: [0, 0.1]}",
+            ROWS,
+            "schedule.values: 0 changes no weight",
+        ),
         ("warmup: 300 steps", ROWS, "warmup: 300 steps leaves none of the training's 200 steps"),
         (
             "warmup: 101 epochs\nschedule: cosine",

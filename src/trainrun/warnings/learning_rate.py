@@ -57,7 +57,11 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
         return
     rates = _rates(config, training)
     if rates.max() < _SMALLEST and "none" not in (config.data.scale, config.data.scale_target):
-        yield f"learning_rate: {config.learning_rate:g} changes no weight. Try trainrun find-lr."
+        piecewise = config.schedule.name == "piecewise"
+        what = (
+            f"schedule.values: {rates.max():g}" if piecewise else f"learning_rate: {config.learning_rate:g}"
+        )
+        yield f"{what} changes no weight. Try trainrun find-lr."
     elif follows and training.span > 1 and (rates == rates[0]).all():
         what = f"{config.schedule.name} never changes the rate in these {training.span} steps"
         yield f"schedule: {what}. Change its settings, or take constant."
