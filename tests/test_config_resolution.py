@@ -44,7 +44,6 @@ def test_the_defaults(tmp_path):
     assert (config.epochs, config.batch_size, config.seed) == (100, 32, 0)
     assert (config.device, config.threads, config.class_weight) == ("auto", "auto", None)
     assert (config.data.split.valid, config.data.split.test, config.data.split.stratify) == (0.2, 0.2, "auto")
-    assert config.warnings == ()
 
 
 @pytest.mark.parametrize("activation", activations)
@@ -176,21 +175,6 @@ def test_dropout_is_one_rate_for_each_hidden_layer(tmp_path, text, rates):
 def test_a_linear_model_has_no_hidden_dropout(tmp_path):
     config = config_of(tmp_path, "data: digits\nhidden: []\ndropout: 0.5\n")
     assert (config.hidden, config.dropout.hidden) == ((), ())
-
-
-@pytest.mark.parametrize(
-    ("patience", "stopping", "warned"),
-    [(5, "10", False), (9, "10", False), (10, "10", True), (20, "false", False)],
-)
-def test_a_plateau_that_early_stopping_never_reaches_is_a_warning(tmp_path, patience, stopping, warned):
-    text = f"data: digits\nschedule: {{name: reduce_on_plateau, patience: {patience}}}\n"
-    warnings = config_of(tmp_path, text, f"early_stopping={stopping}").warnings
-    assert bool(warnings) == warned
-    if warned:
-        assert warnings[0].endswith(
-            "a.yaml:2:1: schedule: reduce_on_plateau waits 10 epochs, early stopping only 10: training may"
-            " stop before the learning rate is reduced"
-        )
 
 
 def test_aliases_resolve_to_main_names(tmp_path):

@@ -15,7 +15,7 @@ LAYERS = [
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},
-    {"objective"},
+    {"objective", "warnings"},
     {"plan"},
     {"engine", "runs"},
     {"fitting"},

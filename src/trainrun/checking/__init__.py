@@ -17,6 +17,7 @@ from trainrun.engine.probe import Sight, guessing, look
 from trainrun.errors import DIVERGED, TrainrunError, shortage
 from trainrun.notes import Note
 from trainrun.plan import Cell, Plan, make_plan
+from trainrun.warnings import warnings
 
 if TYPE_CHECKING:
     import torch
@@ -130,7 +131,7 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         findings=tuple(findings),
         advice=advise(config, dataset, device, findings) if findings else None,
         data_findings=tuple(judge_data(dataset)),
-        warnings=(*config.warnings, *([] if findings else remarks(config, measures))),
+        warnings=(*warnings(config, dataset), *([] if findings else remarks(measures))),
         notes=dataset.notes,
         memory=memory(plan),
         seconds=seconds_per_epoch(plan, device),

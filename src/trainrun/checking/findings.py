@@ -64,12 +64,9 @@ def judge_data(dataset: Dataset) -> list[Finding]:
     return findings
 
 
-def remarks(config: Config, measures: Measures) -> Iterator[str]:
+def remarks(measures: Measures) -> Iterator[str]:
     """What is not wrong, and yet worth a word."""
-    layers = measures.layers
-    if config.activation.name == "identity" and len(layers):
-        yield "activation: identity makes all layers together one linear map, as `hidden: []` is by itself"
-    weakest = min((measures.spread_power(layer) for layer in layers), default=0)
+    weakest = min((measures.spread_power(layer) for layer in measures.layers), default=0)
     if _LOST < weakest < _WEAK:
         yield f"The signal weakens to {two_to(weakest)} of the input's; with more layers it would be lost"
 

@@ -32,6 +32,7 @@ def cautions(
     shown = [one for one in standings if not one.contender.only]
     return [
         *(line for one in standings for line in _unfinished(one)),
+        *_settings(shown),
         *_seeds(shown),
         *_part(yardstick),
         *_decided(shown, yardstick),
@@ -52,6 +53,16 @@ def _unfinished(one: Standing) -> Iterator[str]:
         if found := one.seeds(status):
             verb = "are missing" if status == "missing" else f"are not finished ({status})"
             yield f"{one.label}: {len(found)} of {total} runs {verb}"
+
+
+def _settings(standings: Sequence[Standing]) -> Iterator[str]:
+    """What `fit` and `check` warn of, too; once where all contenders share it."""
+    labels: dict[str, list[str]] = {}
+    for one in standings:
+        for sentence in one.setting_warnings:
+            labels.setdefault(sentence, []).append(one.label)
+    for sentence, warned in labels.items():
+        yield sentence if len(warned) == len(standings) else f"{', '.join(warned)}: {sentence}"
 
 
 def _seeds(standings: Sequence[Standing]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from trainrun.comparing.contenders import Contender, Question
 from trainrun.data import load_data
+from trainrun.errors import printable
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.fitting.treatment import has_older_reading
@@ -20,6 +21,7 @@ from trainrun.runs.matching import require_same, require_seed
 from trainrun.runs.origins import record_request
 from trainrun.runs.reading import Run
 from trainrun.statistics import Mean, mean_of
+from trainrun.warnings import key_of, setting_warnings
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ class Standing:
         dataset = load_data(config.data, config.seed)
         held = {part: getattr(dataset, part) for part in cut}
         return {part: len(rows.y) / len(dataset.train.y) for part, rows in held.items() if rows}
+
+    @property
+    def setting_warnings(self) -> list[str]:
+        """The warnings about its settings, and those about its data that its first run recorded."""
+        found = {key_of(text): text for run in list(self.runs.values())[:1] for text in run.warnings}
+        mine = {key_of(text): text for text in setting_warnings(self.contender.config)}
+        return [printable(text) for text in (found | mine).values()]
 
     def counts(self, key: str) -> list[float]:
         """A whole number of each complete run's result, such as `epochs`."""

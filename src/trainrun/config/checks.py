@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationInfo
 
@@ -13,9 +12,6 @@ from trainrun.config.sections import Dropout, EarlyStopping
 from trainrun.config.vocabulary import unknown_name
 from trainrun.ingredients import metrics
 from trainrun.quantities import Duration
-
-if TYPE_CHECKING:
-    from trainrun.config.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICE = re.compile(r"auto|cpu|cuda|cuda:[0-9]{1,3}")
@@ -113,17 +109,6 @@ def early_stopping(value: EarlyStopping, info: ValidationInfo) -> EarlyStopping:
     if reported is not None and watched not in {"loss", *reported}:
         raise misfit(f"{watched} is not among the metrics: add it there", at="monitor")
     return value
-
-
-def warnings(config: Config) -> tuple[str, ...]:
-    """What is allowed and yet hardly meant."""
-    patience = config.early_stopping.patience
-    wait = config.schedule.settings.get("patience") if config.schedule.name == "reduce_on_plateau" else None
-    if patience is not None and wait is not None and wait >= patience:
-        what = f"reduce_on_plateau waits {wait} epochs, early stopping only {patience}"
-        place = config.place("schedule")
-        return (f"{place}: schedule: {what}: training may stop before the learning rate is reduced",)
-    return ()
 
 
 def _task(info: ValidationInfo) -> str | None:

@@ -150,11 +150,6 @@ class Config(Section):
         """Whether a dotted key is given a value, in a file or on the command line, rather than left out."""
         return key in self._places
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is allowed and yet hardly meant, in sentences to say once."""
-        return checks.warnings(self)
-
     def to_yaml(self) -> str:
         """The resolved config as YAML: read again, it gives an equal config."""
         return to_yaml(self)

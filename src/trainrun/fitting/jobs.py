@@ -44,6 +44,7 @@ class Job:
     Attributes:
         outcome: how it ended; None while it has not.
         notes: sentences for the console when the run begins; notes about its data come from the dataset.
+        warnings: about its settings.
         lock: held from before it trains until it has ended.
         snapshot: where it continues.
         plan: of this run alone.
@@ -54,6 +55,7 @@ class Job:
     directory: Path
     outcome: Outcome | None = None
     notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
     lock: RunLock | None = None
     snapshot: Snapshot | None = None
     plan: Plan = field(init=False)
@@ -186,6 +188,7 @@ class Shared:
 def prepare(job: Job, request: Request, observer: Observer, shared: Shared) -> None:
     """Find out whether a run is to be trained; if so, give it its data."""
     from trainrun.plan import Cell, make_plan
+    from trainrun.warnings import warnings
 
     if not request.fresh:
         run = Run(job.directory)
@@ -203,7 +206,8 @@ def prepare(job: Job, request: Request, observer: Observer, shared: Shared) -> N
 
         choose_device(job.config.device)  # before anything is made here
     differs = shared.difference(job)
-    job.notes = [*([differs] if differs else []), *job.config.warnings]
+    job.notes = [differs] if differs else []
+    job.warnings = warnings(job.config, dataset)
 
 
 def take_over(job: Job, request: Request, observer: Observer) -> None:

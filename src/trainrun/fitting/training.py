@@ -67,7 +67,7 @@ def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
 def _begin(job: Job, device: str, processors: Processors) -> None:
     from trainrun.engine.continuing import require_continuable
 
-    job.writer = RunWriter(job.paths, job.config, job.notes, job.cell.dataset.notes)
+    job.writer = RunWriter(job.paths, job.config, job.notes, job.cell.dataset.notes, job.warnings)
     try:
         if job.snapshot:
             require_continuable(job.plan, job.snapshot)

@@ -11,9 +11,10 @@ from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import cut_schedule, run_summary, stack_summary
-from trainrun.runs.lines import Narrator, note_lines
+from trainrun.runs.lines import Narrator, warning_lines
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
+from trainrun.warnings import curve_warnings
 
 if TYPE_CHECKING:
     from trainrun.report.live import LiveBar
@@ -72,7 +73,7 @@ class Console(Observer):
         for writer in writers:
             run, group = writer.paths.directory.absolute(), writer.paths.directory.absolute().parent
             place, label = (group, group.name) if self._in_one_voice else (run, writer.paths.label)
-            lines = [f"Run directory: {printable(str(place))}", *writer.notes, *note_lines(writer.data_notes)]
+            lines = [f"Run directory: {printable(str(place))}", *writer.notes, *writer.first_lines]
             self._print([line for line in lines if line not in self._said], printable(label))
             self._said.update(lines)
 
@@ -96,7 +97,8 @@ class Console(Observer):
             self._print(stack_summary([run for run, _ in finished]), self._stack_label)
         else:
             for run, writer in finished:
-                self._print([*run_summary(run), *cut_schedule(run, writer.config)], run.label)
+                after = warning_lines(curve_warnings(writer.config, writer.monitored))
+                self._print([*run_summary(run), *cut_schedule(run, writer.config), *after], run.label)
 
     def close(self) -> None:
         """Take the live bar away, if there is one, and let the reader catch up."""

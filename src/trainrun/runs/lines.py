@@ -30,6 +30,11 @@ def note_lines(notes: Iterable[Note]) -> list[str]:
     return [printable(note.text) for note in notes]
 
 
+def warning_lines(warnings: Iterable[str]) -> list[str]:
+    """Return a line for each warning about the settings."""
+    return [f"Warning: {printable(warning)}" for warning in warnings]
+
+
 class Narrator:
     """Puts one member's events into words.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Status = Literal["complete", "diverged", "interrupted", "unreadable"]
 _YEARS = range(1970, 9999)
 _LONGEST_EPOCH = 2**13  # bytes of a line of metrics.jsonl
+_LONGEST_SENTENCE = 500  # characters of a warning
 _LONGEST_WORD = 100  # characters of what is one word
 
 
@@ -136,6 +137,12 @@ class Run:
         return [note for note in recorded if _is_note(note)] if isinstance(recorded, list) else []
 
     @property
+    def warnings(self) -> list[str]:
+        """The warnings about its settings, as its last start recorded them; empty for older releases."""
+        recorded = self.start.get("warnings")
+        return [text for text in recorded if _is_sentence(text)] if isinstance(recorded, list) else []
+
+    @property
     def seconds(self) -> float | None:
         """How long it trained."""
         seconds = self._last("end").get("seconds")
@@ -246,6 +253,10 @@ def _is_note(value: Any) -> bool:
         and isinstance(value["count"], int | None)
         and isinstance(value["text"], str)
     )
+
+
+def _is_sentence(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_SENTENCE
 
 
 def _word(value: Any) -> str | None:

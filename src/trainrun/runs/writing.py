@@ -12,7 +12,7 @@ from trainrun.notes import Note
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
-from trainrun.runs.lines import Narrator, note_lines
+from trainrun.runs.lines import Narrator, note_lines, warning_lines
 from trainrun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -29,16 +29,23 @@ class RunWriter:
         paths: where.
         config: the run's resolved config, with its seed.
         notes: sentences for the console about this call, such as where the run continues.
-        data_notes: facts about the run's data; the loud ones begin its log.txt.
+        data_notes: facts about the run's data; the loud ones begin its log.txt, below the warnings.
+        warnings: about the run's settings; they begin its log.txt.
     """
 
     def __init__(
-        self, paths: RunPaths, config: Config, notes: Sequence[str] = (), data_notes: Iterable[Note] = ()
+        self,
+        paths: RunPaths,
+        config: Config,
+        notes: Sequence[str] = (),
+        data_notes: Iterable[Note] = (),
+        warnings: Sequence[str] = (),
     ) -> None:
         self.paths = paths
         self.config = config
         self.notes = tuple(notes)
         self.data_notes = tuple(note for note in data_notes if note.loud)
+        self.warnings = tuple(warnings)
         self._treatment: Mapping[str, Any] | None = None
         self._journal = Journal(paths.events)
         self._narrator: Narrator | None = None
@@ -79,7 +86,7 @@ class RunWriter:
         self._begun = self._flushed = time.monotonic()
         self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
         self._treatment = treatment
-        self._lines += note_lines(self.data_notes)
+        self._lines += self.first_lines
         if snapshot:
             self._resume(snapshot)
         make_directory(self.paths.directory)
@@ -108,6 +115,11 @@ class RunWriter:
         self._tell(event)
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self.flush()
+
+    @property
+    def first_lines(self) -> list[str]:
+        """What log.txt begins with, and the console says: warnings about settings, notes about data."""
+        return [*warning_lines(self.warnings), *note_lines(self.data_notes)]
 
     @property
     def monitored(self) -> list[float]:
@@ -184,6 +196,7 @@ class RunWriter:
             "threads": threads,
             "parts": parts,
             "notes": self.notes,
+            "warnings": self.warnings,
             "data_notes": [note.to_json() for note in self.data_notes],
         }
 
