@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import table, whole, write
-from trainrun.data import as_table, read_table
+from trainrun.data import as_table, describe_new_rows, read_table
 from trainrun.data.judging import judge
 from trainrun.errors import DataError
 
@@ -118,3 +118,30 @@ def test_one_row_may_be_a_dict_of_cells(tmp_path):
     path = write(tmp_path / "t.csv", "c,a,y\nOslo,1,0\nBergen,2,1\n")
     preprocessing = whole(path, target="y").preprocessing
     assert as_table({"c": "Oslo", "a": 3}, preprocessing).rows == 1
+
+
+@pytest.mark.parametrize(("yes", "no"), [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_true_and_false_are_the_1_and_0_of_training(tmp_path, yes, no):
+    flags = [row % 3 == 0 for row in range(30)]
+    trained = column(tmp_path, map(int, flags), scale="none").preprocessing
+    new = read_table(table(tmp_path / "new.csv", {"x": [yes if flag else no for flag in flags]}), trained)
+    np.testing.assert_array_equal(trained.transform(new)[:, 0], np.array(flags, float))
+    assert new.as_booleans == ("x",)
+    (note,) = describe_new_rows("new", new, trained)
+    assert (note.kind, note.column, note.count) == ("converted", "x", 30)
+
+
+@pytest.mark.parametrize("cells", [[0, 1, 2], [0, 0.5, 1], [0, 1, 0.999999]])
+def test_true_is_no_number_among_others(tmp_path, cells):
+    trained = column(tmp_path, cells * 10).preprocessing
+    new = read_table(table(tmp_path / "new.csv", {"x": ["True", "False"]}), trained)
+    with pytest.raises(DataError, match="'True' is not a number, as all are in training"):
+        trained.transform(new)
+
+
+def test_a_notation_of_training_holds_for_plain_numbers_too(tmp_path):
+    """`1.234` is 1234 in a file whose other cells have decimal commas."""
+    cells = [f"{row}.500,25" for row in range(1, 31)]
+    trained = column(tmp_path, cells, scale="none", delimiter=",").preprocessing
+    new = read_table(table(tmp_path / "new.csv", {"x": ["1.234", "2"]}), trained)
+    np.testing.assert_array_equal(trained.transform(new)[:, 0], [1234, 2])

@@ -14,7 +14,7 @@ from trainrun.data.judging import Judgement, has_decimal, judge, with_parts
 from trainrun.data.layout import Layout
 from trainrun.data.notation import Notation, as_columns, read_known, read_notation
 from trainrun.data.table import Column, Text
-from trainrun.data.vocabulary import is_number
+from trainrun.data.vocabulary import is_number, read_flags
 
 _CODE = r"^[+-]?(?:0\d+|\d+E\d+)$"  # as `vocabulary.is_code`
 _FEW_LABELS = 20  # as few distinct whole numbers are classes
@@ -31,6 +31,7 @@ class Columns:
         guesses: what was decided although it could mean something else, by the file's names.
         examples: a cell of each column in `notations`, as it is written.
         spelled: the target's cells as they are written, where they are numbers that may be labels.
+        as_booleans: number columns whose cells are written as True and False.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Columns:
     guesses: dict[str, str] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     spelled: dict[str, Text] = field(default_factory=dict)
+    as_booleans: list[str] = field(default_factory=list)
 
     def put(self, name: str, column: Text, judgement: Judgement) -> None:
         """Add a column of text as what it was judged to be."""
@@ -178,20 +180,23 @@ def _reread_points(
             waiting[name] = plain_text(column, layout)
 
 
-def read_known_columns(cells: Mapping[str, Any], layout: Layout) -> dict[str, Column]:
+def read_known_columns(cells: Mapping[str, Any], layout: Layout) -> Columns:
     """Read the columns of further rows as training has read its own.
 
     Args:
         cells: chunked arrays of large_string, by name.
         layout: what training knows of the columns.
     """
-    columns: dict[str, Column] = {}
+    found = Columns()
     for name, raw in cells.items():
         column = trimmed(raw)
+        if name in layout.notations:
+            found.columns |= read_known(name, plain_text(column, layout), layout.notations[name])
+            continue
         numbers = parse_numbers(column, layout) if layout.is_number(name, typed=False) else None
-        notation = layout.notations.get(name)
-        if notation is None:
-            columns[name] = plain_text(column, layout) if numbers is None else numbers
-        else:
-            columns |= read_known(name, plain_text(column, layout), notation)
-    return columns
+        if numbers is None:
+            text = plain_text(column, layout)
+            numbers = read_flags(text) if name in layout.flags else None
+            found.as_booleans += [name] if numbers is not None else []
+        found.columns[name] = text if numbers is None else numbers
+    return found

@@ -72,6 +72,7 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         guesses=read.guesses,
         examples=read.examples,
         spelled=read.spelled,
+        as_booleans=tuple(read.as_booleans),
         words=_target_words(named, layout),
         kept={name: column.to_pylist() for name, column in named.items() if name in layout.keep},
     )
@@ -208,4 +209,4 @@ def _columns(named: dict[str, Any], layout: Layout, delimiter: str) -> Columns:
     named = {name: cells for name, cells in named.items() if layout.wants(name)}
     if layout.headed is None:
         return read_training_columns(named, layout, delimiter)
-    return Columns(read_known_columns(named, layout))
+    return read_known_columns(named, layout)

@@ -31,6 +31,7 @@ class Layout:
         part: whether the rows are a part that the config names, and no new rows.
         keep: columns whose cells are also wanted as they are written.
         numbers: columns whose text is to be read as numbers; None where that is to be seen from their cells.
+        flags: columns whose numbers are all 0 or 1 in training, where True and False mean the same.
         only: the columns wanted; None for all.
         headed: whether the training table had names of its own; None where this is the training table.
         features: the columns that training has learnt from.
@@ -44,6 +45,7 @@ class Layout:
     skip: frozenset[str] = frozenset()
     texts: frozenset[str] = frozenset()
     numbers: frozenset[str] | None = None
+    flags: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
     headed: bool | None = None
     features: tuple[str, ...] = ()

@@ -64,6 +64,12 @@ class Numbers:
             )
         return cls(tuple(names), fills, scaler, ranges)
 
+    @property
+    def flags(self) -> frozenset[str]:
+        """The columns whose training cells are all 0 or 1."""
+        binary = np.zeros(len(self.names)) if self.ranges is None else self.ranges.binary
+        return frozenset(name for name, is_flag in zip(self.names, binary, strict=True) if is_flag)
+
     def far_outside(self, table: Table, rows: Rows) -> dict[str, Rows]:
         """Return those of `rows` that lie far outside the training range, for each column that has any."""
         names = [name for name in self.names if not isinstance(table[name], Text)]

@@ -81,6 +81,7 @@ class Preprocessing:
             delimiter=self.delimiter,
             target=target,
             numbers=frozenset(numbers),
+            flags=self.numbers.flags & numbers,
             only=frozenset({*self.features, target}),
             headed=self.headed,
             features=self.features,

@@ -24,19 +24,25 @@ class Ranges:
         greatest: float64 [F].
         deviation: float64 [F], the standard deviation.
         common: float64 [F], the share of the cells that have the most frequent value, where it is large.
+        binary: float64 [F], 1 where every cell is 0 or 1.
     """
 
     least: np.ndarray
     greatest: np.ndarray
     deviation: np.ndarray
     common: np.ndarray
+    binary: np.ndarray
 
     @classmethod
     def of(cls, moments: Moments, common: np.ndarray) -> Ranges:
         """Return the ranges of columns whose moments are known."""
         deviation = np.sqrt(moments.deviations / max(1, moments.count))
         finite = np.nan_to_num(deviation, nan=_LARGEST, posinf=_LARGEST)
-        return cls(moments.least, moments.greatest, finite, common)
+        # Between 0 and 1 no number has a square as large as itself, so this is the largest variance.
+        largest = moments.mean * (1 - moments.mean)
+        spans = (moments.least == 0) & (moments.greatest == 1)
+        binary = spans & np.isclose(deviation**2, largest, rtol=1e-9, atol=0)
+        return cls(moments.least, moments.greatest, finite, common, binary.astype(float))
 
     @property
     def constant(self) -> np.ndarray:
@@ -68,7 +74,7 @@ class Ranges:
     @classmethod
     def from_json(cls, saved: dict[str, Any], width: int) -> Ranges:
         """What `to_json` gave, for so many columns."""
-        names = ("least", "greatest", "deviation", "common")
+        names = ("least", "greatest", "deviation", "common", "binary")
         ranges = cls(*(np.array(saved[name], float) for name in names))
         if any(values.shape != (width,) or np.isnan(values).any() for values in vars(ranges).values()):
             raise ValueError("ranges of other columns")
