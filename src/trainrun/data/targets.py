@@ -234,8 +234,8 @@ def _of_gaps(table: Table, name: str) -> tuple[str, str]:
     words = {word: count for word, count in table.words.get(name, {}).items() if word}
     if not words:
         return "the target is missing", "fill it in, or say data.missing: drop to leave these rows out"
-    word, count = max(words.items(), key=lambda pair: (pair[1], pair[0]))
+    word = max(words, key=lambda word: (words[word], word))
     kept = json.dumps([other for other in table.na if other not in words], ensure_ascii=False)
-    what = f"the target is missing: {quoted(word)} is read as missing (data.na), in {count} rows"
+    what = f"the target is missing: {quoted(word)} is read as missing (data.na)"
     advice = f"if it is a class, say data.na: {{only: {kept}}}; else fill it in, or say data.missing: drop"
     return what, advice
