@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainrun.data.arrow import table_from_arrow
+from trainrun.data.disguises import PARQUET, refuse_other_kind
 from trainrun.data.files import reading
 from trainrun.data.layout import Layout
 from trainrun.data.table import Table
@@ -28,6 +29,7 @@ def read_parquet(path: Path, place: str, layout: Layout) -> Table:
             arrow = opened.read(columns=[name for name in names if layout.wants(name)])
             arrow.validate(full=True)
         except (pa.ArrowException, ValueError) as error:
+            refuse_other_kind(path, place, PARQUET)
             raise DataError(f"{place}: cannot be read as Parquet: {printable(str(error))}") from None
     if not arrow.num_rows:
         raise DataError(f"{place}: has no rows")

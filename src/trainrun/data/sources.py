@@ -11,6 +11,7 @@ import numpy as np
 from trainrun.config.references import is_idx
 from trainrun.data.arrow import arrow_table, table_from_arrow
 from trainrun.data.delimited import read_delimited
+from trainrun.data.disguises import ENOUGH, refuse_disguise
 from trainrun.data.files import open_binary, reading
 from trainrun.data.idx import read_idx
 from trainrun.data.layout import Layout
@@ -44,8 +45,8 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
         return table_from_arrays(data, target, place, layout)
     if is_idx(path):
         return table_from_arrays(read_idx(path, place), None, place, layout)
-    with reading(place, path), open_binary(path):
-        pass  # a file that is not there is the likelier mistake
+    with reading(place, path), open_binary(path) as file:  # a file that is not there is the likelier mistake
+        refuse_disguise(file.read(ENOUGH), path, place)
     raise DataError(
         f"{place}: is of no kind that is known by its name: csv, tsv (.gz too), parquet, npz, idx (.gz)"
     )

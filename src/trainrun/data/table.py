@@ -75,6 +75,8 @@ class Table:
         spelled: the target's cells as they are written, where they are numbers that may be labels.
         as_booleans: number columns whose cells are written as True and False.
         words: of the target, the words that were read as missing, and how often each occurs.
+        remarks: what reading decided about the file's lines that a user should know.
+        cut_at: the delimiter that was found by looking.
     """
 
     place: str
@@ -93,6 +95,8 @@ class Table:
     spelled: Mapping[str, Text] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     as_booleans: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    cut_at: str = ""
 
     def __contains__(self, name: str) -> bool:
         return name in self.apart or name in self.columns
