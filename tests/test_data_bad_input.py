@@ -31,12 +31,12 @@ BAD_TEXT = {
     "latin-1": (
         "a,y\n1,0\nü,1\n".encode("latin-1"),
         {},
-        "is not UTF-8: line 3 has 'ü,1' in cp1252, .* as UTF-8",
+        "is not UTF-8: line 3 has 'ü,1' in windows-1252, .* as UTF-8",
     ),
     "utf-16 without a mark": ("a,y\n1,0\n".encode("utf-16le"), {}, "is UTF-16LE without a mark .* as UTF-8"),
-    "short row": (b"a,y\n1,0\n2\n3,1\n", {}, "row 2 has 1 cells where the first has 2: '2'"),
+    "short row": (b"a,y\n1,0\n2\n3,1\n", {}, "row 2 has 1 cell where the first has 2: '2'"),
     "long row": (b"a,y\n1,0\n2,1,9\n3,1\n", {}, "row 2 has 3 cells where the first has 2: '2,1,9'"),
-    "open quote": (b'a,y\n1,0\n"2,1\n3,1\n4,0\n', {}, "row 2 has 1 cells|never closed"),
+    "open quote": (b'a,y\n1,0\n"2,1\n3,1\n4,0\n', {}, "row 2 has 1 cell|never closed"),
     "open quote at the end": (
         b'a,y\n1,0\n2,"1\n3,1\n',
         {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from typing import IO
 
 #: What stands for runs of blanks in `data.delimiter`, and for each of them once the file is translated.
@@ -34,12 +35,12 @@ class BlanksAsTabs(io.RawIOBase):
     """A file with one tab for each run of blanks between cells, translated as it is read.
 
     Args:
-        file: UTF-8 text.
+        file: UTF-8 text, with or without a mark.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._rest = b""  # the beginning of a line
+        self._rest = file.read(len(BOM_UTF8)).removeprefix(BOM_UTF8)  # the beginning of a line
         self._ready = b""
 
     def readable(self) -> bool:

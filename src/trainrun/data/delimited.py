@@ -16,6 +16,7 @@ from trainrun.data.table import Table
 from trainrun.data.textfile import TextFile, look_through
 from trainrun.errors import DataError, printable
 
+_TOTALS = {*("total", "totals", "grand total", "sum", "overall", "average", "mean"), *("summe", "gesamt")}
 _LONGEST_ROW = 1 << 24  # bytes: bounds the memory that a quote which is never closed can take
 
 
@@ -57,7 +58,7 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         examples=read.examples,
         spelled=read.spelled,
         words=_target_words(header, cells, layout),
-        remarks=cut.remarks,
+        remarks=(*cut.remarks, *_of_totals(cells, rows)),
         cut_at=cut.delimiter if layout.delimiter == "auto" else "",
     )
 
@@ -113,8 +114,9 @@ def _explain(broken: list[Any], cut: Cut, width: int, error: Exception) -> str:
     if broken:
         row = broken[0]
         number = row.number - cut.skipped - cut.headed
+        count = f"{row.actual_columns} cell{'s' * (row.actual_columns != 1)}"
         return (
-            f"row {number} has {row.actual_columns} cells where the first has {width}: "
+            f"row {number} has {count} where the first has {width}: "
             f"{quoted(row.text)}; mend it, remove it if it is no row, or say what data.delimiter is"
         )
     if "straddl" in str(error):
@@ -124,6 +126,22 @@ def _explain(broken: list[Any], cut: Cut, width: int, error: Exception) -> str:
 
 def _ends_inside_quotes(column: Any) -> bool:
     return "\n" in column[len(column) - 1].as_py()
+
+
+def _of_totals(cells: Any, rows: int) -> tuple[str, ...]:
+    """Say that the last row may be the sum of those above: its first text is `Total`, as in no other row."""
+    import pyarrow.compute as pc
+
+    for column in cells.columns:
+        text = column[rows - 1].as_py()
+        if text.strip():
+            word = text.strip().rstrip(":").lower()
+            if word in _TOTALS and pc.sum(pc.equal(column, text)).as_py() == 1:
+                return (
+                    f"row {rows}, the last, begins with {quoted(text)}; remove it if it sums up the rows",
+                )
+            break
+    return ()
 
 
 def _target_words(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, dict[str, int]]:

@@ -24,8 +24,8 @@ _ZEROS = {
 }
 _MOSTLY = 0.6  # the share of zeros at such a place
 #: Names that Python and iconv share, the likeliest first.
-_CODE_PAGES = ("cp1252", "cp932", "macintosh", "cp1251", "gb18030", "iso-8859-2")
-_MOST_SHOWN = 3
+_CODE_PAGES = ("windows-1252", "shift_jis", "macintosh", "windows-1251", "gb18030", "iso-8859-2")
+_MOST_SHOWN = 4
 _AROUND = 12  # characters shown on each side of the first that is no UTF-8
 
 
@@ -91,4 +91,6 @@ def _readings(text: bytes, at: int) -> dict[str, str]:
 
 def _is_letter(character: str) -> bool:
     """Whether a character is one that people write: a letter, a currency, a dash, a quote or a degree."""
+    if "\uff61" <= character <= "\uff9f":
+        return False  # katakana of half width: in new texts nearly always a wrong guess
     return unicodedata.category(character)[0] == "L" or character in "€£¥°–—’‘“”«»§²³µ¿¡·…ー・、。「」"

@@ -97,7 +97,8 @@ def sniff(lines: list[str], path: Path, place: str, layout: Layout) -> Cut:
     if start.odd:
         line, what = start.odd
         raise DataError(
-            f"{place}: line {line} ({quoted(lines[line - 1].strip())}) {what}; remove it, or mend the header"
+            f"{place}: line {line} ({quoted(lines[line - 1].strip())}) {what}; "
+            "give every column a name, or remove the line if it is no header"
         )
     headed = layout.has_header(start.first)
     remarks = _remarks(lines[: start.skipped], start.skipped + 1, headed)
@@ -127,7 +128,7 @@ def _best(lines: list[str], path: Path, layout: Layout) -> _Start:
             return max(cuts, key=lambda start: _rank(start, layout))
     whole = _start(lines, ",", layout)
     blanks = _start(lines, BLANK, layout)
-    if len(blanks.first) > 1 and blanks.share > _MOST and not _fits(whole.first, layout):
+    if len(blanks.first) > 1 and (blanks.share > _MOST or blanks.odd) and not _fits(whole.first, layout):
         return blanks
     return whole
 
@@ -212,8 +213,6 @@ def _titles(
     what = f"has {count} {'cell' if count == 1 else 'cells'} where the rows have {width}"
     if count == width:
         what = "has text in its first cell alone"
-    elif count == width - 1 > 1:
-        what += ": one column has no name"
     return 0, (line + 1, f"{what} (cut at {quoted(delimiter)})")
 
 
