@@ -63,6 +63,18 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
     )
 
 
+def read_names(path: Path, place: str, layout: Layout) -> tuple[tuple[str, ...], bool]:
+    """Return the names of a CSV or TSV file's columns, and whether they are the file's own.
+
+    Raises:
+        DataError: it is no text, or does not tell where its columns are.
+        DataMissingError: it is not there.
+    """
+    with reading(place, path):
+        cut = sniff(look_through(path, place).sample, path, place, layout)
+    return (cut.first if cut.headed else layout.names(len(cut.first), place)), cut.headed
+
+
 def _read_cells(path: Path, place: str, text: TextFile, cut: Cut, wanted: list[bool]) -> Any:
     """Every wanted cell as text, the header's too, as a `pyarrow.Table` with columns f0, f1, ..."""
     import pyarrow as pa

@@ -29,7 +29,22 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         DataError: the data cannot be used as it is.
         DataMissingError: a file is not there.
     """
-    table, name = read_training_file(data), target_name(data)
+    return prepare(read_training_file(data), data, seed)
+
+
+def prepare(table: Table, data: DataConfig, seed: int) -> Dataset:
+    """Split and preprocess a table as a config says.
+
+    Args:
+        table: the training file.
+        data: the config's section.
+        seed: the run's, which draws the split where `split.seed` is `run`.
+
+    Raises:
+        DataError: the data cannot be used as it is.
+        DataMissingError: the file of a part is not there.
+    """
+    name = target_name(data)
     columns = (*_check_columns(table, data, name), name)
     rows = _usable(table, columns, data)
     target = Target.of(table, name, data.task, rows)

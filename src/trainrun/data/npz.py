@@ -54,7 +54,7 @@ def read_npz(
         DataMissingError: the file is not there.
     """
     with reading(place, path), _opened(path, place) as archive:
-        names = array_names(archive, path, place)
+        names = _names(archive, path, place)
         if required and target not in names:
             raise DataError(f"data.target: {place} has no array {quoted(target)}; it has {listed(names)}")
         data = _data_name(names, place, target)
@@ -62,12 +62,18 @@ def read_npz(
     return arrays[data], arrays.get(target or "")
 
 
-def array_names(archive: zipfile.ZipFile, path: Path, place: str) -> list[str]:
+def read_names(path: Path, place: str) -> tuple[str, ...]:
     """Return the names of an archive's arrays.
 
     Raises:
-        DataError: it is an archive of something else.
+        DataError: it is no archive of arrays.
+        DataMissingError: it is not there.
     """
+    with reading(place, path), _opened(path, place) as archive:
+        return tuple(_names(archive, path, place))
+
+
+def _names(archive: zipfile.ZipFile, path: Path, place: str) -> list[str]:
     names = archive.namelist()
     if not all(name.endswith(".npy") for name in names):
         refuse_other_kind(path, place, ARCHIVE)

@@ -100,11 +100,31 @@ def sniff(lines: list[str], path: Path, place: str, layout: Layout) -> Cut:
             f"{place}: line {line} ({quoted(lines[line - 1].strip())}) {what}; "
             "give every column a name, or remove the line if it is no header"
         )
-    headed = layout.has_header(start.first)
+    headed = layout.has_header(start.first) or _looks_named(start.records, layout)
     remarks = _remarks(lines[: start.skipped], start.skipped + 1, headed)
     if start.delimiter == BLANK and layout.delimiter == "auto":
         remarks += ("its cells are cut at blanks; otherwise say data.delimiter",)
     return Cut(start.delimiter, start.skipped, start.first, headed, remarks)
+
+
+def _looks_named(records: list[list[str]], layout: Layout) -> bool:
+    """Whether the rows below show that the first record holds names, where no target tells.
+
+    It does where it counts (0, 1, 2 or 2019, 2020), or has text above numbers.
+    """
+    if layout.target is not None or layout.headed is not None or layout.header != "auto":
+        return False
+    first, *rows = ([text.strip() for text in record] for record in records)
+    if len(set(first)) < len(first) or not rows:
+        return False
+    if len(first) > 2 and all(re.fullmatch(r"\d{1,9}", text) for text in first):
+        numbers = [int(text) for text in first]
+        return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    below = ([row[at] for row in rows if at < len(row)] for at in range(len(first)))
+    return any(
+        name and not is_number(name) and texts and all(map(is_number, texts))
+        for name, texts in zip(first, below, strict=True)
+    )
 
 
 def _checked(delimiter: str) -> str:
