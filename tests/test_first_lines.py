@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tables import whole, write
+from trainrun.config import load_config
 from trainrun.data import read_table
-from trainrun.errors import DataError
+from trainrun.errors import ConfigError, DataError
 
 RELAXED = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
@@ -217,3 +218,19 @@ def test_an_encoding_without_its_mark_is_named(tmp_path, encoding):
 def test_utf_16_that_is_cut_is_damaged(tmp_path):
     with pytest.raises(DataError, match="is damaged UTF-16"):
         read(tmp_path, lines().encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize("before", ["", "sep=;\n", "# note\n\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_config_without_a_target_is_told_the_names(tmp_path, before, encoding):
+    write(tmp_path / "t.csv", (before + lines(";")).encode(encoding))
+    (tmp_path / "net.yaml").write_text("data: {path: t.csv}\n")
+    with pytest.raises(ConfigError, match="the columns are a, b, y"):
+        load_config(tmp_path / "net.yaml")
+
+
+def test_a_config_without_a_target_is_told_no_names_that_are_none(tmp_path):
+    write(tmp_path / "t.csv", b"PK\x03\x04\0\0" + bytes(range(256)))
+    (tmp_path / "net.yaml").write_text("data: {path: t.csv}\n")
+    with pytest.raises(ConfigError, match=r"the column to predict$"):
+        load_config(tmp_path / "net.yaml")

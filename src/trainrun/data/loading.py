@@ -79,9 +79,11 @@ def _check_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ..
     for key, names in named.items():
         for name in names:
             if name not in table.header:
-                near = nearest(name, table.header) or f"; it has {listed(table.header)}"
-                if table.cut_at and key == "target":
-                    near += f", cut at {quoted(table.cut_at)}; if that is wrong, say data.delimiter"
+                near = nearest(name, table.header)
+                if not near:
+                    near = f"; it has {listed(table.header)}"
+                    if table.cut_at and key == "target":
+                        near += f", cut at {quoted(table.cut_at)}; if that is wrong, say data.delimiter"
                 raise DataError(f"data.{key}: {table.place} has no column {quoted(name)}{near}")
     if target in data.drop:
         raise DataError(f"data.drop: {quoted(target)} is the target, which cannot be left out")
