@@ -230,6 +230,17 @@ def test_rows_without_a_target_are_left_out(tmp_path):
     assert sum(len(part.x) for part in (dataset.train, dataset.valid, dataset.test)) == 27
 
 
+def test_a_class_that_reads_as_missing_is_asked_about(tmp_path):
+    rows = [[str(i), ["NA", "EU", "US"][i % 3]] for i in range(30)]
+    said, _, _ = started(write(tmp_path / "t.csv", csv_of(["a", "y"], rows)))
+    way = """(as 'NA'; where that is a class, say na: {only: ["", "NaN", "?"]} instead)"""
+    assert way in said
+    text = (tmp_path / "t.yaml").read_text()
+    assert way in text
+    (tmp_path / "t.yaml").write_text(text.replace("missing: drop", """na: {only: ["", "NaN", "?"]}"""))
+    assert load_data(load_config(tmp_path / "t.yaml").data, 0).target.classes == ("EU", "NA", "US")
+
+
 def test_few_rows_are_all_trained_on(tmp_path):
     _, data, dataset = started(write(tmp_path / "t.csv", csv_of(["a", "b", "y"], plain(2))))
     assert (data.split.valid, data.split.test, len(dataset.train.x)) == (0, 0, 2)
@@ -259,7 +270,9 @@ def test_few_rows_are_all_trained_on(tmp_path):
 )
 def test_what_no_config_can_mend_is_refused_in_words(tmp_path, names, rows, target, message):
     path = write(tmp_path / "t.csv", csv_of(names, rows))
-    with pytest.raises(DataError, match=rf"(?s){message}.*No config was written, for fit would refuse it"):
+    with pytest.raises(
+        DataError, match=rf"(?s){message}.*No config was written, since fit would refuse this table"
+    ):
         started(path, target)
     assert not (tmp_path / "t.yaml").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,19 +64,17 @@ def start(path: Path, target: str | None) -> Start:
         DataError: `fit` refuses the table, whatever a first config says.
         DataMissingError: it is not there.
     """
-    place = place_of("", path)
+    place, guess = place_of("", path), ""
     try:
         proposed = _images(path, target) if is_idx(path) else _columns(path, place, target)
+        guess = target_name(proposed.data) if proposed.guessed else ""
         return _accepted(proposed, read_training_file(proposed.data))
     except DataError as error:
         sentence = str(error).removeprefix("data.target: ").removeprefix("data.path: ")
-        raise DataError(f"{sentence}\n{_way(target)}") from None
-
-
-def _way(target: str | None) -> str:
-    return "No config was written, for fit would refuse it" + (
-        "" if target else "; --target names the column to predict"
-    )
+        way = "; --target names another column" if guess and quoted(guess) in sentence else ""
+        raise DataError(
+            f"{sentence}\nNo config was written, since fit would refuse this table{way}"
+        ) from None
 
 
 def _columns(path: Path, place: str, target: str | None) -> Start:
@@ -140,9 +139,11 @@ def _leave_out_rows(proposed: Start, table: Table) -> Start:
     gaps = int(missing(table[name], table.every_row()).sum()) if name in table else 0
     if not gaps:
         return proposed
-    words = listed(word for word in table.words.get(name, ()) if word)
-    written = f" (as {words})" if words else ""
-    why = f"the target is missing{written} in {gaps} of {table.rows} rows"
+    words = [word for word in table.words.get(name, ()) if word]
+    why = f"the target is missing in {gaps} of {table.rows} rows"
+    if words:
+        kept = json.dumps([word for word in table.na if word not in words], ensure_ascii=False)
+        why += f" (as {listed(words)}; where that is a class, say na: {{only: {kept}}} instead)"
     return replace(proposed, data=_changed(proposed.data, missing="drop"), missing=why)
 
 

@@ -96,11 +96,8 @@ def _said(place: Path, found: Start | None = None) -> str:
     if found and found.guessed:
         lines.append(f"Its target is a guess: {_guess(found)}")
     lines += [f"Left out: {reason}" for reason in _reasons(found)] if found else []
-    lines += (
-        [f"Left out: rows in which a value is missing, for {found.missing}"]
-        if found and found.missing
-        else []
-    )
+    if found and found.missing:
+        lines.append(f"Left out: rows with a missing value, since {found.missing}")
     return "\n".join([*lines, f"Now: trainrun fit {printable(str(place))}", ""])
 
 
