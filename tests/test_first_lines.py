@@ -155,6 +155,25 @@ def test_blanks_are_no_delimiter_where_the_line_is_what_training_knows(tmp_path)
     assert new.header == ("full name",)
 
 
+def test_a_tab_between_two_cells_does_not_hide_the_blanks(tmp_path):
+    rows = "".join(f'{i}.5   {i}   {i % 2}\t"car {i % 3}"\n' for i in range(24))
+    dataset = read(tmp_path, rows, target="3")
+    assert dataset.preprocessing.header == ("0", "1", "2", "3")
+    assert dataset.target.classes == ("car 0", "car 1", "car 2")
+
+
+@pytest.mark.parametrize("before", ["", "sep=,\n", "# note\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", "  "])
+def test_one_row_needs_no_end(tmp_path, before, encoding, delimiter):
+    model = read(tmp_path, lines(names=None), target="2").preprocessing
+    before = "" if delimiter != "," and before == "sep=,\n" else before
+    new = write(tmp_path / "new.csv", (before + delimiter.join(["1", "u"])).encode(encoding))
+    assert read_table(new, model).rows == 1
+    with pytest.raises(DataError, match="has a header and no rows"):
+        read(tmp_path, (before + delimiter.join(NAMES)).encode(encoding))
+
+
 def test_many_rows_apart_by_blanks(tmp_path):
     rows = [[str(i), "x" * 30, str(i % 2)] for i in range(60000)]
     dataset = read(tmp_path, lines("  ", rows))

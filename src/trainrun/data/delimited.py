@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,11 @@ def _read_cells(path: Path, place: str, text: TextFile, cut: Cut, wanted: list[b
 
 
 def _opened(path: Path, text: TextFile, cut: Cut) -> Any:
-    """Open the file for Arrow, which does not know blanks as delimiter."""
+    """Open the file for Arrow: it does not know blanks as delimiter, nor one line without an end."""
     file: Any = open_binary(path)
+    if text.lines == len(text.sample) == cut.skipped + 1:
+        file.close()
+        file = io.BytesIO("".join([*text.sample, "\n"]).encode(text.encoding))
     if cut.delimiter != BLANK:
         return file
     return BlanksAsTabs(file if text.is_utf8 else codecs.EncodedFile(file, "utf-8", text.encoding))
