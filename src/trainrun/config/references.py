@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,16 +61,25 @@ def is_idx(path: Path) -> bool:
 
 
 def column_names(path: Path, delimiter: str) -> list[str]:
-    """The columns that a text file's first line names, made printable; empty where that is not cheap."""
+    """Return the columns that a text file's header names, made printable; empty where that is not cheap."""
     if not {".csv", ".tsv", ".txt"} & {suffix.lower() for suffix in path.suffixes}:
         return []
-    line = _beginning(path, _LONGEST_HEADER).decode("utf-8-sig", "replace").partition("\n")[0].rstrip("\r")
+    start = _beginning(path, _LONGEST_HEADER)
+    encoding = "utf-16" if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
+    line = next(filter(_may_be_header, start.decode(encoding, "replace").splitlines()), "")
     if delimiter == "auto":
         delimiter = max(",\t;|", key=line.count)
-    if not line or len(delimiter) != 1:
+    if len(delimiter) != 1 or not line or {"\0", "\ufffd"} & set(line):  # no text, or in another encoding
         return []
     names = [short(name) for name in next(csv.reader([line], delimiter=delimiter), [])]
     return names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], "..."]
+
+
+def _may_be_header(line: str) -> bool:
+    """Whether a line is no blank, no comment and no hint `sep=;`, as may stand before a header."""
+    return (
+        bool(line.strip()) and not line.startswith(("#", "%")) and not re.fullmatch(r"(?i)\"?sep=.\"?", line)
+    )
 
 
 def absolute(text: str, directory: Path) -> Path:

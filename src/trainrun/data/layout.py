@@ -110,6 +110,16 @@ class Layout:
         places = tuple(map(str, range(len(first))))
         return first == places or self.target not in places or not all(map(is_number, first))
 
+    def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
+        """Return the names in a first row that are known: the target's and, of further rows, the features'.
+
+        A number is none of them: it may as well be a cell.
+        """
+        if self.headed is False:
+            return frozenset()
+        known = {self.target, *(self.features if self.headed else ())}
+        return frozenset(name for name in first if name in known and not is_number(name))
+
     def names(self, width: int, place: str) -> tuple[str, ...]:
         """The names of the columns of a table that has none of its own.
 

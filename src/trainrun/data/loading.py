@@ -32,7 +32,22 @@ def load_data(data: DataConfig, seed: int) -> Dataset:
         DataError: the data cannot be used as it is.
         DataMissingError: a file is not there.
     """
-    table, name = read_training_file(data), target_name(data)
+    return prepare(read_training_file(data), data, seed)
+
+
+def prepare(table: Table, data: DataConfig, seed: int) -> Dataset:
+    """Split and preprocess a table as a config says.
+
+    Args:
+        table: the training file.
+        data: the config's section.
+        seed: the run's, which draws the split where `split.seed` is `run`.
+
+    Raises:
+        DataError: the data cannot be used as it is.
+        DataMissingError: the file of a part is not there.
+    """
+    name = target_name(data)
     columns = (*_check_columns(table, data, name), name)
     rows = _usable(table, columns, data)
     target = Target.of(table, name, data.task, rows)
@@ -79,7 +94,11 @@ def _check_columns(table: Table, data: DataConfig, target: str) -> tuple[str, ..
     for key, names in named.items():
         for name in names:
             if name not in table.header:
-                near = nearest(name, table.header) or f"; it has {listed(table.header)}"
+                near = nearest(name, table.header)
+                if not near:
+                    near = f"; it has {listed(table.header)}"
+                    if table.cut_at and key == "target":
+                        near += f", cut at {quoted(table.cut_at)}; if that is wrong, say data.delimiter"
                 raise DataError(f"data.{key}: {table.place} has no column {quoted(name)}{near}")
     if target in data.drop:
         raise DataError(f"data.drop: {quoted(target)} is the target, which cannot be left out")

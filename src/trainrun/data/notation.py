@@ -11,6 +11,7 @@ import numpy as np
 
 from trainrun.data.dates import ORDERS, moment, part_names, split
 from trainrun.data.table import Column, Text
+from trainrun.data.vocabulary import is_number
 
 #: Words that mean a missing cell in a column that otherwise holds numbers or dates, in lower case.
 MISSING_WORDS = frozenset(
@@ -167,6 +168,8 @@ class Notation:
             orders = ("ymd",) if self.order == "typed" else (self.order,)
             return next((found for order in orders if (found := moment(text, order)) is not None), None)
         parsed = cell(text)
+        if parsed is None and is_number(text):
+            return float(text)  # infinity, which is refused with its place
         if parsed is None or (parsed.affix and parsed.affix not in self.affixes):
             return None
         return parsed.value(self.decimal)

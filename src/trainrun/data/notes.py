@@ -24,7 +24,7 @@ _FILLS = {"mean": "the training mean", "most_frequent": "the most frequent train
 
 
 def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessing) -> tuple[Note, ...]:
-    """Describe missing values that were filled and rows that were left out.
+    """Describe what reading decided about the file, missing values that were filled, rows that were left out.
 
     Args:
         key: the config's key that the table came from, or the file of new rows.
@@ -35,7 +35,7 @@ def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessi
     left_out = table.rows - len(rows)
     names = [name for name in preprocessing.read_features if name in table]
     counts = _by_column(count_missing(table, names, rows), preprocessing)
-    notes = []
+    notes = [Note("guessed", f"{key}: {remark}") for remark in table.remarks]
     if left_out:
         text = f"{key}: left out {left_out} of {table.rows} rows with missing values"
         notes.append(Note("dropped", text, count=left_out))

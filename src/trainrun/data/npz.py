@@ -12,6 +12,7 @@ from typing import IO
 
 import numpy as np
 
+from trainrun.data.disguises import ARCHIVE, DAMAGED, refuse_other_kind
 from trainrun.data.files import listed, quoted, reading
 from trainrun.errors import DataError, printable
 
@@ -53,7 +54,7 @@ def read_npz(
         DataMissingError: the file is not there.
     """
     with reading(place, path), _opened(path, place) as archive:
-        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        names = _names(archive, path, place)
         if required and target not in names:
             raise DataError(f"data.target: {place} has no array {quoted(target)}; it has {listed(names)}")
         data = _data_name(names, place, target)
@@ -61,10 +62,29 @@ def read_npz(
     return arrays[data], arrays.get(target or "")
 
 
+def read_names(path: Path, place: str) -> tuple[str, ...]:
+    """Return the names of an archive's arrays.
+
+    Raises:
+        DataError: it is no archive of arrays.
+        DataMissingError: it is not there.
+    """
+    with reading(place, path), _opened(path, place) as archive:
+        return tuple(_names(archive, path, place))
+
+
+def _names(archive: zipfile.ZipFile, path: Path, place: str) -> list[str]:
+    names = archive.namelist()
+    if not all(name.endswith(".npy") for name in names):
+        refuse_other_kind(path, place, ARCHIVE)
+    return [name.removesuffix(".npy") for name in names]
+
+
 def _opened(path: Path, place: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except _UNREADABLE:
+        refuse_other_kind(path, place, ARCHIVE, DAMAGED)
         raise DataError(f"{place}: is no whole NPZ file; write it with numpy.savez") from None
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from trainrun.config.references import is_idx
+from trainrun.data import delimited, npz, parquet
 from trainrun.data.arrow import arrow_table, table_from_arrow
-from trainrun.data.delimited import read_delimited
+from trainrun.data.disguises import ENOUGH, refuse_disguise
 from trainrun.data.files import open_binary, reading
 from trainrun.data.idx import read_idx
 from trainrun.data.layout import Layout
-from trainrun.data.npz import read_npz
-from trainrun.data.parquet import read_parquet
 from trainrun.data.table import Column, MatrixColumns, Table, Text
 from trainrun.errors import DataError
 
+_TEXT, _PARQUET, _NPZ = {".csv", ".tsv", ".tab", ".txt", ".data"}, {".parquet", ".pq"}, ".npz"
 LABELS = "target"  # the name of labels that come from a file of their own
 
 
@@ -34,21 +34,47 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
         DataError: it cannot be used as it is.
         DataMissingError: it is not there.
     """
-    suffix = next((s.lower() for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
-    if suffix in {".csv", ".tsv", ".tab", ".txt", ".data"}:
-        return read_delimited(path, place, layout)
-    if suffix in {".parquet", ".pq"}:
-        return read_parquet(path, place, layout)
-    if suffix == ".npz":
-        data, target = read_npz(path, place, layout.target, required=layout.headed is None)
+    suffix = _suffix(path)
+    if suffix in _TEXT:
+        return delimited.read_delimited(path, place, layout)
+    if suffix in _PARQUET:
+        return parquet.read_parquet(path, place, layout)
+    if suffix == _NPZ:
+        data, target = npz.read_npz(path, place, layout.target, required=layout.headed is None)
         return table_from_arrays(data, target, place, layout)
     if is_idx(path):
         return table_from_arrays(read_idx(path, place), None, place, layout)
-    with reading(place, path), open_binary(path):
-        pass  # a file that is not there is the likelier mistake
+    with reading(place, path), open_binary(path) as file:  # a file that is not there is the likelier mistake
+        refuse_disguise(file.read(ENOUGH), path, place)
     raise DataError(
         f"{place}: is of no kind that is known by its name: csv, tsv (.gz too), parquet, npz, idx (.gz)"
     )
+
+
+def read_names(path: Path, place: str, layout: Layout) -> tuple[tuple[str, ...], bool]:
+    """Return the names of a file's columns (of an archive: its arrays), and whether they are the file's own.
+
+    Args:
+        path: the file; its name says of which kind it is.
+        place: how messages begin.
+        layout: what is known of it.
+
+    Raises:
+        DataError: it cannot be used as it is.
+        DataMissingError: it is not there.
+    """
+    suffix = _suffix(path)
+    if suffix in _TEXT:
+        return delimited.read_names(path, place, layout)
+    if suffix in _PARQUET:
+        return parquet.read_names(path, place), True
+    if suffix == _NPZ:
+        return npz.read_names(path, place), True
+    return read_file(path, place, layout).header, False
+
+
+def _suffix(path: Path) -> str:
+    return next((s.lower() for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
 
 
 def read_idx_pair(paths: tuple[Path, Path], places: tuple[str, str], layout: Layout) -> Table:

@@ -76,6 +76,8 @@ class Table:
         as_booleans: number columns whose cells are written as True and False.
         words: of the target, the words that were read as missing, and how often each occurs.
         kept: the cells of some columns as they are written.
+        remarks: what reading decided about the file's lines that a user should know.
+        cut_at: the delimiter that was found by looking.
     """
 
     place: str
@@ -95,6 +97,8 @@ class Table:
     words: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     as_booleans: tuple[str, ...] = ()
     kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    cut_at: str = ""
 
     def __contains__(self, name: str) -> bool:
         return name in self.apart or name in self.columns

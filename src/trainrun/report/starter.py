@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
+from typing import TYPE_CHECKING
 
-from trainrun.errors import UsageError, printable
-from trainrun.runs.files import to_json, write_files
+from trainrun.config.yaml_core import LARGEST
+from trainrun.errors import DataError, UsageError, printable, short
+from trainrun.runs.files import write_files
+
+if TYPE_CHECKING:
+    from trainrun.data.starting import Start
+
+_MOST_LISTED = 50  # columns in a comment
+_LONGEST = 100  # characters of each
+_MOST_SAID = 8  # columns that are left out, with the reason
 
 _BUNDLED = """\
 data: digits                 # a bundled set; for a table of your own: trainrun init your.csv
@@ -17,11 +27,10 @@ data: digits                 # a bundled set; for a table of your own: trainrun 
 _TABLE = """\
 data:
   path: {path}
-{columns}
-  target: {target}
+{columns}  target: {target}{header}
   task: auto                 # classification | regression; auto: text and few distinct integers are classes
-  drop: []                   # columns to leave out, such as row numbers and names
-  split: {{valid: 0.2, test: 0.2}}
+  drop: {drop:<20} # columns to leave out, such as row numbers and names
+{dropped}{missing}  split: {split}
 """
 
 _REST = """\
@@ -45,7 +54,7 @@ seed: 0
 
 
 def write_starter(table: Path | None, target: str | None, out: Path | None) -> str:
-    """Write a config to start from.
+    """Write a config to start from, one that `fit` takes.
 
     Args:
         table: what to train on; None for a bundled set.
@@ -57,62 +66,120 @@ def write_starter(table: Path | None, target: str | None, out: Path | None) -> s
 
     Raises:
         UsageError: the file exists, or the table has no such column.
-        DataError: the table cannot be read.
+        DataError: the table cannot be read, or `fit` would refuse it.
         StorageError: the config cannot be written.
     """
-    place = out or Path(f"{table.name.partition('.')[0] if table else 'digits'}.yaml")
+    place = out or Path(f"{(table.name.partition('.')[0] or 'table') if table else 'digits'}.yaml")
     if place.exists():
         raise UsageError(f"{printable(str(place))}: exists already; choose another name with --out")
-    columns = _columns(table) if table else ()
     if target is not None and not table:
         raise UsageError("--target: is the column of a table: say which, as in trainrun init houses.csv")
-    if target is not None and target not in columns:
-        raise UsageError(
-            f"--target: {printable(target)} is not one of the columns {printable(', '.join(columns))}"
+    if table is None:
+        write_files({place: (_BUNDLED + _REST).encode()})
+        return _said(place)
+    from trainrun.data.starting import start
+
+    found = start(table, target)
+    text = starter_config(found, place.parent).encode()
+    if len(text) > LARGEST:
+        raise DataError(
+            f"{printable(str(table))}: needs a config of more than {LARGEST >> 10} KiB: {len(found.dropped)} "
+            "columns would be left out by name; leave them out of the file"
         )
-    path = os.path.relpath(table, place.parent) if table else None
-    write_files({place: starter_config(path, columns, target).encode()})
-    guess = (
-        "" if target or not table else f"\nIts target is a guess: the last column, {printable(columns[-1])}"
-    )
-    return f"Wrote {printable(str(place))}{guess}\nNow: trainrun fit {printable(str(place))}\n"
+    write_files({place: text})
+    return _said(place, found)
 
 
-def starter_config(path: str | None, columns: Sequence[str], target: str | None) -> str:
-    """The text of a config with the keys most people change, each with a comment.
+def _said(place: Path, found: Start | None = None) -> str:
+    """Return what the command says: the file, what was guessed, and how to go on."""
+    lines = [f"Wrote {printable(str(place))}"]
+    if found and found.guessed:
+        lines.append(f"Its target is a guess: {_guess(found)}")
+    lines += [f"Left out: {reason}" for reason in _reasons(found)] if found else []
+    if found and found.missing:
+        lines.append(f"Left out: rows with a missing value, since {found.missing}")
+    return "\n".join([*lines, f"Now: trainrun fit {printable(str(place))}", ""])
+
+
+def _guess(found: Start) -> str:
+    target = found.data.target
+    if isinstance(target, Path):
+        return f"the labels in {printable(target.name)}"
+    return f"the {'array' if found.arrays else 'last column'}, {printable(str(target))}"
+
+
+def _reasons(found: Start) -> list[str]:
+    """Return a sentence for each column that is left out, at most some."""
+    said = [f"{_text(short(name))} ({why})" for name, why in list(found.dropped.items())[:_MOST_SAID]]
+    more = len(found.dropped) - len(said)
+    return [*said, *([f"{more} more columns"] if more else [])]
+
+
+def starter_config(found: Start, directory: Path) -> str:
+    """Return a config with the keys most people change, each with a comment.
 
     Args:
-        path: of the table, as the config file sees it; None for a bundled set.
-        columns: of the table; listed in a comment.
-        target: the column to predict; None takes the last one, and a comment says that it is a guess.
+        found: what it must say of the table.
+        directory: where the config will be.
     """
-    if path is None:
-        return _BUNDLED + _REST
-    guess = "" if target else "  # a guess: the last column; name the one to predict"
-    target_line = _text(target or columns[-1]) + guess
-    listed = fill(
-        ", ".join(map(_text, columns)),
+    data = found.data
+    target = data.target
+    shown = _relative(target, directory) if isinstance(target, Path) else str(target)
+    how = "the last column; name the one to predict" if found.columns and not found.arrays else "by its name"
+    guess = f"  # a guess: {how}" if found.guessed else ""
+    split = "{valid: 0, test: 0}" if found.split else "{valid: 0.2, test: 0.2}"
+    return (
+        _TABLE.format(
+            path=_text(_relative(data.path or Path(), directory)),
+            columns=_listed("Arrays" if found.arrays else "Columns", found.columns),
+            target=_text(shown) + guess,
+            header="" if data.header == "auto" else f"\n  header: {str(data.header).lower()}",
+            drop=f"[{', '.join(map(_text, data.drop))}]",
+            dropped="".join(f"  # Left out: {reason}\n" for reason in _reasons(found)),
+            missing=f"  missing: drop              # {found.missing}\n" if found.missing else "",
+            split=split + (f"  # {found.split}" if found.split else ""),
+        )
+        + _REST
+    )
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    """Return a comment with the names to choose from, the first of them where there are many."""
+    if not names:
+        return ""
+    shown = [_text(name[:_LONGEST]) for name in names[:_MOST_LISTED]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    comment = fill(
+        ", ".join(shown) + more,
         width=100,
-        initial_indent="  # Columns: ",
-        subsequent_indent="  #          ",
+        initial_indent=f"  # {what}: ",
+        subsequent_indent=f"  #{' ' * (len(what) + 3)}",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return _TABLE.format(path=_text(path), columns=listed, target=target_line) + _REST
+    return f"{comment}\n"
+
+
+def _relative(path: Path, directory: Path) -> str:
+    """Return a path as the config sees it; one that begins with ~ would be somebody's home."""
+    relative = os.path.relpath(path, directory)
+    return f"./{relative}" if relative.startswith("~") else relative
 
 
 def _text(value: str) -> str:
-    """Text as YAML reads it back: JSON's quoting, whose escapes YAML shares, unless it is a plain word."""
-    plain = (
+    """Return text as YAML reads it back: in JSON's quotes and escapes, unless it is a plain word."""
+    if (
         value.isidentifier()
         and value.isascii()
         and value.lower() not in {"null", "true", "false", "nan", "inf"}
-    )
-    return value if plain else to_json(value)
+    ):
+        return value
+    return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
 
 
-def _columns(table: Path) -> tuple[str, ...]:
-    from trainrun.data.layout import Layout
-    from trainrun.data.sources import read_file
-
-    return read_file(table, printable(str(table)), Layout()).header
+def _escaped(character: str) -> str:
+    r"""Return a character that YAML may not hold as an escape: YAML's `\\U` is beyond JSON."""
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
