@@ -145,3 +145,15 @@ def test_a_notation_of_training_holds_for_plain_numbers_too(tmp_path):
     trained = column(tmp_path, cells, scale="none", delimiter=",").preprocessing
     new = read_table(table(tmp_path / "new.csv", {"x": ["1.234", "2"]}), trained)
     np.testing.assert_array_equal(trained.transform(new)[:, 0], [1234, 2])
+
+
+@pytest.mark.parametrize("odd", ["1.x", "12q", "3 zz"])
+def test_a_single_odd_cell_among_plain_numbers_is_no_unit(tmp_path, odd):
+    with pytest.raises(DataError, match="is not a number, as its other cells are, first in row 1 "):
+        column(tmp_path, [odd, *range(1, 24)])
+
+
+@pytest.mark.parametrize("unit", ["km", "€", "$"])
+def test_a_known_unit_may_be_left_out(tmp_path, unit):
+    cells = [f"12.5 {unit}", *(row / 2 for row in range(23))]
+    assert column(tmp_path, cells, scale="none").train.x[0, 0] == 12.5

@@ -38,8 +38,8 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean 'age'?` where one of `names` is close to `name`, else nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {quoted(close[0])}?" if close else ""
+    close = nearest_name(name, names)
+    return "" if close is None else f"; did you mean {quoted(close)}?"
 
 
 def place_of(key: str, path: Path) -> str:

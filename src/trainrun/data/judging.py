@@ -233,11 +233,20 @@ def _decimal(
     return ",", 'with points between thousands; otherwise say data.decimal: "."', shown
 
 
+def _is_known(affix: str) -> bool:
+    """Whether an affix is a unit, a sign or as short as the code of a currency."""
+    return affix in _UNITS | _SCALES | {"%", "\u2030"} or not affix.isalpha() or len(affix) == 3
+
+
 def _affix_problem(
     affixes: dict[str, None], values: Sequence[str], at: Sequence[int], cells: Sequence[Cell | None]
 ) -> Judgement | None:
     """Judge several units in one column: what is 12 beside 12 % or 12 kg beside 12 g?"""
     named = [affix for affix in affixes if affix]
+    if len(named) == 1 and "" in affixes and not _is_known(named[0]):
+        odd = tuple(i for i in at if (c := cells[i]) and c.affix)
+        what = f"{quoted(values[odd[0]])} is not a number, as its other cells are"
+        return Judgement("text", problem=what, at=odd, advice="correct it, list it in data.na")
     if len(named) <= 1 and not ("" in affixes and named and (named[0] in _SCALES | {"%", "\u2030"})):
         return None
     if (
@@ -246,10 +255,7 @@ def _affix_problem(
         and not (set(named) <= _SCALES)
     ):
         return TEXT  # codes such as 12A and 14B
-    known = _UNITS | _SCALES | {"%", "\u2030"}
-    if len(named) > 1 and not all(
-        affix in known or not affix.isalpha() or len(affix) == 3 for affix in named
-    ):
+    if len(named) > 1 and not all(map(_is_known, named)):
         return TEXT  # codes such as 12A and 14B
     first, other = (
         next(values[i] for i in at if (c := cells[i]) and c.affix == a) for a in list(affixes)[:2]
