@@ -132,7 +132,7 @@ def test_missing_text(tmp_path, missing, names, row):
     dataset = whole(path, target="y", missing=missing)
     assert dataset.preprocessing.feature_names == names
     assert dataset.train.x[2].tolist() == row
-    assert dataset.notes[0].text.startswith("data: filled 1 missing values: t 1 (")
+    assert dataset.notes[0].text.startswith("data: filled 1 missing value: t 1 (")
 
 
 def test_listed_number_columns_are_categories(tmp_path):

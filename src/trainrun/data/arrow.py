@@ -98,7 +98,7 @@ def _columns(name: str, cells: Any, place: str, layout: Layout) -> tuple[dict[st
     notation = layout.notations.get(name)
     if notation is not None and _is_text(kind):
         text = plain_text(trimmed(cells.cast(pa.large_string())), layout)
-        return read_known(name, text, notation), notation
+        return read_known(name, text, notation, layout.na_numbers), notation
     return {name: _column(name, cells, place, layout)}, None
 
 

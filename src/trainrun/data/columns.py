@@ -12,9 +12,9 @@ from trainrun.data.arrow import parse_numbers, plain_text, trimmed
 from trainrun.data.dates import part_names, parts_of
 from trainrun.data.judging import Judgement, has_decimal, judge, with_parts
 from trainrun.data.layout import Layout
-from trainrun.data.notation import Notation, as_columns, read_known, read_notation
+from trainrun.data.notation import BOOLEANS, Notation, as_columns, read_known, read_loosely, read_notation
 from trainrun.data.table import Column, Text
-from trainrun.data.vocabulary import is_number, read_flags
+from trainrun.data.vocabulary import is_number
 
 _CODE = r"^[+-]?(?:0\d+|\d+E\d+)$"  # as `vocabulary.is_code`
 _FEW_LABELS = 20  # as few distinct whole numbers are classes
@@ -41,13 +41,15 @@ class Columns:
     spelled: dict[str, Text] = field(default_factory=dict)
     as_booleans: list[str] = field(default_factory=list)
 
-    def put(self, name: str, column: Text, judgement: Judgement) -> None:
-        """Add a column of text as what it was judged to be."""
+    def put(self, name: str, column: Text, judgement: Judgement, sentinels: tuple[float, ...]) -> None:
+        """Add a column of text as what it was judged to be; `sentinels` are numbers that mean a gap."""
         notation = judgement.notation
+        if judgement.guess:
+            self.guesses[name] = judgement.guess
         if judgement.problem or notation is None:
             self.columns[name] = column
             return
-        numbers = read_notation(column, notation)
+        numbers = read_notation(column, notation, sentinels)
         assert numbers is not None  # the judgement has seen every value
         if notation.is_date:
             judgement = with_parts(judgement, parts_of(notation.order, numbers))
@@ -55,8 +57,6 @@ class Columns:
         self.columns |= as_columns(name, numbers, notation)
         self.notations[name] = notation
         self.examples[name] = judgement.example
-        if judgement.guess:
-            self.guesses[name] = judgement.guess
 
 
 def read_training_columns(cells: Mapping[str, Any], layout: Layout, delimiter: str) -> Columns:
@@ -93,7 +93,7 @@ def read_training_columns(cells: Mapping[str, Any], layout: Layout, delimiter: s
         if name == layout.target and judgement.meaning == "dates":
             found.columns[name] = text  # which is refused: a date is no target
         else:
-            found.put(name, text, judgement)
+            found.put(name, text, judgement, layout.na_numbers)
     found.columns = {
         part: found.columns[part]
         for name in cells
@@ -191,12 +191,16 @@ def read_known_columns(cells: Mapping[str, Any], layout: Layout) -> Columns:
     for name, raw in cells.items():
         column = trimmed(raw)
         if name in layout.notations:
-            found.columns |= read_known(name, plain_text(column, layout), layout.notations[name])
+            notation = found.notations[name] = layout.notations[name]
+            found.columns |= read_known(name, plain_text(column, layout), notation, layout.na_numbers)
             continue
-        numbers = parse_numbers(column, layout) if layout.is_number(name, typed=False) else None
+        is_number = layout.is_number(name, typed=False)
+        numbers = parse_numbers(column, layout) if is_number else None
         if numbers is None:
             text = plain_text(column, layout)
-            numbers = read_flags(text) if name in layout.flags else None
-            found.as_booleans += [name] if numbers is not None else []
+            if is_number:
+                numbers = read_loosely(text, flags=name in layout.flags)
+            if numbers is not None and any(value.lower() in BOOLEANS for value in text.values):
+                found.as_booleans.append(name)
         found.columns[name] = text if numbers is None else numbers
     return found

@@ -75,8 +75,8 @@ class Judgement:
         at: indices of the values that are the problem.
         advice: what to do about the problem, besides listing the column in data.categorical.
         example: a value that shows the notation.
-        guess: how numbers were read although they could mean something else, as a phrase behind "are read as
-            numbers"; empty where nothing else was likely.
+        guess: how a column was read although it could mean something else; of numbers, a phrase behind "are
+            read as numbers". Empty where nothing else was likely.
     """
 
     meaning: Meaning
@@ -119,7 +119,7 @@ def judge(values: Sequence[str], counts: np.ndarray, *, decimal: str = "auto", h
     if total and counts[are_dates].sum() >= _MOSTLY * total:
         return _judge_dates(values, dates, gaps)
     if not numbers.any():
-        return TEXT
+        return _partly("dates", values, counts, np.flatnonzero(~are_dates & ~gaps), total)
     stray = np.flatnonzero(~numbers & ~gaps)
     if len(stray):
         return _judge_stray(values, counts, numbers, stray, total)
@@ -149,9 +149,23 @@ def _judge_stray(
     plain = sum(is_number(value) for value in values)
     few = len(stray) <= _FEW_WORDS and plain >= max(_MANY_NUMBERS, 10 * len(stray))
     if not (mostly or (few and counts[numbers].sum() > total / 2)):
-        return TEXT
+        return _partly("numbers", values, counts, stray, total)
     what = f"{quoted(values[stray[0]])} is not a number, as most of its cells are"
     return Judgement("text", problem=what, at=tuple(stray.tolist()), advice="correct it, list it in data.na")
+
+
+def _partly(
+    kind: str, values: Sequence[str], counts: np.ndarray, others: np.ndarray, total: int
+) -> Judgement:
+    """Judge a column of text in which more than half of the cells are numbers or dates: text, and said so."""
+    odd = int(counts[others].sum())
+    if not total or odd >= total / 2:
+        return TEXT
+    words = [values[i] for i in others[np.argsort(-counts[others], kind="stable")][:2]]
+    shown = " and ".join(map(quoted, words)) if len(others) < 3 else f"{quoted(words[0])}"
+    such = "" if len(others) < 3 else "such as "
+    guess = f"is read as text, since {odd} of {total} cells are no {kind}: {such}{shown}"
+    return Judgement("text", guess=f"{guess}; if these mean a missing value, list them in data.na")
 
 
 def _judge_dates(values: Sequence[str], dates: Sequence[frozenset[str]], gaps: np.ndarray) -> Judgement:
@@ -194,6 +208,10 @@ def _judge_numbers(
             what += f", such as {quoted(values[points[0]])}"
             what += f" and {quoted(values[commas[0]])}"
             return Judgement("text", problem=what, at=tuple(commas), advice="write all of them in one way")
+        two = _two_marks(values, at) if not (points or commas) else ""
+        if two:
+            advice = 'say data.decimal: "." or ","'
+            return Judgement("text", problem=two, at=tuple(at), advice=advice)
         decimal, guess, shown = _decimal(values, at, points, commas, habit)
     wrong = commas if decimal == "." else points
     if wrong:
@@ -206,7 +224,19 @@ def _judge_numbers(
     words = _words(values, gaps)
     notation = Notation(decimal, tuple(sorted(affix for affix in affixes if affix)), words)
     odd = next((values[i] for i in at if not is_number(values[i])), "")
+    bracket = next((values[i] for i in at if values[i].startswith("(")), "")
+    if bracket:
+        guess, shown = ", ".join(filter(None, (guess, "parentheses as a minus"))), bracket
     return Judgement("numbers", notation, example=shown or odd, guess=guess)
+
+
+def _two_marks(values: Sequence[str], at: Sequence[int]) -> str:
+    """What is wrong with `1.234` beside `2,567`: either mark could separate the fraction."""
+    comma = next((values[i] for i in at if "," in values[i]), "")
+    point = next((values[i] for i in at if "." in values[i]), "")
+    if not comma or not point:
+        return ""
+    return f"has {quoted(point)} and {quoted(comma)}, of which either could have a decimal point or comma"
 
 
 def _decimal(
@@ -223,8 +253,6 @@ def _decimal(
     if not either and (not dotted or habit != ","):
         return ".", "", ""
     whole = [len(values[i].lstrip("+-")) for i in at if values[i].lstrip("+-").isdigit()]
-    if either and dotted and habit != ",":
-        return ".", "", ""
     shown = values[(either or dotted)[0]]
     if either and habit == "," and not (whole and max(whole) <= 3):
         return ",", "with a decimal comma as in other columns", shown

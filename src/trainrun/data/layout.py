@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isfinite
+from math import isnan
 
 from trainrun.data.files import listed
 from trainrun.data.notation import Notation
@@ -66,7 +66,7 @@ class Layout:
     def na_numbers(self) -> tuple[float, ...]:
         """The numbers that mean a missing cell, such as -999."""
         numbers = (float(word) for word in self.na if is_number(word))
-        return tuple(number for number in numbers if isfinite(number))
+        return tuple(number for number in numbers if not isnan(number))
 
     def is_gap(self, text: str) -> bool:
         """Whether a cell's text means that it is missing."""

@@ -52,6 +52,8 @@ MISSING_WORDS = frozenset(
         *("#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!", "\\n", "?", "??", "tbd", "t.b.d."),
     }
 )
+#: What True and False mean in a column of 0 and 1.
+BOOLEANS = {"true": 1.0, "false": 0.0}
 _MINUS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-") | {"\u2019": "'"})
 _SIGNS = "$\u00a2\u00a3\u00a4\u00a5\u058f\u060b\u09f2\u09f3\u0e3f\u20a0-\u20c0"
 _CURRENCIES = (
@@ -98,11 +100,12 @@ class Cell:
 
 def cell(text: str) -> Cell | None:
     """Return the parts of a number as people write it; None where `text` is no number."""
-    normal = unicodedata.normalize("NFKC", text).translate(_MINUS).strip()
+    normal = _normal(text).translate(_MINUS).strip()
     found = _CELL.fullmatch(normal)
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
-    signs = [found["sign"], found["sign2"], found["trailing"], "-" if found["open"] else None]
+    trailing = None if found["body"][-1] in ".," else found["trailing"]  # 13,- is a price without pence
+    signs = [found["sign"], found["sign2"], trailing, "-" if found["open"] else None]
     if sum(sign is not None for sign in signs) > 1 or (found["prefix"] and found["suffix"]):
         return None
     affix = (found["prefix"] or found["suffix"] or "").lower()
@@ -111,6 +114,16 @@ def cell(text: str) -> Cell | None:
     singular = affix[:-1] if len(affix) > 3 and affix.endswith("s") else affix
     made = Cell("-" in signs, found["body"], found["exponent"] or "", singular)
     return made if made.value(".") is not None or made.value(",") is not None else None
+
+
+def _normal(text: str) -> str:
+    """Return full-width and other forms of letters and digits as plain ones; superscripts stay."""
+    if text.isascii():
+        return text
+    kept = ("<super>", "<sub>", "<fraction>", "<circle>")
+    return "".join(
+        c if unicodedata.decomposition(c).startswith(kept) else unicodedata.normalize("NFKC", c) for c in text
+    )
 
 
 def plain_digits(body: str, decimal: str) -> str | None:
@@ -161,8 +174,11 @@ class Notation:
         return bool(self.order)
 
     def number(self, text: str) -> float | None:
-        """Return a cell as a number (a date as seconds); NaN for a gap, None where it cannot be read."""
-        if text in self.gaps:
+        """Return a cell as a number (a date as seconds); NaN for a gap, None where it cannot be read.
+
+        Words that mean a missing cell are gaps, whether or not training had them.
+        """
+        if text in self.gaps or text.lower() in MISSING_WORDS:
             return float("nan")
         if self.is_date:
             orders = ("ymd",) if self.order == "typed" else (self.order,)
@@ -194,17 +210,40 @@ class Notation:
         return notation
 
 
-def read_known(name: str, text: Text, notation: Notation) -> dict[str, Column]:
+def read_known(name: str, text: Text, notation: Notation, sentinels: tuple[float, ...]) -> dict[str, Column]:
     """Return one column of text as training has read it; as text where a cell cannot be read so."""
-    numbers = read_notation(text, notation)
+    numbers = read_notation(text, notation, sentinels)
     if numbers is None:
         return dict.fromkeys((name, *part_names(name, notation.parts)), text)
     return as_columns(name, numbers, notation)
 
 
-def read_notation(text: Text, notation: Notation) -> np.ndarray | None:
-    """Return the numbers of a column (dates as seconds), float64 [N]; None where a cell is none."""
+def read_notation(text: Text, notation: Notation, sentinels: tuple[float, ...]) -> np.ndarray | None:
+    """Return the numbers of a column (dates as seconds), float64 [N]; None where a cell is none.
+
+    Args:
+        text: the column.
+        notation: how it is written.
+        sentinels: the numbers that mean a missing cell, such as -999.
+    """
     found = [notation.number(value) for value in text.values]
+    if None in found:
+        return None
+    values = np.array([*found, np.nan], np.float64)  # code -1, missing, meets the last
+    if sentinels and not notation.is_date:
+        values[np.isin(values, sentinels)] = np.nan
+    return np.asarray(values[text.codes])
+
+
+def read_loosely(text: Text, *, flags: bool) -> np.ndarray | None:
+    """Return a column of numbers in which words stand for missing cells, float64 [N]; None for other text.
+
+    Args:
+        text: the column, of rows that training has not seen.
+        flags: whether training had 0 and 1 alone, which True and False then mean.
+    """
+    known = dict.fromkeys(MISSING_WORDS, float("nan")) | (BOOLEANS if flags else {})
+    found = [float(v) if is_number(v) else known.get(v.lower()) for v in text.values]
     if None in found:
         return None
     values = np.array([*found, np.nan], np.float64)  # code -1, missing, meets the last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from trainrun.data.audit.ranges import describe_outside
 from trainrun.data.categorical import Category
 from trainrun.data.files import listed, quoted
-from trainrun.data.notation import Notation
+from trainrun.data.notation import MISSING_WORDS, Notation
 from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
 from trainrun.data.vocabulary import as_text, is_code, is_number, used_values
@@ -47,7 +48,8 @@ def describe_rows(key: str, table: Table, rows: Rows, preprocessing: Preprocessi
         ]
         more = [f"{len(filled) - _MOST_NAMED} more columns"] if len(filled) > _MOST_NAMED else []
         total = sum(counts.values())
-        text = f"{key}: filled {total} missing values: {', '.join(filled[:_MOST_NAMED] + more)}"
+        values = "value" if total == 1 else "values"
+        text = f"{key}: filled {total} missing {values}: {', '.join(filled[:_MOST_NAMED] + more)}"
         notes.append(Note("filled", text, next(iter(counts)) if len(counts) == 1 else None, total))
     return tuple(notes)
 
@@ -98,29 +100,35 @@ def _of_notations(table: Table, notations: Mapping[str, Notation], target: str) 
     """What columns of numbers and dates became; many that are alike are said together."""
     alike: dict[tuple[Kind, str], list[str]] = {}
     for name, notation in notations.items():
-        if not table.examples.get(name):
-            continue  # plain numbers beside words that mean a missing cell
-        guess = table.guesses.get(name, "")
+        example, guess = table.examples.get(name, ""), table.guesses.get(name, "")
         if notation.is_date:
-            order = f" ({_ORDERS[notation.order]})" if notation.order in _ORDERS else ""
-            key: tuple[Kind, str] = (
-                "date",
-                f"dates such as {{}}{order} are read as numbers: {', '.join(notation.parts)}",
-            )
+            key: tuple[Kind, str] = "date", _of_dates(notation, example)
+        elif not example:
+            continue  # plain numbers beside words that mean a missing cell
         else:
             affixes = f" with {', '.join(map(quoted, notation.affixes))}" if notation.affixes else ""
             how = f", {guess}" if guess else ""
             key = "guessed" if guess else "converted", f"cells{affixes} such as {{}} are read as numbers{how}"
         alike.setdefault(key, []).append(name)
     for (kind, text), names in alike.items():
-        shown = quoted(table.examples[names[0]])
+        shown = quoted(table.examples.get(names[0], ""))
         if len(names) > _MOST_ALIKE:
             yield Note(kind, f"columns {listed(names, 3)}: {text.replace('{}', shown, 1)}", count=len(names))
             continue
         for name in names:
             role = "target" if name == target else "column"
-            said = text.replace("{}", quoted(table.examples[name]), 1)
+            said = text.replace("{}", quoted(table.examples.get(name, "")), 1)
             yield Note(kind, f"{role} {quoted(name)}: {said}", name, table.rows)
+
+
+def _of_dates(notation: Notation, example: str) -> str:
+    """What dates are read as, with `{}` for an example where there is one."""
+    what = "times" if notation.order == "time" else "dates"
+    such = " such as {}" if example else ""
+    named = any(map(str.isalpha, example.partition("T")[0]))  # a month's name says where it stands
+    order = f" ({_ORDERS[notation.order]})" if notation.order in _ORDERS and not named else ""
+    zone = ", in UTC" if re.search(r"[+-]\d\d:?\d\d$", example) and ":" in example else ""
+    return f"{what}{such}{order} are read as numbers{zone}: {', '.join(notation.parts)}"
 
 
 _ORDERS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
@@ -142,13 +150,13 @@ def _of_category(
     name, words = category.name, category.vocabulary.words
     unseen = {part: unseen_rows(other, rows, category) for part, (other, rows) in held.items()}
     said = ", ".join(f"{len(rows)} {part}" for part, rows in unseen.items() if len(rows))
-    rest = f"; {said} rows hold none of them" if said else ""
+    rest = f"; rows with none of them: {said}" if said else ""
     categories = "1 category" if len(words) == 1 else f"{len(words)} categories"
     text = f"column {quoted(name)}: text, {categories} in {len(train)} training rows{rest}"
     yield Note("converted", text, name, len(words), loud=False)
     column = table[name]
-    if isinstance(column, Text) and (guess := _code_guess(table, name, column)):
-        yield guess
+    if isinstance(column, Text):
+        yield from _of_text(table, name, column)
     for part, (other, rows) in held.items():
         if len(unseen[part]):
             loud = len(unseen[part]) >= _FEW_UNSEEN * len(rows)
@@ -162,15 +170,28 @@ def _of_category(
             )
 
 
-def _code_guess(table: Table, name: str, column: Text) -> Note | None:
-    """Say that digits are kept as text, where only their spelling tells that they are codes."""
-    if not column.values or not all(map(is_number, column.values)):
-        return None
+def _of_text(table: Table, name: str, column: Text) -> Iterator[Note]:
+    """Say what could have been meant otherwise: codes, numbers among text, names that differ in case."""
     code = next((value for value in column.values if is_code(value)), None)
-    if code is None:
-        return None
-    text = f"column {quoted(name)}: {quoted(code)} is read as a code, so the column is text and no number"
-    return Note("guessed", text, name)
+    if code is not None and all(map(is_number, column.values)):
+        text = f"column {quoted(name)}: {quoted(code)} is read as a code, so the column is text and no number"
+        yield Note("guessed", text, name)
+    if guess := table.guesses.get(name):
+        yield Note("guessed", f"column {quoted(name)} {guess}", name)
+    if pair := _case_pair(column.values):
+        yield Note(
+            "guessed", f"column {quoted(name)}: {pair} differ in case alone, and are two categories", name
+        )
+
+
+def _case_pair(values: Sequence[str]) -> str:
+    """Return the first two values that differ in case alone; empty where there are none."""
+    lower: dict[str, str] = {}
+    for value in values:
+        other = lower.setdefault(value.lower(), value)
+        if other != value:
+            return f"{quoted(other)} and {quoted(value)}"
+    return ""
 
 
 def unseen_rows(table: Table, rows: Rows, category: Category) -> Rows:
@@ -188,8 +209,9 @@ def unseen_note(
     shown = ", ".join(map(quoted, values[:_MOST_EXAMPLES])) + (
         ", ..." if len(values) > _MOST_EXAMPLES else ""
     )
+    do = "does" if len(rows) == 1 else "do"
     text = (
-        f"{where}: {len(rows)} of {total} values of {quoted(category.name)} do not occur in training "
+        f"{where}: {len(rows)} of {total} values of {quoted(category.name)} {do} not occur in training "
         f"({shown}); "
         "they count as none of the categories"
     )
@@ -197,13 +219,14 @@ def unseen_note(
 
 
 def _of_labels(name: str, labels: Sequence[str]) -> Iterator[Note]:
-    lower: dict[str, str] = {}
+    if pair := _case_pair(labels):
+        yield Note(
+            "guessed", f"target {quoted(name)}: {pair} differ in case alone, and are two classes", name
+        )
     for label in labels:
-        other = lower.setdefault(label.lower(), label)
-        if other != label:
-            pair = f"{quoted(other)} and {quoted(label)}"
-            text = f"target {quoted(name)}: {pair} differ in case alone, and are two classes"
-            yield Note("guessed", text, name)
+        if label.lower() in MISSING_WORDS:
+            what = f"target {quoted(name)}: {quoted(label)} is read as a class; if it means a missing value"
+            yield Note("guessed", f"{what}, list it in data.na", name)
 
 
 def describe_new_rows(where: str, table: Table, preprocessing: Preprocessing) -> tuple[Note, ...]:

@@ -65,7 +65,8 @@ class Ranges:
         with np.errstate(over="ignore", invalid="ignore"):
             reach = np.maximum(_WIDTHS * (self.greatest - self.least), _DEVIATIONS * self.deviation)
             outside = (block > self.greatest + reach) | (block < self.least - reach)
-        return np.asarray(outside & (self.common < _MOSTLY))
+        # Infinity is refused elsewhere.
+        return np.asarray(outside & np.isfinite(block) & (self.common < _MOSTLY))
 
     def to_json(self) -> dict[str, Any]:
         """As lists of numbers."""

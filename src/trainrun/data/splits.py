@@ -66,7 +66,7 @@ def room_for_classes(
     if train < classes:
         raise DataError(
             f"{place}: data.split: each of the {classes} classes needs a training row, but valid {shares[0]} "
-            f"and test {shares[1]} of {sum(sizes)} rows leave {sizes[0]} for training; make them smaller"
+            f"and test {shares[1]} of {sum(sizes)} rows leave {sizes[0]} for training; make them smaller or 0"
         )
     return train, held[0], held[1]
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainrun.data.files import listed, quoted
+from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.mistakes import check_stray_text, not_numbers
 from trainrun.data.table import Column, Rows, Table, Text, missing
 from trainrun.data.vocabulary import (
@@ -109,7 +109,8 @@ class Target:
         """
         if self.name not in table:
             raise DataError(
-                f"{table.place}: has no column {quoted(self.name)}, the target; it has {listed(table.header)}"
+                f"{table.place}: has no column {quoted(self.name)}, the target"
+                + (nearest(self.name, table.header) or f"; it has {listed(table.header)}")
             )
         if self.labels is not None:
             return self._classes(table, rows, self.labels)
@@ -199,7 +200,7 @@ def _guess(table: Table, name: str, rows: Rows) -> Task:
         return "classification"
     values = np.unique(column[rows])
     few = len(values) <= _MOST_INTEGERS and np.array_equal(values, np.floor(values))
-    if few and name in table.notations and name not in table.spelled:
+    if few and name in table.notations and table.notations[name].affixes:
         return "regression"  # as 5 % or $5 are written, they are amounts
     return "classification" if column.dtype.kind == "b" or few else "regression"
 
@@ -210,8 +211,7 @@ def _check_classes(table: Table, name: str, column: Text, rows: Rows) -> None:
     if len(used) > _MOST_CLASSES or (len(rows) >= _FEWEST_ROWS and len(used) > _MOST_SHARE * len(rows)):
         raise DataError(
             f"{table.place}: target {quoted(name)}: is text with {len(used)} different values in {len(rows)} "
-            f"rows, such as {quoted(used[0])}: a class needs several rows; name another column, "
-            "or say data.task: classification"
+            f"rows, such as {quoted(used[0])}: a class needs several rows; name another column"
         )
 
 
@@ -231,6 +231,9 @@ def _of_gaps(table: Table, name: str) -> tuple[str, str]:
     """What is said of a target that is missing, and what to do: a class may be called NA."""
     if not table.training:
         return "the target is missing", "leave these rows out of the file"
+    if name in table.notations and (gaps := table.notations[name].gaps):
+        what = f"the target is missing: {quoted(gaps[0])} is read as missing"
+        return what, "fill it in, or say data.missing: drop to leave these rows out"
     words = {word: count for word, count in table.words.get(name, {}).items() if word}
     if not words:
         return "the target is missing", "fill it in, or say data.missing: drop to leave these rows out"

@@ -156,16 +156,6 @@ class Vocabulary:
         return cls(saved["kind"], texts(saved["words"]))
 
 
-def read_flags(column: Text) -> np.ndarray | None:
-    """Return True and False, however they are written, as 1 and 0, NaN where missing; None for other text."""
-    known = {"true": 1.0, "false": 0.0}
-    found = [known.get(value.lower()) for value in column.values]
-    if None in found:
-        return None
-    values = np.array([*found, np.nan], np.float64)  # code -1, missing, meets the last
-    return np.asarray(values[column.codes])
-
-
 def canonical_labels(labels: Sequence[str]) -> list[str]:
     """Return labels in their order without their spelling: `1.0` as `1`, `True` as `true`."""
     plain = list(labels)

@@ -35,8 +35,9 @@ class Penalties:
         self._l1_in_gradient = column(np.where(strengths.proximal, 0.0, strengths.l1))
         self._l1_proximal = column(np.where(strengths.proximal, strengths.l1, 0.0))
         self._l2 = column(strengths.l2)
-        self._activity_l1 = column(strengths.activity_l1)
-        self._activity_l2 = column(strengths.activity_l2)
+        has_hidden = len(layout.widths) > 2  # else there is no activity to penalize
+        self._activity_l1 = column(strengths.activity_l1) if has_hidden else None
+        self._activity_l2 = column(strengths.activity_l2) if has_hidden else None
         self._decay = column(strengths.weight_decay)
         self._clip = _column(strengths.clip, like) if np.isfinite(strengths.clip).any() else None
 
