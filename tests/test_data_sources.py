@@ -240,3 +240,10 @@ def test_digests_of_a_bundled_set_are_of_scikit_learns_files():
     assert digests(DataConfig(source="diabetes")) == {
         role: hashlib.sha256((folder / name).read_bytes()).hexdigest() for role, name in expected.items()
     }
+
+
+def test_rows_of_an_archive_without_a_target_are_left_out(tmp_path):
+    x, y = np.arange(80.0).reshape(40, 2), np.arange(40) % 2 + 0.0
+    y[3] = np.nan
+    np.savez(tmp_path / "z.npz", X=x, y=y)
+    assert len(whole(tmp_path / "z.npz", target="y", missing="drop").train.x) == 39

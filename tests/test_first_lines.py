@@ -92,7 +92,7 @@ def test_a_cell_may_span_lines_after_a_title(tmp_path):
         ("a,,\n" + lines(names=None), "line 1 .* has text in its first cell alone"),
         (lines() + "Total: 24\n", "row 25 has 1 cell where the first has 3: 'Total: 24'; mend it, remove it"),
         ("A title\n" + lines() + "(24 rows)\n", "row 25 has 1 cell where the first has 3"),
-        (lines(";", names=("a", "b", "Y")), "no column 'y'; it has 'a', 'b', 'Y', cut at ';'; .*delimiter"),
+        (lines(";", names=("a", "b", "q")), "no column 'y'; it has 'a', 'b', 'q', cut at ';'; .*delimiter"),
     ],
 )
 def test_a_line_that_may_be_a_part_of_the_table_is_refused(tmp_path, content, message):
@@ -253,3 +253,11 @@ def test_a_config_without_a_target_is_told_no_names_that_are_none(tmp_path):
     (tmp_path / "net.yaml").write_text("data: {path: t.csv}\n")
     with pytest.raises(ConfigError, match=r"the column to predict$"):
         load_config(tmp_path / "net.yaml")
+
+
+@pytest.mark.parametrize("at", [1, 12, 24])
+def test_a_row_that_repeats_the_header_is_named(tmp_path, at):
+    rows = [["p", "q"][i % 2] + f",{'xyz'[i % 3]}" for i in range(24)]
+    rows.insert(at - 1, "y,b")
+    with pytest.raises(DataError, match=f"row {at} repeats the header; remove it"):
+        read(tmp_path, "\n".join(["y,b", *rows]) + "\n")

@@ -206,7 +206,7 @@ def test_an_index_in_parquet_is_left_out(tmp_path):
 def test_columns_that_fit_refuses_are_left_out_with_the_reason(tmp_path):
     names = ["typo", "id", "gone", "endless", "a", "y"]
     rows = [
-        ["oops" if i == 7 else str(i), f"id{i}", "", "inf" if i == 3 else "1", str(i), str(i % 2)]
+        ["oops" if i % 50 == 7 else str(i), f"id{i}", "", "inf" if i % 50 == 3 else "1", str(i), str(i % 2)]
         for i in range(1200)
     ]
     said, data, dataset = started(write(tmp_path / "t.csv", csv_of(names, rows)), "y")
@@ -220,6 +220,15 @@ def test_columns_that_fit_refuses_are_left_out_with_the_reason(tmp_path):
     ):
         assert f"Left out: {reason}" in said
         assert f"# Left out: {reason}" in text
+
+
+@pytest.mark.parametrize(("place", "word"), [(0, "kg"), (20, "oops"), (-1, "Total")])
+def test_a_column_is_not_left_out_for_a_single_row(tmp_path, place, word):
+    rows = [list(row) for row in plain()]
+    rows[place][0] = word
+    with pytest.raises(DataError, match=rf"'{word}' is not a number.* 1 row in all.*\nNo config was written"):
+        started(write(tmp_path / "t.csv", csv_of(["a", "b", "y"], rows)))
+    assert not (tmp_path / "t.yaml").exists()
 
 
 def test_rows_without_a_target_are_left_out(tmp_path):

@@ -40,6 +40,8 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         raise DataError(f"{place}: has a header and no rows")
     if text.odd_quotes and any(_ends_inside_quotes(column) for column in cells.columns):
         raise DataError(f'{place}: a cell is opened with a quote (") that is never closed')
+    if cut.headed:
+        _refuse_second_header(cells, place)
     cells = cells.slice(int(cut.headed))
     named = _by_name(header, cells, layout)
     read = _columns(named, layout, cut.delimiter)
@@ -152,6 +154,25 @@ def _by_name(header: tuple[str, ...], cells: Any, layout: Layout) -> dict[str, A
     read = [name for name in header if layout.reads(name)]
     # Asked for no column at all, pyarrow reads every one.
     return dict(zip(read, cells.columns, strict=True)) if read else {}
+
+
+def _refuse_second_header(cells: Any, place: str) -> None:
+    """Refuse a row that repeats the header, as in files that were put together.
+
+    Raises:
+        DataError: naming the row.
+    """
+    import pyarrow.compute as pc
+
+    same = None
+    for column in cells.columns:
+        equal = pc.equal(column, column[0])
+        same = equal if same is None else pc.and_(same, equal)
+        if pc.sum(same).as_py() == 1:  # the header itself
+            return
+    if same is not None and cells.num_columns > 1:
+        row = pc.index(same.slice(1), True).as_py() + 1
+        raise DataError(f"{place}: row {row} repeats the header; remove it")
 
 
 def _of_totals(cells: Any, rows: int) -> tuple[str, ...]:

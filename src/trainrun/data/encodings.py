@@ -68,8 +68,7 @@ def not_utf8(place: str, line: int, text: bytes, at: int) -> DataError:
     if not shown:
         return DataError(f"{place}: is not UTF-8 in line {line}: it is no text, or damaged")
     first = next(iter(shown))
-    way = f"iconv -f {first} -t utf-8"
-    way += ", or another encoding in which the text is right" if len(shown) > 1 else ""
+    way = f"iconv -f {first} -t utf-8, or another encoding in which the text is right"
     pages = ", ".join(f"{quoted(read)} in {page}" for page, read in shown.items())
     return DataError(f"{place}: is not UTF-8: line {line} has {pages}; save it as UTF-8 ({way})")
 

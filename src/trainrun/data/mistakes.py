@@ -6,6 +6,7 @@ import numpy as np
 
 from trainrun.data.files import quoted
 from trainrun.data.judging import judge
+from trainrun.data.notation import MISSING_WORDS, Notation
 from trainrun.data.table import Table, Text
 from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
@@ -32,10 +33,18 @@ def check_feature(table: Table, name: str) -> None:
         )
 
 
-def not_numbers(column: Text) -> np.ndarray:
-    """Which cells are there and are not written as numbers, bool [N]."""
-    odd = np.array([*(not is_number(value) for value in column.values), False])
-    return np.asarray(odd[column.codes])  # code -1, missing, meets the last
+def unreadable(column: Text, notation: Notation | None) -> np.ndarray:
+    """Which cells are there and are not written as training has its numbers, bool [N].
+
+    Args:
+        column: the column as text.
+        notation: how training has read it; None for plain numbers.
+    """
+    if notation is not None:
+        known = [notation.number(value) is not None for value in column.values]
+    else:
+        known = [is_number(value) or value.lower() in MISSING_WORDS for value in column.values]
+    return ~np.array([*known, True])[column.codes]  # code -1, missing, meets the last
 
 
 def check_stray_text(table: Table, name: str, way: str) -> None:
@@ -56,9 +65,12 @@ def check_stray_text(table: Table, name: str, way: str) -> None:
     found = judge(column.values, counts, decimal=table.decimal)
     if found.problem:
         rows = np.flatnonzero(np.isin(column.codes, found.at))
-        raise table.fault(name, rows, found.problem, f"{found.advice}, or {way}")
+        at_an_end = len(rows) == 1 and rows[0] in (0, table.rows - 1)  # units, or a row of totals
+        remove = ". If the row is no part of the table, remove it" if at_an_end else ""
+        raise table.fault(name, rows, found.problem, f"{found.advice}, or {way}{remove}")
     if found.notation is not None:  # the file says that it is text, else it would have been read
-        shown = quoted(found.example or column.values[0])
+        present = (value for value in column.values if value.lower() not in MISSING_WORDS)
+        shown = quoted(found.example or next(present, ""))
         what = "dates" if found.notation.is_date else "numbers"
         raise DataError(
             f"{table.place}: column {quoted(name)}: holds {what} as text, such as {shown}; "

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.data.dates import part_names
 from trainrun.data.files import quoted
-from trainrun.data.mistakes import not_numbers
+from trainrun.data.mistakes import unreadable
 from trainrun.data.ranges import Ranges
 from trainrun.data.scaling import Moments, Scaler
 from trainrun.data.table import Rows, Table, Text
@@ -177,14 +178,13 @@ _FILLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def _check_numbers(table: Table, name: str) -> None:
     column = table[name]
     if isinstance(column, Text):
-        bad = np.flatnonzero(not_numbers(column))
+        parts = {part: raw for raw, kept in table.notations.items() for part in part_names(raw, kept.parts)}
+        raw = parts.get(name, name)
+        notation = table.notations.get(raw)
+        bad = np.flatnonzero(unreadable(column, notation))
         text = quoted(column.values[column.codes[bad[0]]])
-        raise table.fault(
-            name,
-            bad,
-            f"{text} is not a number, as all are in training",
-            "correct the cell, or leave it empty",
-        )
+        what = "a date, as training has it" if raw != name else "a number, as all are in training"
+        raise table.fault(raw, bad, f"{text} is not {what}", "correct the cell, or leave it empty")
 
 
 def _check_finite(table: Table, names: Sequence[str]) -> None:

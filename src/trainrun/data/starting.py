@@ -17,12 +17,14 @@ from trainrun.data.inputs import read_training_file, target_name
 from trainrun.data.layout import Layout
 from trainrun.data.loading import load_data, prepare
 from trainrun.data.sources import read_names
-from trainrun.data.table import Column, Table, missing
+from trainrun.data.table import Column, RowError, Table, complete_rows, missing
 from trainrun.errors import DataError, UsageError
 
 _INDEX = ("", *(f"__index_level_{level}__" for level in range(4)))  # an index that was saved along
 _ARRAYS = ("y", "target", "labels", "label")  # what the target is mostly called
 _WHOLE = Split(valid=0, test=0)
+_A_FEW = 3  # rows that no column is left out for
+_FEW = 0.01
 _NOTHING = "\n"  # a column that no file has, of zeros
 
 
@@ -125,11 +127,14 @@ def _accepted(proposed: Start, table: Table) -> Start:
     try:
         prepare(table, proposed.data, 0)
         return proposed
-    except DataError:
-        pass
+    except DataError as error:
+        first = error
     for mend in (_leave_out_rows, _hold_nothing_out, _leave_out_columns):
         proposed = mend(proposed, table)
-    load_data(proposed.data, 0)
+    try:
+        load_data(proposed.data, 0)
+    except DataError:
+        raise first from None  # what a user can do is said of the table as it is
     return proposed
 
 
@@ -141,6 +146,10 @@ def _leave_out_rows(proposed: Start, table: Table) -> Start:
         return proposed
     words = [word for word in table.words.get(name, ()) if word]
     why = f"the target is missing in {gaps} of {table.rows} rows"
+    used = [*table.columns, name] if name in table.apart else list(table.columns)
+    left = len(complete_rows(table, used, table.every_row()))
+    if left < table.rows - gaps:
+        why += f"; {table.rows - left} rows go, since others have gaps elsewhere"
     if words:
         kept = json.dumps([word for word in table.na if word not in words], ensure_ascii=False)
         why += f" (as {listed(words)}; where that is a class, say na: {{only: {kept}}} instead)"
@@ -170,6 +179,8 @@ def _leave_out_columns(proposed: Start, table: Table) -> Start:
         try:
             prepare(_only(table, data, parts), data, 0)
         except DataError as error:
+            if isinstance(error, RowError) and error.count <= max(_A_FEW, _FEW * table.rows):
+                raise  # a row of totals or units, say: the column is good, and the row is not
             refused[name] = error
     if refused and len(refused) == columns:
         raise next(iter(refused.values()))

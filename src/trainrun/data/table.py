@@ -121,7 +121,7 @@ class Table:
         size = max(1, _BLOCK // len(names))
         matrix: np.ndarray | None = None
         index: slice | list[int] = slice(None)
-        if isinstance(self.columns, MatrixColumns):
+        if isinstance(self.columns, MatrixColumns) and self.apart.keys().isdisjoint(names):
             matrix = self.columns.matrix
             if tuple(names) != tuple(self.columns):
                 index = [self.columns.index[name] for name in names]
@@ -149,9 +149,23 @@ class Table:
         first = int(rows[0])
         line = f" (line {first + self.first_line})" if self.first_line is not None else ""
         count = f"{len(rows)} rows in all" if len(rows) > 1 else "1 row in all"
-        return DataError(
-            f"{self.place}: column {quoted(name)}: {what}, first in row {first + 1}{line}, {count}; {mend}"
+        return RowError(
+            f"{self.place}: column {quoted(name)}: {what}, first in row {first + 1}{line}, {count}; {mend}",
+            len(rows),
         )
+
+
+class RowError(DataError):
+    """Some rows cannot be used as they are.
+
+    Args:
+        sentence: what is said.
+        count: how many rows.
+    """
+
+    def __init__(self, sentence: str, count: int) -> None:
+        super().__init__(sentence)
+        self.count = count
 
 
 def missing(column: Column, rows: Rows) -> np.ndarray:

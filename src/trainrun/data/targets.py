@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainrun.data.files import listed, nearest, quoted
-from trainrun.data.mistakes import check_stray_text, not_numbers
+from trainrun.data.mistakes import check_stray_text, unreadable
 from trainrun.data.table import Column, Rows, Table, Text, missing
 from trainrun.data.vocabulary import (
     EXACT,
@@ -148,7 +148,7 @@ class Target:
         _check_cells(table, self.name, rows)
         column = table[self.name]
         if isinstance(column, Text):
-            stray = rows[not_numbers(column)[rows]]
+            stray = rows[unreadable(column, table.notations.get(self.name))[rows]]
             at = stray if len(stray) else rows  # all are numbers, but saved as text
             text = quoted(column.values[column.codes[at[0]]])
             mend = table.advice("correct it", "say data.task: classification")

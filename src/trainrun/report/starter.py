@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
@@ -98,7 +99,8 @@ def _said(place: Path, found: Start | None = None) -> str:
     lines += [f"Left out: {reason}" for reason in _reasons(found)] if found else []
     if found and found.missing:
         lines.append(f"Left out: rows with a missing value, since {found.missing}")
-    return "\n".join([*lines, f"Now: trainrun fit {printable(str(place))}", ""])
+    path = f"./{place}" if str(place).startswith("-") else str(place)
+    return "\n".join([*lines, f"Now: trainrun fit {printable(shlex.quote(path))}", ""])
 
 
 def _guess(found: Start) -> str:
