@@ -5,15 +5,17 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from trainrun.config import Config
 from trainrun.errors import StorageError, UsageError
 from trainrun.runs.naming import resolve
-from trainrun.runs.origins import is_written
+from trainrun.runs.origins import record_request, written_groups
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory, seed_of, split_group
 from trainrun.runs.reading import Run, find_runs
 
@@ -294,7 +296,7 @@ def test_a_bare_name_never_means_a_variant(runs):
     make_run(runs, "net-00000009/seed-0", "2025-02-03T00:00:00+00:00", origin="set")
     named = resolve("net/seed-0", runs, no_config)
     assert [run.label for run in named.runs] == ["net-00000001/seed-0"]
-    assert "5 configs are named net" in named.sentence
+    assert "of 5 configs named net" in named.sentence
     assert "written in a file" in named.sentence
 
 
@@ -313,6 +315,24 @@ def test_an_equal_config_of_another_name_writes_no_name(tmp_path):
     with variant.paths.events.open("a") as file:
         file.write('{"event": "asked", "name": "other", "origin": "written"}\n')
     assert resolve("net", tmp_path, no_config).runs[0].id8 == "00000001"
+    assert resolve("other", tmp_path, no_config).runs[0].id8 == "00000002"
+
+
+def test_the_config_that_was_asked_for_last_has_the_name(tmp_path):
+    """Edited there and back: each time the finished runs are asked for by the same name."""
+    one = make_run(tmp_path, "net-00000001/seed-0", "2025-01-01T00:00:00+00:00")
+    two = make_run(tmp_path, "other-00000002/seed-0", "2025-02-02T00:00:00+00:00")
+    config = Config.model_validate({"name": "net", "data": {"source": "iris"}})
+    for run in (one, two, one, one, two):
+        before = run.paths.events.read_text()
+        record_request(run, config.with_origin("vs"))
+        assert run.paths.events.read_text() == before
+        record_request(run, config)
+        assert resolve("net", tmp_path, no_config).runs == [run]
+        again = run.paths.events.read_text()
+        record_request(run, config)
+        assert run.paths.events.read_text() == again
+        time.sleep(0.002)  # times are kept in milliseconds
 
 
 @pytest.mark.parametrize(
@@ -330,4 +350,4 @@ def test_an_equal_config_of_another_name_writes_no_name(tmp_path):
 def test_runs_of_older_releases_are_told_by_their_command(tmp_path, command, written):
     run = make_run(tmp_path, "net-00000001/seed-0")
     run.paths.events.write_text(json.dumps({"event": "start", "command": command}) + "\n")
-    assert is_written(run) == written
+    assert (run.directory.parent in written_groups("net", [run.directory.parent])) == written

@@ -369,6 +369,9 @@ def show(
     from trainrun.report.showing import show_runs
 
     found = _named(names, runs)
+    for run in found:
+        if run.closed:
+            raise run.closed
     if patience is not None:
         from trainrun.report.replay import show_replays
 
@@ -488,7 +491,7 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
     named = [resolve(name, runs, _identify) for name in names]
     if one:
         named = [found.one() for found in named]
-    Sink(sys.stderr).lines([found.sentence for found in named if found.sentence])
+    Sink(sys.stderr).lines(list(dict.fromkeys(found.sentence for found in named if found.sentence)))
     return list({run.paths.directory: run for found in named for run in found.runs}.values())
 
 

@@ -134,7 +134,7 @@ def _folders_of(question: Question) -> Iterator[None]:
         cause = error if isinstance(error, PermissionError) else error.__cause__
         if not isinstance(cause, PermissionError):
             raise
-        kind = RunDirectoryError if question.fit else StorageError
+        kind = RunDirectoryError if question.trains else StorageError
         if isinstance(error, StorageError):
             raise kind(str(error)) from cause
         with explained(None, "be read", kind):

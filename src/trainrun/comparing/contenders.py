@@ -54,6 +54,17 @@ class Question:
     ablate: bool = False
     stop: StopRequest | None = None
 
+    @property
+    def trains(self) -> bool:
+        """Whether anything may be trained: given runs alone never are."""
+        return self.fit and (bool(self.vs) or any(_is_file(str(text)) for text in self.configs))
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text names a config file, and no runs."""
+    path = Path(text)
+    return path.suffix in _SUFFIXES or path.is_file()
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -132,7 +143,7 @@ class Gathering:
     def _given(self, text: str, seeds: Sequence[int]) -> Contender:
         """A contender by what the command names; without seeds it is the baseline, which sets them."""
         path = Path(text)
-        if path.suffix not in _SUFFIXES and not path.is_file():
+        if not _is_file(text):
             return self._saved(text, seeds)
         overrides = tuple(self._question.overrides)
         config = load_config(text, overrides)
@@ -202,8 +213,9 @@ def _lowest(name: str, found: Sequence[Run], count: int, seeds: Sequence[int]) -
     """The finished runs of the lowest seeds, those of the baseline before others."""
     finished = [run for run in found if run.result]
     if len(finished) < count:
+        runs = "1 finished run" if len(finished) == 1 else f"{len(finished)} finished runs"
         raise UsageError(
-            f"--seeds {count}: {printable(name)} has {len(finished)} finished runs; ask for at most as many, "
+            f"--seeds {count}: {printable(name)} has {runs}; ask for at most as many, "
             "or give its config file, so that more are trained"
         )
     finished.sort(key=lambda run: (_seed(run) not in seeds, _seed(run)))

@@ -75,7 +75,7 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
     if any(other == id8 for _, _, other in everything):
         return None
     try:
-        before = group_of_name(config.name, [group for group, name, _ in everything if name == config.name])
+        before, _ = group_of_name(config.name, [group for group, *_ in everything])
         last = newest(map(Run, seeds(before))) if before else None
         if last is None:
             return None

@@ -7,18 +7,16 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from trainrun.errors import StorageError, UsageError, printable
 from trainrun.runs.files import explained
-from trainrun.runs.origins import is_written
+from trainrun.runs.origins import written_groups
 from trainrun.runs.paths import RunPaths, group_directory, groups, seed_of, seeds, split_group
-from trainrun.runs.reading import Run, find_runs
+from trainrun.runs.reading import LONG_AGO, Run, find_runs
 
 #: The id8 of a config file: its data are read for it, so whoever resolves names passes it in.
 Identify = Callable[[Path], str]
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _MOST_CHOICES = 8
 
 
@@ -53,7 +51,11 @@ class Named:
 
         Raises:
             UsageError: several are finished.
+            StorageError: one may not be read.
         """
+        for run in self.runs:
+            if closed := run.closed:  # it may be the one that is meant
+                raise closed from run.trouble
         finished = [run for run in self.runs if run.result]
         if len(finished) > 1:
             found = ", ".join(run.paths.directory.name for run in finished)
@@ -89,32 +91,35 @@ def resolve(text: str, runs: Path, identify: Identify) -> Named:
 
 def newest(candidates: Iterable[Run]) -> Run | None:
     """The run begun last, by its events; of those that say nothing, any."""
-    return max(candidates, key=lambda run: run.begun or _LONG_AGO, default=None)
+    return max(candidates, key=lambda run: run.begun or LONG_AGO, default=None)
 
 
-def group_of_name(name: str, candidates: Sequence[Path]) -> Path | None:
-    """The group of runs that a bare name means: the newest that was fitted as written in a file.
+def group_of_name(name: str, everything: Sequence[Path]) -> tuple[Path | None, str]:
+    """The group of runs that a bare name means: the one that was last asked for as written in a file.
 
     Args:
         name: of the config.
-        candidates: the groups of that name.
+        everything: all groups of a folder of runs.
 
     Returns:
-        The group; the only one where none was fitted as written; None where there are none.
+        The group (None where there is none) and, where the name could mean others, why it is this. Where none
+        was fitted as written, it is the only group of that name.
 
     Raises:
         UsageError: several groups have the name and none was fitted as written.
         StorageError: a folder may not be read.
         OSError: likewise.
     """
-    of_group = [runs for group in candidates if (runs := [Run(place) for place in seeds(group)])]
-    if len(of_group) > 1:
-        found = [runs for runs in of_group if any(map(is_written, runs))]
-        if not found:
-            raise UsageError(_ambiguous(name, of_group))
-        of_group = found
-    last = newest(run for runs in of_group for run in runs)
-    return last.directory.parent if last else None
+    mine = [group for group in everything if split_group(group.name)[0] == name and seeds(group)]
+    written = written_groups(name, everything)
+    if not written:
+        if len(mine) > 1:
+            raise UsageError(_ambiguous(name, [[Run(place) for place in seeds(group)] for group in mine]))
+        return next(iter(mine), None), "its config was changed on the command line"
+    chosen = max(written, key=lambda group: (written[group], group.name))
+    count = len({*mine, *written})
+    reason = f"of {count} configs named {printable(name)} the one last fitted as written in a file"
+    return chosen, reason if count > 1 else ""
 
 
 def _at_path(path: Path, text: str, runs: Path, identify: Identify) -> Named | None:
@@ -163,19 +168,15 @@ def _of_word(word: str, seed: int | None, runs: Path) -> tuple[list[Run], str]:
     folders = list(groups(runs))
     exact = next((group for group in folders if group.name == word), None)
     of_id = [group for group in folders if split_group(word)[1] and group.name.endswith(word[-9:])]
-    of_name = [group for group in folders if split_group(group.name)[0] == word]
     if group := exact or next(iter(of_id), None):
         return [Run(place) for place in seeds(group)], ""
-    group = group_of_name(word, of_name)
-    reason = (
-        f"{len(of_name)} configs are named {printable(word)}; this is the newest fitted as written in a file"
-    )
-    return [Run(place) for place in seeds(group)] if group else [], reason if len(of_name) > 1 else ""
+    group, reason = group_of_name(word, folders)
+    return [Run(place) for place in seeds(group)] if group else [], reason
 
 
 def _ambiguous(name: str, candidates: Sequence[Sequence[Run]]) -> str:
     """What is said of a name that could mean several groups of runs, the newest first."""
-    last = {id(runs): run.begun or _LONG_AGO for runs in candidates if (run := newest(runs))}
+    last = {id(runs): run.begun or LONG_AGO for runs in candidates if (run := newest(runs))}
     ordered = sorted(candidates, key=lambda runs: last[id(runs)], reverse=True)
     names = [printable(runs[0].directory.parent.name) for runs in ordered]
     more = f" or {len(names) - _MOST_CHOICES} more" if len(names) > _MOST_CHOICES else ""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainrun.config import Config
 
 Status = Literal["complete", "diverged", "interrupted", "unreadable"]
+LONG_AGO = datetime.min.replace(tzinfo=UTC)  # of what does not say when it was
 _YEARS = range(1970, 9999)
 _LONGEST_EPOCH = 2**13  # bytes of a line of metrics.jsonl
 _LONGEST_SENTENCE = 500  # characters of a warning
@@ -122,13 +123,7 @@ class Run:
     @property
     def begun(self) -> datetime | None:
         """When it was last begun."""
-        try:
-            time = datetime.fromisoformat(str(self.start.get("time")))
-        except ValueError:
-            return None
-        # Times without a zone cannot be put in order with ours; another zone may not have those at the
-        # ends of the calendar.
-        return time if time.tzinfo and time.year in _YEARS else None
+        return zoned_time(self.start.get("time"))
 
     @property
     def data_notes(self) -> list[dict[str, Any]]:
@@ -178,6 +173,17 @@ class Run:
 
     def _last(self, kind: str) -> dict[str, Any]:
         return next((event for event in reversed(self.events) if event.get("event") == kind), {})
+
+
+def zoned_time(text: Any) -> datetime | None:
+    """Return a time of events.jsonl; None where it is no time, or one that cannot be put in order."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    # Times without a zone cannot be put in order with ours; another zone may not have those at the
+    # ends of the calendar.
+    return time if time.tzinfo and time.year in _YEARS else None
 
 
 def saved_config(path: Path) -> Config:

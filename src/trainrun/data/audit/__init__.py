@@ -40,7 +40,7 @@ def audit(
     return (
         *describe_leaks(leaks, preprocessing.target.name, numbered, copied=hashed.copied),
         *ids,
-        *describe_constants(table, rows, preprocessing),
+        *describe_constants(table, rows, preprocessing, {leak.column for leak in leaks}),
         *(
             note
             for where, one in held.items()

@@ -6,19 +6,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from trainrun.data.files import listed
 from trainrun.notes import Kind, Note
 
 _MOST_NOTES = 5  # columns beyond so many share one note
-_MOST_DROPPED = 20
 _PLAIN = re.compile(r"(?!(?:true|false|null)\Z)[A-Za-z_][A-Za-z0-9_-]*", re.IGNORECASE)
 
 
 def drop(columns: Iterable[str]) -> str:
     """Return what to write into a config to leave columns out: `data.drop: [alive]`."""
     names = [name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in columns]
-    more = [f"and {len(names) - _MOST_DROPPED} more"] if len(names) > _MOST_DROPPED else []
-    return f"data.drop: [{', '.join(names[:_MOST_DROPPED])}]{' '.join(['', *more])}"
+    return f"data.drop: [{', '.join(names)}]"
 
 
 def columns_named(
@@ -36,4 +33,4 @@ def columns_named(
         for name, text in said.items():
             yield Note(kind, text, name, counts[name])
     else:
-        yield Note(kind, f"{len(said)} columns ({listed(said)}): {many} {drop(said)}", None, len(said))
+        yield Note(kind, f"{len(said)} columns {many} {drop(said)}", None, len(said))

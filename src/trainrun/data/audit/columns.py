@@ -10,14 +10,13 @@ import numpy as np
 from trainrun.data.audit.advice import columns_named, drop
 from trainrun.data.files import quoted
 from trainrun.data.preprocessing import Preprocessing
-from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text
+from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text, missing
 from trainrun.data.vocabulary import EXACT
 from trainrun.notes import Note
 
 _FEWEST_ROWS = 20
 _DIFFERENT = 0.95  # of the rows: beyond, a column names rows
 _DENSE = 1.1  # the span of numbers that are given out in turn, over the rows
-_DIGITS = 6  # so many in each number: an id, such as 104233
 _YEARS = (1700, 2200)  # a row a year is no id
 _NAMES = {
     "id",
@@ -33,8 +32,16 @@ _NAMES = {
     "no",
     "rowid",
     "row",
+    "serial",
+    "number",
+    "num",
+    "record",
     "rownum",
 }
+_JOINED = re.compile(  # userid, as a single word
+    "(user|customer|client|patient|order|product|item|account|session|transaction|member|employee|student"
+    "|person|record|row|case|sample|subject|house|ticket)(id|no|nr|num|number|key)"
+)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")  # PassengerId: Passenger, Id
 
 
@@ -95,7 +102,7 @@ def _is_whole(cells: np.ndarray) -> bool:
 
 
 def _numbers_rows(column: np.ndarray) -> bool:
-    """Whether whole numbers are given out rather than measured: without large gaps, or of equal length.
+    """Whether whole numbers are given out in turn rather than measured: they have no large gaps.
 
     Args:
         column: of all rows of the file.
@@ -106,24 +113,29 @@ def _numbers_rows(column: np.ndarray) -> bool:
     least, greatest = float(present.min()), float(present.max())
     if _YEARS[0] <= least and greatest <= _YEARS[1]:
         return False
-    is_dense = greatest - least < _DENSE * len(present)
-    digits = len(f"{least:.0f}")
-    return is_dense or (least > 0 and digits >= _DIGITS and len(f"{greatest:.0f}") == digits)
+    return greatest - least < _DENSE * len(present)
 
 
 def is_named_id(name: str) -> bool:
     """Whether a column's name says that it names rows: `id`, `user_id`, `PassengerId`, `row`."""
     words = [word.lower() for word in _WORD.findall(name)]
-    return bool(words) and (words[-1] in _NAMES or words[0] in {"id", "uuid", "guid"})
+    if not words:
+        return False
+    return (
+        words[-1] in _NAMES or bool({"id", "uuid", "guid"} & set(words)) or bool(_JOINED.fullmatch(words[-1]))
+    )
 
 
-def describe_constants(table: Table, train: Rows, preprocessing: Preprocessing) -> Iterator[Note]:
+def describe_constants(
+    table: Table, train: Rows, preprocessing: Preprocessing, leaking: Collection[str]
+) -> Iterator[Note]:
     """Describe columns that have one value in all training rows.
 
     Args:
         table: the training file. The columns of an array are not looked at: images have dark corners.
         train: its training rows.
         preprocessing: what was fitted on them.
+        leaking: columns whose gaps tell the target, so that they do tell something.
     """
     numbers = preprocessing.numbers
     if isinstance(table.columns, MatrixColumns) or numbers.ranges is None or len(train) < 2:
@@ -131,11 +143,31 @@ def describe_constants(table: Table, train: Rows, preprocessing: Preprocessing) 
     same = dict(zip(numbers.names, numbers.ranges.constant.tolist(), strict=True))
     same |= {category.name: len(category.feature_names) == 1 for category in preprocessing.categories}
     varying = {preprocessing.file_column(name) for name, constant in same.items() if not constant}
-    constant = [name for name in preprocessing.features if name not in varying]
+    constant = [name for name in preprocessing.features if name not in varying and name not in leaking]
     said = {
-        name: f"column {quoted(name)} has one value in all {len(train)} training rows, so it tells nothing; "
+        name: f"column {quoted(name)} has one value {_where(table, name, train)}, so it tells nothing; "
         f"leave it out: {drop([name])}"
         for name in constant
     }
+    if preprocessing.target.labels is None and _is_constant(table[preprocessing.target.name], train):
+        name = preprocessing.target.name
+        said[name] = (
+            f"target {quoted(name)} has one value in all {len(train)} training rows: nothing can be learnt"
+        )
     many = f"have one value each in all {len(train)} training rows, so they tell nothing; leave them out:"
     yield from columns_named("constant", said, dict.fromkeys(said, len(train)), many)
+
+
+def _is_constant(column: Column, rows: Rows) -> bool:
+    """Whether all cells of a number column are equal."""
+    return not isinstance(column, Text) and bool(np.all(column[rows] == column[rows[0]]))
+
+
+def _where(table: Table, name: str, train: Rows) -> str:
+    """In how many of the training rows a column has its one value."""
+    gaps = int(missing(table[name], train).sum()) if name in table else 0
+    return (
+        f"in {len(train) - gaps} training rows and none in {gaps}"
+        if gaps
+        else f"in all {len(train)} training rows"
+    )

@@ -89,24 +89,37 @@ class _Score:
         told: rows.
         rows: of so many.
         base: errors that are made without the column.
+        chance: the natural logarithm of the probability that so much agrees by accident.
         order: as in `Leak`.
     """
 
     told: int
     rows: int
     base: float
+    chance: float
     order: bool = False
 
     def is_leak(self, columns: int) -> bool:
         """Whether so few errors are neither usual nor an accident among so many columns."""
         errors = self.rows - self.told
         few = errors <= _ERRORS * self.rows and errors <= _SHARE * self.base
-        return few and columns * _accident(self.rows, round(self.base)) <= _CHANCE
+        return few and math.log(columns) + self.chance <= math.log(_CHANCE)
 
 
-def _accident(rows: int, chosen: int) -> float:
-    """The probability that two choices of so many of the rows are equal by accident."""
-    return math.exp(math.lgamma(chosen + 1) + math.lgamma(rows - chosen + 1) - math.lgamma(rows + 1))
+def _of_labels(counts: np.ndarray) -> float:
+    """The logarithm of the probability that labels shared out at random over the rows are as they are.
+
+    Args:
+        counts: rows of each class; which class is called what does not matter.
+    """
+    present = counts[counts > 0].tolist()
+    orders = math.lgamma(len(present) + 1)
+    return min(0.0, orders + sum(math.lgamma(c + 1) for c in present) - math.lgamma(sum(present) + 1))
+
+
+def _of_places(width: np.ndarray) -> float:
+    """The logarithm of the probability that rows in random order all have a place among so many each."""
+    return float(np.sum(np.log(np.minimum(1.0, width / len(width)))))
 
 
 def _judge(column: Column, rows: Rows, y: np.ndarray, columns: int) -> _Score | None:
@@ -138,11 +151,12 @@ def _classes(cells: np.ndarray, y: np.ndarray, ordered: bool) -> list[_Score]:
     scores = []
     if len(label) * _ROWS_PER_VALUE <= n:
         # Each row is judged by the others of its value: a value of a single row tells nothing.
-        scores.append(_Score(int(most[most - 1 > second].sum()), n, base))
+        scores.append(_Score(int(most[most - 1 > second].sum()), n, base, _of_labels(counts)))
     if ordered:
         # A wrong row among right ones makes two changes of class, where C classes need C - 1.
         changes = int(np.sum(label[1:] != label[:-1])) - (np.count_nonzero(counts) - 1)
-        scores.append(_Score(int(most.sum()) - max(0, math.ceil(changes / 2)), n, base))
+        told = int(most.sum()) - max(0, math.ceil(changes / 2))
+        scores.append(_Score(told, n, base, _of_labels(counts)))
     return scores
 
 
@@ -179,14 +193,17 @@ def _numbers(cells: np.ndarray, y: np.ndarray, ordered: bool) -> list[_Score]:
         middle = _medians((low + high) / 2, group, sizes)[group]
         told = (middle >= low - slack) & (middle <= high + slack) & (sizes[group] > 1)
         usual = (n / 2 >= low - slack) & (n / 2 <= high + slack)
-        scores.append(_Score(int(told.sum()), n, n - int(usual.sum())))
+        free = 1 - len(sizes) / n  # a row of each value may lie anywhere: it makes the median
+        chance = free * _of_places(high - low + 1 + 2 * slack)
+        scores.append(_Score(int(told.sum()), n, n - int(usual.sum()), chance))
     if ordered:
         first = np.cumsum(sizes)[group] - sizes[group]
         last = first + sizes[group] - 1
         base = n * _spread(sizes) * _spread(np.bincount(low))
         for least, greatest in ((first, last), (n - 1 - last, n - 1 - first)):
             told = (least <= high + slack) & (low <= greatest + slack)
-            scores.append(_Score(int(told.sum()), n, base, order=True))
+            width = greatest - least + high - low + 1 + 2 * slack
+            scores.append(_Score(int(told.sum()), n, base, _of_places(width), order=True))
     return scores
 
 
@@ -219,7 +236,7 @@ def describe_leaks(
         numbered: those columns that look like row numbers.
         copied: whether many training rows are copies of others, so that only different rows were looked at.
     """
-    kind = "different training rows" if copied else "training rows"
+    kind = "training rows, copies counted once" if copied else "training rows"
     said = {leak.column: _sentence(leak, target, kind, leak.column in numbered) for leak in leaks}
     counts = {leak.column: leak.told for leak in leaks}
     many = f"each alone tells the target {quoted(target)}; are they the target under other names?"
@@ -231,15 +248,10 @@ def _sentence(leak: Leak, target: str, kind: str, numbered: bool) -> str:
     if leak.present:
         rows += " that have a value"
     if leak.sampled:
-        rows += f" (a sample of all {leak.sampled})"
+        rows += f" (a sample of {leak.sampled})"
+    name, said, dropped = quoted(leak.column), quoted(target), drop([leak.column])
     if numbered:
-        what = "looks like a row number, and alone tells"
-        why = "the file is sorted by the target"
-        return f"column {quoted(leak.column)} {what} the target {quoted(target)} in {rows}: {why}; " + drop(
-            [leak.column]
-        )
-    verb = "is in the order of" if leak.order else "alone tells"
-    return (
-        f"column {quoted(leak.column)} {verb} the target {quoted(target)} in {rows}; is it the target under "
-        f"another name? If so: {drop([leak.column])}"
-    )
+        told = f"looks like a row number, and alone tells the target {said} in {rows}"
+        return f"column {name} {told}; is the file sorted by the target? If so: {dropped}"
+    told = f"sorts the rows as the target {said} does," if leak.order else f"alone tells the target {said}"
+    return f"column {name} {told} in {rows}; is it the target under another name? If so: {dropped}"

@@ -83,10 +83,11 @@ class HashedRows:
             The probability that two rows are equal, were their columns independent, as a power of ten; and
             whether some column has a value of its own in half of the rows.
         """
-        rows = self.part.x[self.different[:_MOST_ROWS]]
+        some = self.different[:_MOST_ROWS]
+        rows = self.part.x[some]
         pairs = len(rows) * (len(rows) - 1) + 2
         power, most = 0.0, 0
-        for column in rows.T:
+        for column in (*rows.T, self.part.y[some]):
             _, counts = np.unique(column, return_counts=True)
             # One pair more than is seen: no column is known to have no equal values at all.
             power += math.log10((int(np.sum(counts * (counts - 1))) + 2) / pairs)
