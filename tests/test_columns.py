@@ -157,3 +157,66 @@ def test_a_single_odd_cell_among_plain_numbers_is_no_unit(tmp_path, odd):
 def test_a_known_unit_may_be_left_out(tmp_path, unit):
     cells = [f"12.5 {unit}", *(row / 2 for row in range(23))]
     assert column(tmp_path, cells, scale="none").train.x[0, 0] == 12.5
+
+
+def test_much_other_text_among_numbers_or_dates_is_said(tmp_path):
+    days = [f"2020-01-{1 + row % 28:02d}" for row in range(60)]
+    for cells, what in (([row % 5 for row in range(60)], "numbers"), (days, "dates")):
+        mixed = ["refused" if row % 3 == 0 else cell for row, cell in enumerate(cells)]
+        (note,) = [note for note in column(tmp_path, mixed).notes if note.kind == "guessed"]
+        assert f"is read as text, since 20 of 60 cells are no {what}: 'refused'" in note.text
+        assert "data.na" in note.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("13,-", 13.0), ("(13)", -13.0), ("13-", -13.0), ("\uff11\uff13", 13.0)],
+)
+def test_odd_amounts(tmp_path, cell, value):
+    assert column(tmp_path, [cell, *range(1, 24)], scale="none").train.x[0, 0] == value
+
+
+@pytest.mark.parametrize("cell", ["3²", "½", "①"])
+def test_superscripts_are_no_digits(tmp_path, cell):
+    with pytest.raises(DataError, match="is not a number"):
+        column(tmp_path, [cell, *range(1, 24)])
+
+
+def test_one_column_with_both_marks_is_refused_where_either_could_be_decimal(tmp_path):
+    with pytest.raises(DataError, match=r"has '1.234' and '2,567'.* say data.decimal"):
+        column(tmp_path, ["1.234", "2,567"] * 12)
+    assert column(tmp_path, ["1.234", "2,567"] * 12, decimal=".", scale="none").train.x[1, 0] == 2567
+
+
+@pytest.mark.parametrize("cell", ["$-999", "-999%", "-999.0 km", "\u2212999"])
+def test_a_sentinel_is_one_however_it_is_written(tmp_path, cell):
+    affixed = [cell.replace("-999", "5").replace("\u2212999", "5"), cell] * 12
+    if cell == "\u2212999":
+        affixed[0] = "\u22125"
+    filled = [note for note in column(tmp_path, affixed, na=["-999"]).notes if note.kind == "filled"]
+    assert [note.count for note in filled] == [12]
+
+
+@pytest.mark.parametrize("written", [["0", "1", "null"], ["\u22121", "1", "1"], ["-", "2", "3"]])
+def test_few_whole_numbers_are_classes_whatever_is_beside_them(tmp_path, written):
+    path = table(tmp_path / "t.csv", {"x": range(30), "y": written * 10})
+    assert whole(path, target="y", missing="drop").target.task == "classification"
+
+
+@pytest.mark.parametrize("word", ["null", "N/A", "-", "unknown"])
+def test_words_for_missing_in_new_rows_alone(tmp_path, word):
+    for cells in ([row / 4 for row in range(24)], [f"${row}.5" for row in range(24)]):
+        trained = column(tmp_path, cells).preprocessing
+        new = read_table(table(tmp_path / "new.csv", {"x": [word, cells[0]]}), trained)
+        assert [note.kind for note in describe_new_rows("new", new, trained)] == ["filled"]
+
+
+def test_a_bad_cell_of_new_rows_is_named_as_training_reads_them(tmp_path):
+    trained = column(tmp_path, [f"${row},000" for row in range(1, 25)]).preprocessing
+    new = read_table(table(tmp_path / "new.csv", {"x": ["$5", "$6", "abc"]}), trained)
+    with pytest.raises(DataError, match=r"'abc' is not a number.* first in row 3 \(line 4\), 1 row in all"):
+        trained.transform(new)
+    trained = column(tmp_path, [f"2020-01-{row:02d}" for row in range(1, 25)]).preprocessing
+    new = read_table(table(tmp_path / "new.csv", {"x": ["2020-02-01", "31.01.2020"]}), trained)
+    with pytest.raises(DataError, match=r"column 'x': '31.01.2020' is not a date, .* first in row 2 "):
+        trained.transform(new)

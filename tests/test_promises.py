@@ -146,3 +146,11 @@ def test_labels_that_floats_cannot_tell_apart_are_refused(tmp_path):
     (tmp_path / "t.yaml").write_text(text)
     done = trainrun_("fit", "t.yaml", cwd=tmp_path, code=65)
     assert "labels so large cannot be told apart" in done.stderr
+
+
+def test_a_setting_without_effect_trains(tmp_path):
+    """An activity penalty has nothing to penalize in a linear model, which a warning says."""
+    (tmp_path / "linear.yaml").write_text(
+        "data: iris\nhidden: []\nepochs: 1\nregularization: {activity_l1: 0.1}\n"
+    )
+    assert "does nothing without a hidden layer" in trainrun_("fit", "linear.yaml", cwd=tmp_path).stdout

@@ -109,7 +109,7 @@ def cell(text: str) -> Cell | None:
     if sum(sign is not None for sign in signs) > 1 or (found["prefix"] and found["suffix"]):
         return None
     affix = (found["prefix"] or found["suffix"] or "").lower()
-    if affix in _ORDINAL or affix.strip(".\"'/^") == "" != affix:
+    if affix in _ORDINAL or affix.strip(".\"'/^²³") == "" != affix:
         return None
     singular = affix[:-1] if len(affix) > 3 and affix.endswith("s") else affix
     made = Cell("-" in signs, found["body"], found["exponent"] or "", singular)

@@ -18,7 +18,7 @@ _SHARE = 0.01  # of a part's rows; fewer make its figures hardly better
 _MOST_ROWS = 5000  # different rows whose columns are looked at
 _OWN = 0.5  # of the different rows: a column with so many values tells rows apart
 _IMAGE = -30.0  # the power of ten below which the columns together tell rows apart: those of an image
-_BY_CHANCE = 0.1  # of the repeats; where chance explains more of them, they are no copies
+_BY_CHANCE = 0.03  # of the repeats; where chance explains more of them, they are no copies
 
 
 @dataclass(frozen=True)
