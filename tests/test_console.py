@@ -44,7 +44,7 @@ def side_by_side(members: int, diverged: Sequence[int] = ()) -> list[Event]:
 
 def watch(console: Console, writers: list[RunWriter], events: Sequence[Event]) -> None:
     console.expect(len(writers))
-    console.begin(writers)
+    console.begin([writer.info for writer in writers])
     for event in events:
         take(writers[event.member], event)
         console.handle(event)

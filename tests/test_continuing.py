@@ -46,8 +46,8 @@ class Notes(Observer):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def begin(self, writers) -> None:
-        self.said += [note for writer in writers for note in writer.notes]
+    def begin(self, runs) -> None:
+        self.said += [note for run in runs for note in run.notes]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def watched(folder, stream, runs: int = 4, **options) -> None:
     progress.expect(runs + options.get("before", 0))
     for _ in range(options.get("before", 0)):
         progress.already(Run(folder))
-    progress.begin(writers)
+    progress.begin([writer.info for writer in writers])
     for event in side_by_side(runs, diverged=[runs - 1]):
         writers[event.member].handle(event)
         progress.handle(event)
@@ -60,7 +60,7 @@ def test_the_time_left_is_by_the_epochs_not_by_what_came_before_them(tmp_path, m
     progress = Members(page)
     progress.expect(2)
     progress._begun -= 1000  # spent on loading
-    progress.begin(writers)
+    progress.begin([writer.info for writer in writers])
     for event in side_by_side(2):
         progress.handle(event)
     estimates = [line for line in page.getvalue().splitlines() if "about" in line]
@@ -91,7 +91,7 @@ def test_a_run_that_continues_counts_for_what_was_done(tmp_path, monkeypatch):
     with os.fdopen(follower, "w") as stream:
         progress = Members(stream)
         progress.expect(1)
-        progress.begin([writer])
+        progress.begin([writer.info])
         progress.handle(started)
         progress.close()
     assert " 11%" in everything(leader), "an epoch of nine"
@@ -141,7 +141,7 @@ def test_a_run_that_has_no_epochs_counts(tmp_path, monkeypatch):
     page = io.StringIO()
     progress = Members(page)
     progress.expect(1)
-    progress.begin([writer])
+    progress.begin([writer.info])
     started, *_, ended = story()
     for event in (started, ended):
         progress.handle(event)

@@ -76,7 +76,7 @@ def test_what_cannot_be_written_is_said_once_and_hinders_nothing(tmp_path):
     writer.paths.tensorboard.write_text("in the way")
     said = io.StringIO()
     observer = TensorBoard(said)
-    observer.begin([writer])
+    observer.begin([writer.info])
     for event in story():
         observer.handle(event)
     observer.end()

@@ -12,7 +12,7 @@ from trainrun.config import Config
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, short
 from trainrun.events import Event
 from trainrun.runs.reading import Run
-from trainrun.runs.writing import RunWriter
+from trainrun.runs.writing import RunInfo
 from trainrun.signals import StopRequest
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
@@ -104,8 +104,8 @@ class Observer:
     def already(self, run: Run) -> None:
         """A run was finished before."""
 
-    def begin(self, writers: Sequence[RunWriter]) -> None:
-        """A stack begins to train; `writers` are its members', in the order of the events' `member`."""
+    def begin(self, runs: Sequence[RunInfo]) -> None:
+        """A stack begins to train; `runs` are its members, in the order of the events' `member`."""
 
     def handle(self, event: Event) -> None:
         """Something happened in the stack; a member that has ended is on disk."""
@@ -139,10 +139,10 @@ class Observers(Observer):
         for one in self._observers:
             one.already(run)
 
-    def begin(self, writers: Sequence[RunWriter]) -> None:
+    def begin(self, runs: Sequence[RunInfo]) -> None:
         """A stack begins to train."""
         for one in self._observers:
-            one.begin(writers)
+            one.begin(runs)
 
     def handle(self, event: Event) -> None:
         """Something happened in the stack."""

@@ -91,7 +91,7 @@ def _follow(
     from trainrun.engine.parts import train_parts
     from trainrun.plan import part_plans
 
-    observer.begin([job.writer for job in jobs])
+    observer.begin([job.writer.info for job in jobs])
     plans = part_plans([job.cell for job in jobs], processors.parts)
     snapshots = [job.snapshot for job in jobs if job.snapshot]
     recorder = _Recorder(jobs, observer)

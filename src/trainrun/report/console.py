@@ -13,7 +13,7 @@ from trainrun.report.stack_lines import StackLines
 from trainrun.report.summary import cut_schedule, run_summary, stack_summary
 from trainrun.runs.lines import Narrator, warning_lines
 from trainrun.runs.reading import Run
-from trainrun.runs.writing import RunWriter
+from trainrun.runs.writing import RunInfo
 from trainrun.warnings import curve_warnings
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Console(Observer):
         self._live = progress in ("auto", "rich") and self._sink.is_terminal
         self._runs = 1
         self._said: set[str] = set()
-        self._writers: Sequence[RunWriter] = ()
+        self._members: Sequence[RunInfo] = ()
+        self._monitored: list[list[float]] = []  # of each epoch so far, by member
         self._narrators: dict[int, Narrator] = {}
         self._stack = StackLines()
         self._in_one_voice = False  # the members of the stack
@@ -60,20 +61,21 @@ class Console(Observer):
         how = "Diverged before" if run.status == "diverged" else "Already complete"
         self._print([f"{how}: {printable(str(run.paths.directory))}", *summary[:-1]], run.label)
 
-    def begin(self, writers: Sequence[RunWriter]) -> None:
+    def begin(self, members: Sequence[RunInfo]) -> None:
         """Say where the members of a stack write, and each thing to note once.
 
         Args:
-            writers: one a member, in the order of the events' `member`.
+            members: the runs, in the order of the events' `member`.
         """
-        self._writers = writers
+        self._members = members
+        self._monitored = [list(member.monitored) for member in members]
         self._narrators = {}
-        self._stack = StackLines([writer.monitored for writer in writers])
-        self._in_one_voice = len(writers) > _MOST_SINGLE
-        for writer in writers:
-            run, group = writer.paths.directory.absolute(), writer.paths.directory.absolute().parent
-            place, label = (group, group.name) if self._in_one_voice else (run, writer.paths.label)
-            lines = [f"Run directory: {printable(str(place))}", *writer.notes, *writer.first_lines]
+        self._stack = StackLines([member.monitored for member in members])
+        self._in_one_voice = len(members) > _MOST_SINGLE
+        for member in members:
+            run, group = member.paths.directory.absolute(), member.paths.directory.absolute().parent
+            place, label = (group, group.name) if self._in_one_voice else (run, member.paths.label)
+            lines = [f"Run directory: {printable(str(place))}", *member.notes, *member.first_lines]
             self._print([line for line in lines if line not in self._said], printable(label))
             self._said.update(lines)
 
@@ -81,8 +83,10 @@ class Console(Observer):
         """Print what an event says."""
         if isinstance(event, FitStarted):
             self._narrators[event.member] = Narrator(event)
-        narrator, writer = self._narrators[event.member], self._writers[event.member]
-        lines = self._prefixed(narrator.lines(event), writer.paths.label)
+        elif isinstance(event, EpochEnded):
+            self._monitored[event.member].append(event.monitored)
+        narrator, member = self._narrators[event.member], self._members[event.member]
+        lines = self._prefixed(narrator.lines(event), member.paths.label)
         together = self._prefixed(self._stack.lines(event), self._stack_label)
         if self._in_one_voice:
             lines = [*(lines if isinstance(event, Diverged) else []), *together]
@@ -92,13 +96,17 @@ class Console(Observer):
     def end(self) -> None:
         """Sum up the members of the stack that have finished."""
         self._take_bar_away()
-        finished = [(run, writer) for writer in self._writers if (run := Run(writer.paths.directory)).result]
+        finished = [
+            (run, member, monitored)
+            for member, monitored in zip(self._members, self._monitored, strict=True)
+            if (run := Run(member.paths.directory)).result
+        ]
         if self._in_one_voice and finished:
-            self._print(stack_summary([run for run, _ in finished]), self._stack_label)
+            self._print(stack_summary([run for run, *_ in finished]), self._stack_label)
         else:
-            for run, writer in finished:
-                after = warning_lines(curve_warnings(writer.config, writer.monitored))
-                self._print([*run_summary(run), *cut_schedule(run, writer.config), *after], run.label)
+            for run, member, monitored in finished:
+                after = warning_lines(curve_warnings(member.config, monitored))
+                self._print([*run_summary(run), *cut_schedule(run, member.config), *after], run.label)
 
     def close(self) -> None:
         """Take the live bar away, if there is one, and let the reader catch up."""
@@ -112,8 +120,8 @@ class Console(Observer):
 
     @property
     def _stack_label(self) -> str:
-        groups = dict.fromkeys(writer.paths.directory.parent.name for writer in self._writers)
-        return next(iter(groups)) if len(groups) == 1 else f"{len(self._writers)} runs"
+        groups = dict.fromkeys(member.paths.directory.parent.name for member in self._members)
+        return next(iter(groups)) if len(groups) == 1 else f"{len(self._members)} runs"
 
     def _prefixed(self, lines: Iterable[str], label: str) -> list[str]:
         start = f"{printable(label)}: " if self._runs > 1 else ""
@@ -142,12 +150,12 @@ class Console(Observer):
     def _state(self, event: EpochEnded) -> tuple[str, Sequence[float], str]:
         """What the bar says: before, in and after the spark line."""
         narrator, course = self._narrators[event.member], self._stack.course
-        if len(self._writers) > 1:
+        if len(self._members) > 1:
             mean = narrator.value(narrator.monitor, course[-1]) if course else ""
             return f"{self._stack.counts}  {narrator.monitor} {mean}", course, ""
         values = {"loss": event.train["loss"], narrator.monitor: event.monitored}
         told = (f"{name} {narrator.value(name, value)}" for name, value in values.items())
-        patience = self._writers[event.member].config.early_stopping.patience
+        patience = self._members[event.member].config.early_stopping.patience
         return "  ".join(told), course, "" if patience is None else f"wait {event.wait}/{patience}"
 
     def _guard(self, draw: Callable[[], None]) -> None:

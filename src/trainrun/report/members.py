@@ -14,7 +14,7 @@ from trainrun.report.sink import Sink
 from trainrun.runs.lines import Narrator, note_lines
 from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
-from trainrun.runs.writing import RunWriter
+from trainrun.runs.writing import RunInfo
 
 if TYPE_CHECKING:
     from trainrun.report.live import LiveBar
@@ -37,7 +37,7 @@ class Members(Observer):
         self._runs = 0
         self._before = 0  # finished when the command began
         self._stopped_by: Counter[str] = Counter()  # of the runs that have ended
-        self._writers: Sequence[RunWriter] = ()
+        self._members: Sequence[RunInfo] = ()
         self._narrators: dict[int, Narrator] = {}
         self._epochs: dict[int, int] = {}  # done, of the members that train
         self._noted: set[str] = set()
@@ -56,11 +56,11 @@ class Members(Observer):
         """Count a run that was finished before."""
         self._before += 1
 
-    def begin(self, writers: Sequence[RunWriter]) -> None:
+    def begin(self, members: Sequence[RunInfo]) -> None:
         """Say what there is to note about a stack's runs, each thing once."""
-        self._writers, self._narrators, self._epochs = writers, {}, {}
+        self._members, self._narrators, self._epochs = members, {}, {}
         # In what the configs differ is said by the comparison itself.
-        said = [note for writer in writers for note in (*writer.notes, *note_lines(writer.data_notes))]
+        said = [note for member in members for note in (*member.notes, *note_lines(member.data_notes))]
         notes = dict.fromkeys(note for note in said if not note.startswith(DIFFERS))
         self._print([note for note in notes if note not in self._noted])
         self._noted.update(notes)
@@ -70,12 +70,12 @@ class Members(Observer):
         match event:
             case FitStarted():
                 self._narrators[event.member] = Narrator(event)
-                self._epochs[event.member] = len(self._writers[event.member].monitored)
+                self._epochs[event.member] = len(self._members[event.member].monitored)
             case EpochEnded():
                 self._epochs[event.member] = event.epoch
                 self._first = self._first or (time.monotonic(), self._done)
             case Diverged():
-                label = printable(self._writers[event.member].paths.label)
+                label = printable(self._members[event.member].paths.label)
                 self._print([f"{label}: {line}" for line in self._narrators[event.member].lines(event)])
             case FitEnded():
                 del self._epochs[event.member]

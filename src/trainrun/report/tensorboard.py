@@ -17,7 +17,7 @@ from trainrun.events import EpochEnded, Event
 from trainrun.fitting import Observer
 from trainrun.report.sink import Sink
 from trainrun.runs.reading import Run
-from trainrun.runs.writing import RunWriter, metrics_row
+from trainrun.runs.writing import RunInfo, metrics_row
 
 _NO_CURVES = {"epoch", "step", "improved", "best", "wait"}
 _SECONDS_BETWEEN_WRITES = 2.0
@@ -51,16 +51,16 @@ class TensorBoard(Observer):
             with self._guarded(run.paths.tensorboard):
                 _write(run.paths.tensorboard, run.metrics)
 
-    def begin(self, writers: Sequence[RunWriter]) -> None:
+    def begin(self, members: Sequence[RunInfo]) -> None:
         """Begin the files anew, with the epochs that were trained before."""
         self._folders, self._waiting = {}, {}
-        for member, writer in enumerate(writers):
-            folder = writer.paths.tensorboard
+        for place, member in enumerate(members):
+            folder = member.paths.tensorboard
             with self._guarded(folder):
                 if folder.exists():
                     shutil.rmtree(folder)
-                _write(folder, Run(writer.paths.directory).metrics)
-                self._folders[member] = folder
+                _write(folder, Run(member.paths.directory).metrics)
+                self._folders[place] = folder
 
     def handle(self, event: Event) -> None:
         """Take an epoch in, and write from time to time."""

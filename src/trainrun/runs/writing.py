@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import short
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
 
 TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized
 _FLUSH_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Facts about a run that begins to train, for those who watch.
+
+    Attributes:
+        paths: the run's files.
+        config: the run's resolved config, with its seed.
+        notes: sentences about this call, such as where the run continues.
+        data_notes: facts about the run's data that `fit` says.
+        first_lines: what log.txt begins with: warnings about settings, notes about data.
+        monitored: the monitored value of each epoch before the one in which the run continues.
+    """
+
+    paths: RunPaths
+    config: Config
+    notes: tuple[str, ...]
+    data_notes: tuple[Note, ...]
+    first_lines: tuple[str, ...]
+    monitored: tuple[float, ...]
 
 
 class RunWriter:
@@ -86,7 +108,7 @@ class RunWriter:
         self._begun = self._flushed = time.monotonic()
         self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
         self._treatment = treatment
-        self._lines += self.first_lines
+        self._lines += self._first_lines
         if snapshot:
             self._resume(snapshot)
         make_directory(self.paths.directory)
@@ -117,14 +139,16 @@ class RunWriter:
             self.flush()
 
     @property
-    def first_lines(self) -> list[str]:
-        """What log.txt begins with, and the console says: warnings about settings, notes about data."""
-        return [*warning_lines(self.warnings), *note_lines(self.data_notes)]
+    def info(self) -> RunInfo:
+        """The facts about the run as it begins."""
+        epochs = self._history.epochs() if self._history else ()
+        monitored = tuple(epoch.monitored for epoch in epochs)
+        first = tuple(self._first_lines)
+        return RunInfo(self.paths, self.config, self.notes, self.data_notes, first, monitored)
 
     @property
-    def monitored(self) -> list[float]:
-        """The monitored value of each epoch so far, those before it continued too."""
-        return [epoch.monitored for epoch in self._history.epochs()] if self._history else []
+    def _first_lines(self) -> list[str]:
+        return [*warning_lines(self.warnings), *note_lines(self.data_notes)]
 
     def snapshot(self) -> Snapshot:
         """What the run's files are to be written anew from, for its checkpoint; once it has started."""
