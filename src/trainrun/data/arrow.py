@@ -12,7 +12,7 @@ import numpy as np
 
 from trainrun.data.dates import parts_of
 from trainrun.data.files import quoted
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.notation import Notation, as_columns, read_known
 from trainrun.data.table import Column, Table, Text
 from trainrun.data.vocabulary import EXACT
@@ -51,7 +51,7 @@ def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, 
         columns,
         {},
         na=layout.na,
-        training=layout.training,
+        training=layout.by_config,
         notations=notations,
         words=words,
         kept={
@@ -95,7 +95,7 @@ def _columns(name: str, cells: Any, place: str, layout: Layout) -> tuple[dict[st
         cells, kind = cells.cast(kind.value_type), kind.value_type
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _dates(name, cells, place, layout)
-    notation = layout.notations.get(name)
+    notation = layout.notations.get(name) if isinstance(layout, KnownLayout) else None
     if notation is not None and _is_text(kind):
         text = plain_text(trimmed(cells.cast(pa.large_string())), layout)
         return read_known(name, text, notation, layout.na_numbers), notation
@@ -131,11 +131,14 @@ def _dates(name: str, cells: Any, place: str, layout: Layout) -> tuple[dict[str,
     """Return the parts of a column of dates or times."""
     import pyarrow as pa
 
-    if name in {layout.target, *layout.asis}:
+    if name == layout.target or (isinstance(layout, TrainingLayout) and name in layout.asis):
         raise DataError(f"{place}: column {quoted(name)}: is a date; save it as numbers or text")
     seconds = _numbers(cells.cast(pa.timestamp("s"), safe=False).cast(pa.int64())).astype(np.float64)
-    notation = layout.notations.get(name) or Notation(order="typed", parts=parts_of("typed", seconds))
-    if layout.headed is not None and name not in layout.notations:
+    if not isinstance(layout, KnownLayout):
+        notation = Notation(order="typed", parts=parts_of("typed", seconds))
+    elif name in layout.notations:
+        notation = layout.notations[name]
+    else:
         raise DataError(f"{place}: column {quoted(name)}: holds dates, and training had none there")
     return as_columns(name, seconds, notation), notation
 

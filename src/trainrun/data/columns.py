@@ -11,7 +11,7 @@ import numpy as np
 from trainrun.data.arrow import parse_numbers, plain_text, trimmed
 from trainrun.data.dates import part_names, parts_of
 from trainrun.data.judging import Judgement, has_decimal, judge, with_parts
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout, TrainingLayout
 from trainrun.data.notation import BOOLEANS, Notation, as_columns, read_known, read_loosely, read_notation
 from trainrun.data.table import Column, Text
 from trainrun.data.vocabulary import is_number
@@ -59,7 +59,7 @@ class Columns:
         self.examples[name] = judgement.example
 
 
-def read_training_columns(cells: Mapping[str, Any], layout: Layout, delimiter: str) -> Columns:
+def read_training_columns(cells: Mapping[str, Any], layout: TrainingLayout, delimiter: str) -> Columns:
     """Read the columns of the training file, and decide what each of them means.
 
     Args:
@@ -104,7 +104,7 @@ def read_training_columns(cells: Mapping[str, Any], layout: Layout, delimiter: s
 
 
 def _read_target(
-    found: Columns, waiting: dict[str, Text], cells: Any, numbers: np.ndarray | None, layout: Layout
+    found: Columns, waiting: dict[str, Text], cells: Any, numbers: np.ndarray | None, layout: TrainingLayout
 ) -> None:
     """Read the target: numbers keep their spelling, for they may be labels."""
     name = layout.target or ""
@@ -138,7 +138,11 @@ def _holds_codes(cells: Any, numbers: np.ndarray) -> bool:
 
 
 def _habit(
-    cells: Mapping[str, Any], found: Columns, waiting: Mapping[str, Text], layout: Layout, delimiter: str
+    cells: Mapping[str, Any],
+    found: Columns,
+    waiting: Mapping[str, Text],
+    layout: TrainingLayout,
+    delimiter: str,
 ) -> str:
     """Return the decimal separator that the columns of the file show; empty where none does."""
     if layout.decimal != "auto":
@@ -165,7 +169,7 @@ def _has_fraction(cells: Any) -> bool:
 
 
 def _reread_points(
-    cells: Mapping[str, Any], found: Columns, waiting: dict[str, Text], layout: Layout
+    cells: Mapping[str, Any], found: Columns, waiting: dict[str, Text], layout: TrainingLayout
 ) -> None:
     """Look again at plain numbers with points in a file of decimal commas: 1.234 may be 1234 there."""
     import pyarrow.compute as pc
@@ -180,7 +184,7 @@ def _reread_points(
             waiting[name] = plain_text(column, layout)
 
 
-def read_known_columns(cells: Mapping[str, Any], layout: Layout) -> Columns:
+def read_known_columns(cells: Mapping[str, Any], layout: KnownLayout) -> Columns:
     """Read the columns of further rows as training has read its own.
 
     Args:

@@ -11,7 +11,7 @@ from trainrun.data.arrow import check_names, gap_words
 from trainrun.data.blanks import BLANK, TAB, BlanksAsTabs
 from trainrun.data.columns import Columns, read_known_columns, read_training_columns
 from trainrun.data.files import open_binary, quoted, reading
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.sniffing import Cut, sniff
 from trainrun.data.table import Table
 from trainrun.data.textfile import TextFile, look_through
@@ -56,7 +56,7 @@ def read_delimited(path: Path, place: str, layout: Layout) -> Table:
         1 + before if text.lines == rows + before else None,  # else a row may take several lines
         decimal=layout.decimal,
         na=layout.na,
-        training=layout.training,
+        training=layout.by_config,
         notations=read.notations,
         guesses=read.guesses,
         examples=read.examples,
@@ -199,6 +199,7 @@ def _target_words(named: dict[str, Any], layout: Layout) -> dict[str, dict[str, 
 
 def _columns(named: dict[str, Any], layout: Layout, delimiter: str) -> Columns:
     named = {name: cells for name, cells in named.items() if layout.wants(name)}
-    if layout.headed is None:
+    if isinstance(layout, TrainingLayout):
         return read_training_columns(named, layout, delimiter)
+    assert isinstance(layout, KnownLayout)
     return read_known_columns(named, layout)

@@ -10,7 +10,7 @@ from trainrun.config.data_section import DataConfig
 from trainrun.config.identity import identify
 from trainrun.data.bundled import TARGET, bundled_files, read_bundled
 from trainrun.data.files import place_of, sha256
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout, TrainingLayout
 from trainrun.data.sources import LABELS, read_file, read_idx_pair
 from trainrun.data.table import Table
 
@@ -69,7 +69,7 @@ def read_training_file(data: DataConfig) -> Table:
     if data.source is not None:
         return read_bundled(data.source)
     assert data.path is not None  # the config's own check: one of the two is given
-    layout = Layout(
+    layout = TrainingLayout(
         na=data.na,
         header=data.header,
         delimiter=data.delimiter,
@@ -87,7 +87,7 @@ def read_training_file(data: DataConfig) -> Table:
     return read_file(data.path, place, layout)
 
 
-def read_part_file(data: DataConfig, key: str, layout: Layout) -> Table | None:
+def read_part_file(data: DataConfig, key: str, layout: KnownLayout) -> Table | None:
     """The rows of a validation or test file; None where the config names none.
 
     Args:

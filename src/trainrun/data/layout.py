@@ -1,7 +1,8 @@
-"""What is known of a table before it is read."""
+"""What is known of a table before it is read: by the config at first, and later by what training has seen."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,54 +14,62 @@ from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How to read a table: from the config at first, and later from what training has seen.
+@dataclass(frozen=True, kw_only=True)
+class Layout(ABC):
+    """How to read a table.
 
     Attributes:
         na: texts that mean a missing cell; a number among them means every way to write it.
-        header: whether the first row holds names; `auto` looks.
         delimiter: between the cells of a text file; `auto` looks.
         target: the target's column or array.
-        skip: columns that nobody wants.
-        texts: columns that are text even where every cell is a number.
-        asis: columns in which only plain numbers are numbers: the group, whatever it looks like.
-        task: of the target: `classification`, `regression` or `auto`.
         decimal: what separates the fraction of numbers in a text file; `auto` looks.
-        notations: how training has read columns that are no plain numbers.
-        part: whether the rows are a part that the config names, and no new rows.
         keep: columns whose cells are also wanted as they are written.
-        numbers: columns whose text is to be read as numbers; None where that is to be seen from their cells.
-        flags: columns whose numbers are all 0 or 1 in training, where True and False mean the same.
-        only: the columns wanted; None for all.
-        headed: whether the training table had names of its own; None where this is the training table.
-        features: the columns that training has learnt from.
-        positions: what the columns of a table without names may be: one of these, by its width.
     """
 
     na: tuple[str, ...] = ()
-    header: bool | str = "auto"
     delimiter: str = "auto"
     target: str | None = None
-    skip: frozenset[str] = frozenset()
-    texts: frozenset[str] = frozenset()
-    numbers: frozenset[str] | None = None
-    flags: frozenset[str] = frozenset()
-    only: frozenset[str] | None = None
-    headed: bool | None = None
-    features: tuple[str, ...] = ()
-    positions: tuple[tuple[str, ...], ...] = ()
-    asis: frozenset[str] = frozenset()
-    task: str = "auto"
     decimal: str = "auto"
-    notations: Mapping[str, Notation] = field(default_factory=dict)
-    part: bool = False
     keep: frozenset[str] = frozenset()
 
     @property
-    def training(self) -> bool:
-        """Whether a config names the file, as training, validation or test part."""
-        return self.headed is None or self.part
+    @abstractmethod
+    def by_config(self) -> bool:
+        """Whether a config names the file, so that advice may speak of the config's keys."""
+
+    @property
+    @abstractmethod
+    def is_nameless(self) -> bool:
+        """Whether the table is known to have no names of its own."""
+
+    @abstractmethod
+    def wants(self, name: str) -> bool:
+        """Return whether this column is to be understood."""
+
+    @abstractmethod
+    def is_number(self, name: str, *, typed: bool) -> bool:
+        """Return whether a column's text is to be read as numbers if it can be.
+
+        Args:
+            name: the column.
+            typed: whether the table says itself what is text, as Parquet does.
+        """
+
+    @abstractmethod
+    def has_header(self, first: tuple[str, ...]) -> bool:
+        """Return whether the first row of a text file holds names."""
+
+    @abstractmethod
+    def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
+        """Return the names in a first row that are known. A number is none: it may as well be a cell."""
+
+    @abstractmethod
+    def names(self, width: int, place: str) -> tuple[str, ...]:
+        """Return the names of the columns of a table that has none of its own.
+
+        Raises:
+            DataError: training has seen another number of columns.
+        """
 
     @cached_property
     def na_numbers(self) -> tuple[float, ...]:
@@ -69,65 +78,124 @@ class Layout:
         return tuple(number for number in numbers if not isnan(number))
 
     def is_gap(self, text: str) -> bool:
-        """Whether a cell's text means that it is missing."""
+        """Return whether a cell's text means that it is missing."""
         if text in self.na:
             return True
         return bool(self.na_numbers) and is_number(text) and float(text) in self.na_numbers
 
-    def wants(self, name: str) -> bool:
-        """Whether this column is to be understood."""
-        return name not in self.skip and (self.only is None or name in self.only)
-
     def reads(self, name: str) -> bool:
-        """Whether this column is to be read at all."""
+        """Return whether this column is to be read at all."""
         return self.wants(name) or name in self.keep
 
-    def is_number(self, name: str, *, typed: bool) -> bool:
-        """Whether a column's text is to be read as numbers if it can be.
 
-        Args:
-            name: the column.
-            typed: whether the table says itself what is text, as Parquet does.
-        """
-        if self.numbers is not None:
-            return name in self.numbers
+@dataclass(frozen=True, kw_only=True)
+class TrainingLayout(Layout):
+    """How to read the training file, as the config describes it.
+
+    Attributes:
+        header: whether the first row holds names; `auto` looks.
+        skip: columns to leave out.
+        texts: columns that are text even where every cell is a number.
+        asis: columns in which only plain numbers are numbers: the group, whatever it looks like.
+        task: of the target: `classification`, `regression` or `auto`.
+    """
+
+    header: bool | str = "auto"
+    skip: frozenset[str] = frozenset()
+    texts: frozenset[str] = frozenset()
+    asis: frozenset[str] = frozenset()
+    task: str = "auto"
+
+    @property
+    def by_config(self) -> bool:
+        """True: it is the config's own file."""
+        return True
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the config says so."""
+        return self.header is False
+
+    def wants(self, name: str) -> bool:
+        """Return whether this column is to be understood."""
+        return name not in self.skip
+
+    def is_number(self, name: str, *, typed: bool) -> bool:
+        """Return whether a column's text is to be read as numbers if it can be."""
         return not typed and name not in self.texts
 
     def has_header(self, first: tuple[str, ...]) -> bool:
-        """Whether the first row of a text file holds names: none is a number, or the target is among them.
-
-        In a row of numbers the target may also be named by its column's place, which is then likelier. New
-        rows have names where training had them, and none where it had none.
-        """
-        if self.headed is False:
-            return False  # names that count the columns could as well be a row
-        if self.headed and not set(self.features).isdisjoint(first):
-            return True
-        if isinstance(self.header, bool):
-            return self.header
-        if self.target not in first:
-            return not any(map(is_number, first))
-        places = tuple(map(str, range(len(first))))
-        return first == places or self.target not in places or not all(map(is_number, first))
+        """Return whether the first row holds names, where the config does not say so."""
+        return self.header if isinstance(self.header, bool) else _holds_names(first, self.target)
 
     def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
-        """Return the names in a first row that are known: the target's and, of further rows, the features'.
+        """Return the target where it stands in a first row."""
+        return frozenset(name for name in first if name == self.target and not is_number(name))
 
-        A number is none of them: it may as well be a cell.
-        """
-        if self.headed is False:
-            return frozenset()
-        known = {self.target, *(self.features if self.headed else ())}
+    def names(self, width: int, place: str) -> tuple[str, ...]:
+        """Return numbers from 0 as names."""
+        return tuple(map(str, range(width)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownLayout(Layout):
+    """How to read further rows, as training has seen its own.
+
+    Attributes:
+        numbers: columns whose text is to be read as numbers.
+        flags: columns whose numbers are all 0 or 1 in training, where True and False mean the same.
+        notations: how training has read columns that are no plain numbers.
+        only: the columns wanted.
+        headed: whether the training table had names of its own.
+        features: the columns that training has learnt from.
+        positions: candidate names for a table without a header; those of matching length are used.
+        part: whether the rows are a part that the config names, and no new rows.
+    """
+
+    numbers: frozenset[str]
+    flags: frozenset[str] = frozenset()
+    notations: Mapping[str, Notation] = field(default_factory=dict)
+    only: frozenset[str]
+    headed: bool
+    features: tuple[str, ...]
+    positions: tuple[tuple[str, ...], ...]
+    part: bool = False
+
+    @property
+    def by_config(self) -> bool:
+        """Whether the rows are a part that the config names."""
+        return self.part
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether training had no names: those that count the columns could as well be a row."""
+        return not self.headed
+
+    def wants(self, name: str) -> bool:
+        """Return whether this column is to be understood."""
+        return name in self.only
+
+    def is_number(self, name: str, *, typed: bool) -> bool:
+        """Return whether training has numbers in this column."""
+        return name in self.numbers
+
+    def has_header(self, first: tuple[str, ...]) -> bool:
+        """Return whether the first row holds names: never where training had none."""
+        if not self.headed:
+            return False
+        return not set(self.features).isdisjoint(first) or _holds_names(first, self.target)
+
+    def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
+        """Return the names of the target and of features that stand in a first row."""
+        known = {self.target, *self.features} if self.headed else set()
         return frozenset(name for name in first if name in known and not is_number(name))
 
     def names(self, width: int, place: str) -> tuple[str, ...]:
-        """The names of the columns of a table that has none of its own.
+        """Return the names of training for as many columns.
 
         Raises:
             DataError: training has seen another number of columns.
         """
-        if not self.positions:
-            return tuple(map(str, range(width)))
         for names in self.positions:
             if len(names) == width:
                 return names
@@ -135,3 +203,14 @@ class Layout:
             f"{place}: has {width} columns where training had {len(self.features)}; give it these, "
             f"in this order: {listed(self.features)}"
         )
+
+
+def _holds_names(first: tuple[str, ...], target: str | None) -> bool:
+    """Whether a first row holds names: none is a number, or the target is among them.
+
+    In a row of numbers the target may also be named by its column's place, which is then likelier.
+    """
+    if target not in first:
+        return not any(map(is_number, first))
+    places = tuple(map(str, range(len(first))))
+    return first == places or target not in places or not all(map(is_number, first))

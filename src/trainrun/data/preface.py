@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from trainrun.data.blanks import BLANK, TAB, cut_at_blanks
 from trainrun.data.files import quoted
-from trainrun.data.layout import Layout
+from trainrun.data.layout import Layout, TrainingLayout
 from trainrun.data.textfile import COMMENT
 from trainrun.data.vocabulary import is_number
 
@@ -79,7 +79,7 @@ def _last_comment(lines: list[str], begin: int, delimiter: str, layout: Layout) 
     comment, first = (_cells(lines[at], delimiter) for at in (begin - 1, begin))
     if len(comment) != len(first) or len(first) == 1 or layout.known_names(first):
         return begin
-    if _is_bare(layout) and lines[begin - 1][1:2].isspace():
+    if layout.is_nameless and lines[begin - 1][1:2].isspace():
         return begin
     if layout.known_names(comment) or not any(map(is_number, comment)):
         return begin - 1
@@ -99,14 +99,16 @@ def _titles(
     widths = Counter(len(record) for _, record in numbered)
     width = max(widths, key=lambda width: (widths[width], width))
     # Without a header, a row may well hold its first cell alone.
-    whole = [len(record) == width and (_is_bare(layout) or not _is_padded(record)) for _, record in numbered]
+    whole = [
+        len(record) == width and (layout.is_nameless or not _is_padded(record)) for _, record in numbered
+    ]
     skip = whole.index(True) if True in whole else 0
     if not skip or width == 1 or any(len(record) > width for _, record in numbered[:skip]):
         return 0, None
     if sum(whole[skip:]) <= MOST * len(whole[skip:]):
         return 0, None
     first = tuple(text.strip() for text in numbered[skip][1])
-    known = layout.known_names(first) or (layout.target is None and layout.headed is None)
+    known = layout.known_names(first) or (layout.target is None and isinstance(layout, TrainingLayout))
     if known and layout.has_header(first):
         return skip, None
     line, record = numbered[skip - 1]
@@ -115,11 +117,6 @@ def _titles(
     if count == width:
         what = "has text in its first cell alone"
     return 0, (line + 1, f"{what} (cut at {quoted(delimiter)})")
-
-
-def _is_bare(layout: Layout) -> bool:
-    """Whether the file is known to have no header."""
-    return layout.header is False or layout.headed is False
 
 
 def _is_padded(record: list[str]) -> bool:

@@ -15,7 +15,7 @@ from trainrun.config.data_section import DataConfig
 from trainrun.data.categorical import Category
 from trainrun.data.dates import part_names
 from trainrun.data.files import listed, nearest_name, quoted
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout
 from trainrun.data.mistakes import check_feature
 from trainrun.data.notation import Notation
 from trainrun.data.numeric import Numbers
@@ -70,13 +70,13 @@ class Preprocessing:
         )
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> KnownLayout:
         """How to read further rows."""
         labels, target = self.target.labels, self.target.name
         numbers = {*self.numbers.names, *([target] if labels is None or labels.kind == "number" else [])}
         numbers -= {part for name, kept in self.notations.items() for part in part_names(name, kept.parts)}
         without_target = tuple(name for name in self.header if name != target)
-        return Layout(
+        return KnownLayout(
             na=self.na,
             delimiter=self.delimiter,
             target=target,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainrun.data.blanks import BLANK, TAB
 from trainrun.data.files import quoted
-from trainrun.data.layout import Layout
+from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.notation import cell
 from trainrun.data.preface import MOST, Start, find_start, remarks_on
 from trainrun.data.vocabulary import is_number
@@ -103,7 +103,7 @@ def _at_blanks(lines: list[str], layout: Layout) -> Start | None:
 
 def _lacks_target(start: Start, layout: Layout) -> bool:
     """Whether a training file that is cut so has no target: neither in its header nor at its place."""
-    if layout.headed is not None or layout.target is None or layout.target in start.first:
+    if isinstance(layout, KnownLayout) or layout.target is None or layout.target in start.first:
         return False
     place = layout.target.isdecimal() and not layout.has_header(start.first)
     return not (place and int(layout.target) < len(start.first))
@@ -116,7 +116,7 @@ def _rank(start: Start, layout: Layout) -> tuple[int, float, bool, int, float]:
 
 def _fits(first: tuple[str, ...], layout: Layout) -> bool:
     """Whether a line that is not cut is all of a table that training knows."""
-    if layout.headed is False:
+    if isinstance(layout, KnownLayout) and not layout.headed:
         return any(len(names) == len(first) for names in layout.positions)
     return bool(layout.known_names(first))
 
@@ -132,7 +132,7 @@ def _looks_named(records: list[list[str]], layout: Layout) -> bool:
 
     It does where it counts (0, 1, 2 or 2019, 2020), or has text above numbers.
     """
-    if layout.target is not None or layout.headed is not None or layout.header != "auto":
+    if not isinstance(layout, TrainingLayout) or layout.target is not None or layout.header != "auto":
         return False
     first, *rows = ([text.strip() for text in record] for record in records)
     if len(set(first)) < len(first) or not rows:

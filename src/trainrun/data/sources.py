@@ -14,7 +14,7 @@ from trainrun.data.arrow import arrow_table, table_from_arrow
 from trainrun.data.disguises import ENOUGH, refuse_disguise
 from trainrun.data.files import open_binary, reading
 from trainrun.data.idx import read_idx
-from trainrun.data.layout import Layout
+from trainrun.data.layout import Layout, TrainingLayout
 from trainrun.data.table import Column, MatrixColumns, Table, Text
 from trainrun.errors import DataError
 
@@ -40,7 +40,7 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
     if suffix in _PARQUET:
         return parquet.read_parquet(path, place, layout)
     if suffix == _NPZ:
-        data, target = npz.read_npz(path, place, layout.target, required=layout.headed is None)
+        data, target = npz.read_npz(path, place, layout.target, required=isinstance(layout, TrainingLayout))
         return table_from_arrays(data, target, place, layout)
     if is_idx(path):
         return table_from_arrays(read_idx(path, place), None, place, layout)

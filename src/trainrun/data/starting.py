@@ -14,7 +14,7 @@ from trainrun.config.references import is_idx
 from trainrun.data.dates import part_names
 from trainrun.data.files import listed, place_of, quoted
 from trainrun.data.inputs import read_training_file, target_name
-from trainrun.data.layout import Layout
+from trainrun.data.layout import TrainingLayout
 from trainrun.data.loading import load_data, prepare
 from trainrun.data.sources import read_names
 from trainrun.data.table import Column, RowError, Table, complete_rows, missing
@@ -81,7 +81,7 @@ def start(path: Path, target: str | None) -> Start:
 
 def _columns(path: Path, place: str, target: str | None) -> Start:
     """Choose the target of a table or an archive, and leave out a saved index."""
-    names, headed = read_names(path, place, Layout(target=target))
+    names, headed = read_names(path, place, TrainingLayout(target=target))
     index = [name for name in _INDEX if name in names and name != target]
     columns = tuple(name for name in names if name not in index)
     if target is not None and target not in columns:
@@ -90,7 +90,7 @@ def _columns(path: Path, place: str, target: str | None) -> Start:
     if not columns:
         raise DataError(f"{place}: has no column with a name")
     chosen = target or _guess(path, columns)
-    told = _is_archive(path) or (headed and Layout(target=chosen).has_header(names))
+    told = _is_archive(path) or (headed and TrainingLayout(target=chosen).has_header(names))
     data = DataConfig(path=path, target=chosen, drop=tuple(index), header="auto" if told else headed)
     return Start(
         data, columns, target is None, dict.fromkeys(index, "has no name, as an index that was saved along")
