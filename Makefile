@@ -10,7 +10,7 @@ ELSEWHERE := PYTHONHASHSEED=3 TZ=America/St_Johns LC_ALL=C
 SHARE := $(addprefix tests/test_,$(addsuffix .py,data_* config_* runs_* treatment notes))
 FAULTS ?= full
 
-.PHONY: help setup demo test browser slurm faults check lint types format clean bench
+.PHONY: help setup demo test browser slurm faults docs check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -70,6 +70,15 @@ benchmarks/.venv/.ready: pyproject.toml constraints.txt
 bench: benchmarks/.venv/.ready  ## time trainrun beside its peers: benchmarks/README.md
 	@benchmarks/.venv/bin/python -m compileall -q src  # as `pip install` does it for what it copies
 	@benchmarks/.venv/bin/python -m benchmarks $(BENCH)
+
+.venv/.ready-docs: $(DEV)
+	@echo "Adding what the site needs ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: .venv/.ready-docs  ## the site, in build/docs: docs/, each command's help, the public docstrings; links are checked
+	@$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	@echo build/docs/index.html
 
 check: lint types test  ## what CI runs
 

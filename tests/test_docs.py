@@ -14,7 +14,8 @@ from trainrun.config import load_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "configs").rglob("*.md"))]
+WRITTEN = [page for page in (ROOT / "docs").glob("*.md") if page.stem not in ("index", "commands")]  # by hand
+PAGES = [ROOT / "README.md", *sorted(WRITTEN), *sorted((ROOT / "configs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 

@@ -145,7 +145,7 @@ class Run:
 
     @property
     def device(self) -> str | None:
-        """What it was last begun on, such as `cpu` or `cuda:0`."""
+        """The device that it last ran on, such as `cpu`."""
         return _word(self.start.get("device"))
 
     @property
