@@ -14,6 +14,14 @@ import trainrun
 from trainrun.comparing import Comparison
 from trainrun.comparing.cautions import look_sentence
 from trainrun.comparing.contenders import split_changes
+from trainrun.comparing.look_log import (
+    Look,
+    LookHistory,
+    earlier_looks,
+    is_new,
+    look_history,
+    record_look,
+)
 from trainrun.errors import ConfigError, DifferentRunError, UsageError
 
 CONFIG = "data: iris\nhidden: [4]\nepochs: 3\nlearning_rate: 0.01\n"
@@ -330,6 +338,18 @@ def test_a_damaged_record_of_looks_hinders_nobody(ask, content, tmp_path):
 def test_looks_that_cannot_be_written_are_no_error(ask, tmp_path):
     (tmp_path / "looks.jsonl").mkdir()
     assert ask(vs=["dropout=0.3"], seeds=2, runs=tmp_path).exit_code == 0
+
+
+def test_only_recording_a_look_writes(tmp_path):
+    look = Look("aaaaaaaa", {"bbbbbbbb": [0, 1]}, test=None)
+    earlier = earlier_looks(tmp_path)
+    assert is_new(look, earlier)
+    assert look_history(look, earlier) == LookHistory({"bbbbbbbb": [2]}, scored=None)
+    assert list(tmp_path.iterdir()) == []
+    record_look(tmp_path, look)
+    assert earlier_looks(tmp_path) == [look]
+    assert not is_new(look, [look])
+    assert not is_new(Look("aaaaaaaa", {}, test=None), [])
 
 
 def test_looks_are_told_in_words():

@@ -53,6 +53,44 @@ def test_moments_in_blocks_equal_those_of_the_whole(x, size):
             assert factor == pytest.approx(1 / column.std(), rel=1e-6)
 
 
+EXTREMES = [0.0, -0.0, 1e-300, -1e100, 1e100, 5e-8, 1e-7, 1.0, 1 + 1e-7]
+
+
+@given(
+    st.integers(1, 40).flatmap(
+        lambda rows: arrays(
+            np.float64,
+            (rows, 3),
+            elements=st.one_of(st.integers(-3, 3), st.floats(-1e6, 1e6), st.sampled_from(EXTREMES)),
+        )
+    ),
+    arrays(np.float64, (9, 3), elements=st.one_of(st.integers(-4, 4), st.sampled_from(EXTREMES))),
+)
+@settings(deadline=None)
+def test_a_quantile_scale_has_the_bits_of_scikit_learns(x, new):
+    assert_same_quantiles(x, np.concatenate([x, new, (x[:-1] + x[1:]) / 2]))
+
+
+@pytest.mark.parametrize("rows", [999, 1000, 1001, 10_001])
+def test_a_quantile_scale_of_many_rows_has_the_bits_of_scikit_learns(rows):
+    rng = np.random.default_rng(rows)
+    draw = rng.standard_normal(rows)
+    x = np.stack([draw, np.exp(9 * draw), draw.round(1), np.where(draw > 0, draw, 0), np.ones(rows)], axis=1)
+    assert_same_quantiles(x, np.concatenate([x, x + 1e-7, 2 * x, -x, np.zeros((1, 5))]))
+
+
+def assert_same_quantiles(x, new):
+    """Hold what a scale fitted to `x` makes of `new` to scikit-learn, in every bit."""
+    scikit_learns = QuantileTransformer(
+        n_quantiles=min(1000, len(x)), output_distribution="normal", random_state=0
+    ).fit(x)
+    scaler = Scaler.fit("quantile", Moments.of(_blocks(x, 7), x.shape[1]), _blocks(x, 7))
+    expected = scikit_learns.transform(new) * (x.max(axis=0) > x.min(axis=0))
+    before = new.copy()
+    assert scaler.apply(new).tobytes() == expected.tobytes()
+    assert new.tobytes() == before.tobytes()
+
+
 @pytest.mark.parametrize("scale", ["standard", "minmax", "quantile"])
 def test_a_column_that_is_constant_in_training_stays_0(tmp_path, scale):
     path = table(tmp_path / "t.csv", {"a": [0.1] * 5, "b": [1, 2, 3, 4, 5], "y": [0, 1, 0, 1, 0]})

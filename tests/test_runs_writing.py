@@ -1,6 +1,9 @@
 """A run's directory, written from events."""
 
 import json
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +17,7 @@ from trainrun.config import load_config
 from trainrun.errors import DifferentRunError, RunDirectoryError
 from trainrun.events import FitStarted, Snapshot
 from trainrun.notes import Note
+from trainrun.runs import journal
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
 from trainrun.runs.journal import git_commit
 from trainrun.runs.matching import difference_note, require_same
@@ -252,17 +256,67 @@ def test_what_differs_from_the_run_before_is_said_once(tmp_path):
     assert difference_note(tmp_path, changed, "00000001") is None
 
 
-def test_a_commit_is_read_from_gits_own_files(tmp_path):
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    git = tmp_path / ".git"
+def git(folder: Path, *words: str) -> str:
+    """Run git as someone with a name and without a config; return what it prints."""
+    someone = ["-c", "user.name=Someone", "-c", "user.email=someone@example.com"]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    alone |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(folder), *someone, *words]
+    return subprocess.run(command, env=alone, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with one commit."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "first")
+    return folder
+
+
+def test_the_commit_of_a_repository(repository):
+    commit = git(repository, "rev-parse", "HEAD")
+    (repository / "inside").mkdir()
+    assert len(commit) == 40
+    assert git_commit(repository) == git_commit(repository / "inside") == commit
+    git(repository, "pack-refs", "--all")
+    assert git_commit(repository) == commit
+    git(repository, "commit", "--quiet", "--allow-empty", "-m", "second")
+    assert git_commit(repository) == git(repository, "rev-parse", "HEAD") != commit
+    git(repository, "checkout", "--quiet", "--detach", commit)
+    assert git_commit(repository) == commit
+
+
+def test_the_commit_of_a_linked_work_tree(repository, tmp_path):
+    git(repository, "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    git(tmp_path / "linked", "commit", "--quiet", "--allow-empty", "-m", "second")
+    commit = git_commit(tmp_path / "linked")
+    assert commit == git(tmp_path / "linked", "rev-parse", "HEAD")
+    assert commit != git_commit(repository)
+
+
+def test_a_hooks_variables_do_not_change_the_commit(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert git_commit(repository) == git(repository, "rev-parse", "HEAD")
+
+
+def test_no_commit_without_a_repository_a_commit_or_a_folder(repository, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert git_commit(tmp_path / "empty") is None
+    git(tmp_path / "empty", "init", "--quiet")
+    assert git_commit(tmp_path / "empty") is None
+    assert git_commit(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("script", [None, "exec /bin/sleep 60", "exit 3", "kill -9 $$"])
+def test_no_commit_without_a_git_that_works(script, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(journal, "_GIT_SECONDS", 0.5)
+    if script:
+        (tmp_path / "git").write_text(f"#!/bin/sh\necho 0123456789\necho failed >&2\n{script}\n")
+        (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert git_commit(tmp_path) is None
-    (git / "refs" / "heads").mkdir(parents=True)
-    (git / "HEAD").write_text("ref: refs/heads/main\n")
-    assert git_commit(tmp_path) is None
-    (git / "packed-refs").write_text(f"# pack-refs\n{commit} refs/heads/main\n")
-    (tmp_path / "inside").mkdir()
-    assert git_commit(tmp_path / "inside") == commit
-    (git / "refs" / "heads" / "main").write_text(commit[::-1] + "\n")
-    assert git_commit(tmp_path) == commit[::-1]
-    (git / "HEAD").write_text(commit + "\n")
-    assert git_commit(tmp_path) == commit
+    assert capfd.readouterr() == ("", "")

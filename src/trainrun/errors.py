@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable
 
 _LONGEST = 60  # characters of a user's text in a message
+
+# How PyTorch says it where its error is a plain RuntimeError: the allocator on a CPU, and CUDA's libraries.
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
 
 #: The code of a command that did several runs: the first of these that occurred.
 EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
@@ -95,18 +104,26 @@ class StorageError(TrainrunError):
     exit_code = 74
 
 
-def shortage(error: Exception, what: str) -> ResourceError:
-    """A failure as the lack of memory that it is; anything else is raised as it is.
+def as_out_of_memory(error: Exception, doing: str) -> ResourceError:
+    """Return a ResourceError for a failure that is a lack of memory; raise any other error again.
 
     Args:
-        error: PyTorch has no class of its own for it on a CPU, and says so in words.
-        what: does not fit.
+        error: a failure of PyTorch or NumPy.
+        doing: what was being done: `training 3 runs together`.
     """
-    if isinstance(error, ResourceError):  # found out before
+    if isinstance(error, ResourceError):  # recognized before
         return error
-    if isinstance(error, MemoryError) or "memory" in str(error):
-        return ResourceError(f"out of memory: {what} not fit here")
+    if is_out_of_memory(error):
+        return ResourceError(f"out of memory while {doing}")
     raise error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that an allocation failed, on the CPU or on a GPU."""
+    torch = sys.modules.get("torch")  # whoever has not imported it cannot have its error
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def exit_code(codes: Iterable[int]) -> int:

@@ -19,7 +19,7 @@ from trainrun.data import Dataset, Part, load_data
 from trainrun.engine.device import choose_device, choose_processors
 from trainrun.engine.parts import train_parts
 from trainrun.engine.probe import footprint, guessing
-from trainrun.errors import UsageError, shortage
+from trainrun.errors import UsageError, as_out_of_memory
 from trainrun.events import EpochEnded
 from trainrun.ingredients import schedules
 from trainrun.plan import Cell, make_plan, part_plans
@@ -147,7 +147,7 @@ def find_range(config: Config, *, limits: tuple[float, float], seeds: int, steps
     try:
         losses = _losses([Cell(variant, dataset) for variant in variants])
     except (MemoryError, RuntimeError) as error:
-        raise shortage(error, f"{config.name} does") from error
+        raise as_out_of_memory(error, f"trying learning rates of {config.name}") from error
     by_rate = zip(rates, np.reshape(losses, (-1, seeds)).tolist(), strict=True)
     return RateRange(
         config=config,

@@ -14,7 +14,7 @@ from trainrun.config import Config, load_config
 from trainrun.data import load_data
 from trainrun.engine.device import choose_device
 from trainrun.engine.probe import Sight, guessing, look
-from trainrun.errors import DIVERGED, TrainrunError, shortage
+from trainrun.errors import DIVERGED, TrainrunError, as_out_of_memory
 from trainrun.notes import Note
 from trainrun.plan import Cell, Plan, make_plan
 from trainrun.warnings import warnings
@@ -112,7 +112,7 @@ def check(config: Config) -> Check:
     try:
         return _look(config, plan, device)
     except (MemoryError, RuntimeError) as error:
-        raise shortage(error, f"{config.name} does") from error
+        raise as_out_of_memory(error, f"checking {config.name}") from error
 
 
 def _look(config: Config, plan: Plan, device: torch.device) -> Check:

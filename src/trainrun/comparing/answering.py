@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from trainrun.comparing.ablation import Ablation, take_apart
 from trainrun.comparing.cautions import cautions
 from trainrun.comparing.contenders import Contender, Gathering, Question, distinct
-from trainrun.comparing.looks import look
+from trainrun.comparing.look_log import earlier_looks, is_new, look_history, make_look, record_look
 from trainrun.comparing.standings import Standing, fit_missing, stand
 from trainrun.comparing.yardstick import (
     Yardstick,
@@ -110,7 +110,10 @@ def answer(question: Question, observer: Observer) -> Comparison:
     pairings = tuple(_pairings(standings, yardstick))
     seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
     on_test = yardstick.part == "test" and bool(standings[0].complete)
-    history = look(question.runs, contenders[0], seeds, on_test=on_test)
+    look, earlier = make_look(contenders[0], seeds, on_test=on_test), earlier_looks(question.runs)
+    if is_new(look, earlier):
+        record_look(question.runs, look)
+    history = look_history(look, earlier)
     return Comparison(
         standings=tuple(standings),
         yardstick=yardstick,

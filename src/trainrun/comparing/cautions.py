@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.contenders import Contender
-from trainrun.comparing.looks import History
+from trainrun.comparing.look_log import LookHistory
 from trainrun.comparing.standings import Standing
 from trainrun.comparing.yardstick import Yardstick
 from trainrun.config import Config
@@ -19,7 +19,7 @@ _ROWS = ("data.split", "data.missing", "data.na", "data.task")  # keys that deci
 
 
 def cautions(
-    standings: Sequence[Standing], yardstick: Yardstick, ablations: Sequence[Ablation], history: History
+    standings: Sequence[Standing], yardstick: Yardstick, ablations: Sequence[Ablation], history: LookHistory
 ) -> list[str]:
     """All warnings about a comparison.
 
@@ -137,7 +137,7 @@ def _not_apart(ablation: Ablation) -> Iterator[str]:
         yield f"{ablation.whole.label}: {key} cannot be changed alone"
 
 
-def _looks(standings: Sequence[Standing], history: History) -> Iterator[str]:
+def _looks(standings: Sequence[Standing], history: LookHistory) -> Iterator[str]:
     labels: dict[str, list[str]] = {}
     for one in standings[1:]:
         if len(sizes := history.looks.get(one.contender.id8, ())) > 1:

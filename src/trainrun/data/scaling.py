@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 _QUANTILES = 1000
+_QUANTILE_ROWS = 10_000  # quantiles of more rows are those of a random sample of this size
+_OUTERMOST = 1e-7  # the share at which the normal distribution is cut off; values this near an extreme are it
 
 
 @dataclass
@@ -87,28 +88,16 @@ class Scaler:
             return cls(np.zeros(0), np.ones(0))
         varies = numbers.max(axis=0) > numbers.min(axis=0)
         quantile = QuantileTransformer(
-            n_quantiles=min(_QUANTILES, len(numbers)), output_distribution="normal", random_state=0
+            n_quantiles=min(_QUANTILES, len(numbers)), subsample=_QUANTILE_ROWS, random_state=0
         )
         quantile.fit(numbers)
         return cls(np.zeros(numbers.shape[1]), varies.astype(float), quantile.quantiles_)
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         """Scale rows, float64 [B, F] to float64 [B, F]."""
-        moved: np.ndarray = block - self.center if self.quantiles is None else self._normal.transform(block)
+        moved = block - self.center if self.quantiles is None else _to_normal(block, self.quantiles)
         moved *= self.factor
         return moved
-
-    @cached_property
-    def _normal(self) -> Any:
-        """scikit-learn's transformer with our quantiles in it."""
-        from sklearn.preprocessing import QuantileTransformer
-
-        assert self.quantiles is not None
-        transformer = QuantileTransformer(n_quantiles=len(self.quantiles), output_distribution="normal")
-        transformer.n_quantiles_, transformer.n_features_in_ = self.quantiles.shape
-        transformer.quantiles_ = self.quantiles
-        transformer.references_ = np.linspace(0, 1, len(self.quantiles), endpoint=True)
-        return transformer
 
     def to_json(self) -> dict[str, Any]:
         """As lists of numbers."""
@@ -125,6 +114,34 @@ class Scaler:
         if not len(quantiles) or quantiles.shape[1:] != scaler.center.shape:
             raise ValueError("quantiles of other columns")
         return replace(scaler, quantiles=quantiles)
+
+
+def _to_normal(block: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Map each column's quantiles to those of a normal distribution, as scikit-learn's transform does.
+
+    Args:
+        block: float64 [B, F].
+        quantiles: float64 [Q, F], of equally spaced shares from 0 to 1.
+    """
+    from scipy.special import ndtri
+
+    shares = np.linspace(0, 1, len(quantiles))
+    below = np.empty_like(block)
+    for column in range(block.shape[1]):
+        below[:, column] = _share_below(block[:, column], quantiles[:, column], shares)
+    lowest = _OUTERMOST - np.spacing(1)
+    normal: np.ndarray = np.clip(ndtri(below), ndtri(lowest), ndtri(1 - lowest))
+    return normal
+
+
+def _share_below(values: np.ndarray, quantiles: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return which share of the training rows lies below each value; a tie gets the middle of its shares."""
+    upper = np.interp(values, quantiles, shares)
+    lower = -np.interp(-values, -quantiles[::-1], -shares[::-1])
+    below: np.ndarray = 0.5 * (upper + lower)
+    below[values + _OUTERMOST > quantiles[-1]] = 1
+    below[values - _OUTERMOST < quantiles[0]] = 0
+    return below
 
 
 def _inverse(spread: np.ndarray, varies: np.ndarray) -> np.ndarray:

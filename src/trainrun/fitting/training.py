@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trainrun.errors import ResourceError, TrainrunError, shortage
+from trainrun.errors import ResourceError, TrainrunError, as_out_of_memory
 from trainrun.events import Event, FitEnded, Paused
 from trainrun.fitting.jobs import Job, cannot_continue
 from trainrun.fitting.request import Observer, Request, Status
@@ -104,7 +104,7 @@ def _follow(
                 break
         recorder.write()
     except (MemoryError, RuntimeError, ResourceError) as error:
-        failure = shortage(error, f"{len(jobs)} runs together do")
+        failure = as_out_of_memory(error, f"training {len(jobs)} runs together")
         for job in jobs:
             if not job.outcome:
                 _break_off(job, "failed", error=failure)

@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import socket
+import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ from typing import Any
 from trainrun.runs.files import append, to_json
 
 _PACKAGES = ("torch", "numpy", "trainrun")
+_GIT_SECONDS = 2  # the longest that a run waits for git, which takes milliseconds
 
 
 class Journal:
@@ -54,26 +56,28 @@ def hardware_and_versions() -> dict[str, str | None]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit checked out around `folder`, read from git's own files; None where there is none."""
+    """Return the commit that is checked out around `folder`.
+
+    None where git has no answer: without git, a repository or a commit, and in a repository of another user
+    that git's `safe.directory` does not name. Inside a git hook, variables such as GIT_DIR name the hook's
+    repository; they are ignored.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        found = next(place / ".git" for place in (folder, *folder.parents) if (place / ".git").exists())
-        if found.is_file():  # a linked work tree: `gitdir: <where its HEAD is>`
-            found = folder / found.read_text().partition("gitdir:")[2].strip()
-        head = (found / "HEAD").read_text().strip()
-        reference = head.partition("ref: ")[2]
-        return _commit_of(found, reference) if reference else head
-    except (StopIteration, OSError, UnicodeDecodeError):
+        done = subprocess.run(
+            ["git", "rev-parse", "--verify", "--quiet", "HEAD"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
-
-
-def _commit_of(git: Path, reference: str) -> str | None:
-    shared = git / "commondir"
-    common = git / shared.read_text().strip() if shared.is_file() else git
-    loose = common / reference
-    if loose.is_file():
-        return loose.read_text().strip()
-    packed = (line.split(" ") for line in (common / "packed-refs").read_text().splitlines())
-    return next((words[0] for words in packed if words[1:] == [reference]), None)
+    return done.stdout.strip()
 
 
 def _processor() -> str:
