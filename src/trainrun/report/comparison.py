@@ -183,7 +183,7 @@ def _mean(values: Sequence[float]) -> str:
 def _difference(pair: Pairing) -> list[str]:
     found = pair.difference
     amount = with_sign(_with_reach(found.mean, found.interval))
-    verdict = found.verdict if found.verdict in ("better", "worse") else NOTHING
+    verdict = found.verdict if found.verdict in ("better", "worse", "withheld") else NOTHING
     return [amount, probability(found.p), share(found.p_better) if found.p_better else "", verdict]
 
 
