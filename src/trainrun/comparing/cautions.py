@@ -147,11 +147,13 @@ def _looks(standings: Sequence[Standing], history: History) -> Iterator[str]:
 
 
 def look_sentence(sizes: Sequence[int]) -> str:
-    """How often was looked, after how many seeds each.
+    """Return a warning that a comparison was looked at several times, after these numbers of seeds.
 
     >>> look_sentence([10, 20, 30])
-    'third look (10, 20, 30 seeds): the interval is nominal'
+    'compared for the third time (after 10, 20, 30 seeds): the interval does not allow for repeated looks'
     """
     place = len(sizes) - 2
     ordinal = _ORDINALS[place] if place < len(_ORDINALS) else f"{len(sizes)}th"
-    return f"{ordinal} look ({', '.join(map(str, sizes))} seeds): the interval is nominal"
+    seeds = ", ".join(map(str, sizes))
+    what = "the interval does not allow for repeated looks"
+    return f"compared for the {ordinal} time (after {seeds} seeds): {what}"

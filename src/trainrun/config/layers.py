@@ -129,7 +129,7 @@ def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, IsADirectoryError):
         return "is a folder; name a file in it"
     if isinstance(error, PermissionError):
-        return "may not be read; mend its permissions"
+        return "may not be read; change its permissions"
     return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 

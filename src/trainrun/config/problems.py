@@ -47,5 +47,5 @@ def config_error(problems: Iterable[Problem]) -> ConfigError:
     """All problems as one error: sorted by place, each once."""
     ordered = sorted(problems, key=lambda p: (p.mark.source.order, p.mark.line, p.mark.column))
     lines = list(dict.fromkeys(str(problem) for problem in ordered))
-    more = ["... and more: mend these first"] if len(lines) > _MOST else []
+    more = ["... and more: correct these first"] if len(lines) > _MOST else []
     return ConfigError([*lines[:_MOST], *more])

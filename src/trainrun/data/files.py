@@ -65,7 +65,7 @@ def reading(place: str, path: Path) -> Iterator[None]:
     except IsADirectoryError:
         raise DataMissingError(f"{place}: is a folder; name a file in it") from None
     except PermissionError:
-        raise DataMissingError(f"{place}: may not be read; mend its permissions") from None
+        raise DataMissingError(f"{place}: may not be read; change its permissions") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
     except OSError as error:

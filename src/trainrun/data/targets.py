@@ -119,7 +119,7 @@ class Target:
         if not np.isfinite(values).all():
             bad = rows[~np.isfinite(values)]
             raise table.fault(
-                self.name, bad, "the number is too large", "rescale the target, or mend the cell"
+                self.name, bad, "the number is too large", "rescale the target, or correct the cell"
             )
         return values
 

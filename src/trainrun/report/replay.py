@@ -14,7 +14,10 @@ from trainrun.runs.lines import number
 from trainrun.runs.reading import Run, by_group
 from trainrun.statistics import Mean
 
-_UNKNOWN = "Unknown: runs ended before so long a patience ran out; with early_stopping: false they tell it.\n"
+_UNKNOWN = (
+    "Unknown: some runs stopped before this patience could run out;"
+    " fit with early_stopping: false to find out.\n"
+)
 
 
 def show_replays(runs: Sequence[Run], patiences: Sequence[int], form: Literal["text", "json", "csv"]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 _MOST_WAITING = 2**18  # bytes that a reader who stalls is behind; what comes then is left out
-_LEFT_OUT = b"(nobody read on for a while: lines are left out here, and log.txt has them all)\n"
+_LEFT_OUT = b"(output was not being read; some lines were skipped here, all are in log.txt)\n"
 _LOOK_SECONDS = 0.05
 _LAST_SECONDS = 1.0  # for a reader, once the command is to stop
 

@@ -96,7 +96,7 @@ def discard_checkpoints(paths: RunPaths) -> None:
 
 
 def _none_is_whole(paths: RunPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
-    """Of what the disk does not give, nobody knows whether it is whole."""
+    """Raise StorageError if a file cannot be read: then we cannot tell whether it is damaged."""
     run = printable(str(paths.directory))
     if any(isinstance(damage, _UnreadError) for damage in damages.values()):
         return StorageError(f"{run}: no checkpoint can be read ({_said(damages)})")
@@ -163,7 +163,7 @@ def _parse(payload: bytes) -> Snapshot:
             raise TypeError("facts are a mapping")
         return Snapshot(facts, load(payload[end + 1 :]))
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise _DamagedError("is none that trainrun writes") from error
+        raise _DamagedError("was not written by trainrun") from error
 
 
 def _digest(*pieces: bytes) -> bytes:

@@ -169,7 +169,9 @@ class RunWriter:
             if (before := snapshot.facts["made_with"][what]) != now
         ]
         if moved:
-            self.notes += (f"Equal bits are no longer promised, it continues elsewhere: {', '.join(moved)}",)
+            self.notes += (
+                f"Continuing on a different setup ({', '.join(moved)}): results may differ in the last bits",
+            )
 
     def _tell(self, event: Event) -> None:
         if self._narrator:
