@@ -1,4 +1,4 @@
-"""What can go wrong for a user, each with the exit code a batch script sees (docs/exit-codes.md)."""
+"""Errors that a user may see, each with its exit code (docs/exit-codes.md)."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ class StorageError(TrainrunError):
 
 
 def shortage(error: Exception, what: str) -> ResourceError:
-    """A failure as the lack of memory that it is; anything else is raised as it is.
+    """Turn an out-of-memory error into ResourceError; re-raise anything else.
 
     Args:
-        error: PyTorch has no class of its own for it on a CPU, and says so in words.
-        what: does not fit.
+        error: on a CPU PyTorch has no class for lack of memory; the text says so.
+        what: subject and verb of the message, such as `the net does`.
     """
     if isinstance(error, ResourceError):  # found out before
         return error
@@ -110,7 +110,7 @@ def shortage(error: Exception, what: str) -> ResourceError:
 
 
 def exit_code(codes: Iterable[int]) -> int:
-    """The exit code of a command whose parts ended with `codes`; 0 where all is well."""
+    """Return the exit code of a command whose runs ended with `codes`; 0 if there were no errors."""
     occurred = set(codes)
     return next((code for code in EXIT_PRECEDENCE if code in occurred), 0)
 

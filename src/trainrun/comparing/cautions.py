@@ -1,4 +1,4 @@
-"""What a reader should know before believing a comparison: its warnings, a sentence each."""
+"""Warnings about a comparison, one sentence each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _unfinished(one: Standing) -> Iterator[str]:
 
 
 def _settings(standings: Sequence[Standing]) -> Iterator[str]:
-    """What `fit` and `check` warn of, too; once where all contenders share it."""
+    """Yield the warnings of `fit` and `check`; a warning that all configs share is given once."""
     labels: dict[str, list[str]] = {}
     for one in standings:
         for sentence in one.setting_warnings:

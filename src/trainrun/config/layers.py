@@ -91,7 +91,7 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
         mark: where another config names it; None for the first.
     """
     try:
-        if mark and (path.is_fifo() or path.is_char_device()):  # nobody is at its other end
+        if mark and (path.is_fifo() or path.is_char_device()):  # reading would wait forever
             raise OSError("not a regular file")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)

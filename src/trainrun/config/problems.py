@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainrun.config.nodes import Mark
 from trainrun.errors import ConfigError, printable
 
-_MOST = 50  # more lines than this help nobody
+_MOST = 50  # lines; more would not help a reader
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Problem:
     Attributes:
         mark: the place.
         label: the dotted key it is about; empty for the text as a whole.
-        sentence: what is wrong and how to mend it.
+        sentence: what is wrong and how to correct it.
     """
 
     mark: Mark

@@ -22,7 +22,7 @@ class Layout:
         header: whether the first row holds names; `auto` looks.
         delimiter: between the cells of a text file; `auto` looks.
         target: the target's column or array.
-        skip: columns that nobody wants.
+        skip: columns that are not used.
         texts: columns that are text even where every cell is a number.
         asis: columns in which only plain numbers are numbers: the group, whatever it looks like.
         task: of the target: `classification`, `regression` or `auto`.
@@ -35,7 +35,7 @@ class Layout:
         only: the columns wanted; None for all.
         headed: whether the training table had names of its own; None where this is the training table.
         features: the columns that training has learnt from.
-        positions: what the columns of a table without names may be: one of these, by its width.
+        positions: candidate column names for a table without a header; the list of matching length is used.
     """
 
     na: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ _MOST_CATEGORIES = 1000
 
 
 def check_feature(table: Table, name: str) -> None:
-    """Refuse a text column that nobody has called categorical and that does not look so.
+    """Refuse a text column that is not listed as categorical and does not look categorical.
 
     Raises:
         DataError: it holds numbers, or too many categories.

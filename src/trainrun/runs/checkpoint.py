@@ -26,7 +26,7 @@ _HEADER = _START.size + hashlib.sha256().digest_size
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run continues from.
+    """Checkpoint that a run continues from.
 
     Attributes:
         snapshot: the newest that is whole.
@@ -38,7 +38,7 @@ class Loaded:
 
 
 class _DamagedError(Exception):
-    """What is wrong with a file that should be a checkpoint."""
+    """Reason why a file is not a valid checkpoint."""
 
 
 class _UnreadError(_DamagedError):
@@ -59,7 +59,7 @@ def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
 
 
 def load_checkpoint(paths: RunPaths) -> Loaded | None:
-    """The newest whole checkpoint of a run whose lock is held; None where it has none at all.
+    """Return the newest valid checkpoint of a run whose lock is held; None if it has none.
 
     Raises:
         CheckpointError: there are some, and none of them is whole.
@@ -85,7 +85,7 @@ def load_checkpoint(paths: RunPaths) -> Loaded | None:
 
 
 def discard_checkpoints(paths: RunPaths) -> None:
-    """Remove a run's checkpoints, which nobody needs once its result is there.
+    """Remove a run's checkpoints, which are not needed once the run has a result.
 
     Raises:
         StorageError: they cannot be removed.

@@ -1,4 +1,4 @@
-"""How the configs of runs came about: fitted as written in a file, or with changes from a command line."""
+"""Record how configs of runs came about: as written in a file, or changed on a command line."""
 
 from __future__ import annotations
 
