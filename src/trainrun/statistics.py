@@ -1,4 +1,4 @@
-"""Which is better, by how much, how surely: means, paired differences, and what may be said of them.
+"""Means, paired differences, their intervals and p-values, and verdicts.
 
 Everything is a number or a sequence of numbers, one for each seed; nothing here knows of runs or files. Means
 are exact (the standard library's `statistics`), so that values that are all equal have a spread of exactly 0.
@@ -27,7 +27,7 @@ ROUNDING = 1e-15  # relative: what is closer than about four units in the last p
 
 
 class Interval(NamedTuple):
-    """Where a value lies with 95 % confidence, both ends included."""
+    """95 % confidence interval of a value, both ends included."""
 
     low: float
     high: float
@@ -50,7 +50,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """What n pairs say about a config and the baseline.
+    """Difference between a config and the baseline over n pairs.
 
     Attributes:
         n: pairs.

@@ -1,4 +1,4 @@
-"""What to try: changes of a config, each tried on the spot, so that only one that helps is named."""
+"""Advice: changes of a config. Each is tried at once, so that only a change that helps is named."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Change:
 
 
 def advise(config: Config, dataset: Dataset, device: torch.device, findings: Sequence[Finding]) -> str:
-    """What to try against what is wrong.
+    """Return advice against the problems that were found.
 
     Args:
         config: in which something is wrong.
@@ -56,7 +56,7 @@ def advise(config: Config, dataset: Dataset, device: torch.device, findings: Seq
 
 
 def _helps(change: Change, config: Config, dataset: Dataset, device: torch.device) -> bool:
-    """Whether with it nothing is wrong."""
+    """Return whether the changed config has no problems."""
     if change.config.data != config.data:
         dataset = load_data(change.config.data, config.seed)
     plan = make_plan([Cell(change.config, dataset)])

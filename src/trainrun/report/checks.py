@@ -133,7 +133,7 @@ def _limits(check: Check) -> tuple[float, float] | None:
 
 
 def _range(check: Check) -> tuple[float, float]:
-    """What all histograms show: the activation's limits, or nearly all of the first layer's outputs."""
+    """Return the range of all histograms: the activation's limits, or most of the first layer's outputs."""
     if limits := _limits(check):
         return limits
     first = check.sight.layers[0].output_BO

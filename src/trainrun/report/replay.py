@@ -21,7 +21,7 @@ _UNKNOWN = (
 
 
 def show_replays(runs: Sequence[Run], patiences: Sequence[int], form: Literal["text", "json", "csv"]) -> str:
-    """What each patience would have made of runs, config by config.
+    """Show the effect of each patience on finished runs, config by config.
 
     Text has a line for each patience, with means over the runs; JSON a record for each, with its runs inside;
     CSV a row for each patience and run.

@@ -25,7 +25,7 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
 
 
 def why_not_compared(comparison: Comparison, one: Standing) -> str:
-    """Why nothing decides between a contender and the baseline."""
+    """Return why a contender cannot be compared with the baseline."""
     met = comparison.standings[0].complete.keys() & one.complete.keys()
     return (
         f"{'no metric that both report' if met else 'no seed in which both are complete'}: nothing to compare"

@@ -81,7 +81,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What a template may print: text without anything that could steer a reader's eye."""
+    """Return a value for a template; invisible and steering characters of text are escaped."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
