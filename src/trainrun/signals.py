@@ -123,7 +123,7 @@ class StopRequest:
         At SIGINT by that signal: an exit code of 130 would not end a shell's loop. Else with `exit_code`.
         """
         for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads it
+            with suppress(AttributeError, OSError, ValueError):  # closed, or not read
                 stream.flush()
         code = self.exit_code
         if self.reason == "SIGINT":

@@ -22,7 +22,7 @@ from trainrun.distributions import beta_quantile, noncentrality, t_beyond, t_cri
 LEVEL = 0.05
 POWER = 0.8
 FEWEST_SEEDS = 6
-MOST_SEEDS = 1_000_000  # a difference that takes more is out of anybody's reach
+MOST_SEEDS = 1_000_000  # more seeds than anyone can train
 ROUNDING = 1e-15  # relative: what is closer than about four units in the last place is the same number
 
 

@@ -51,7 +51,7 @@ def look(folder: Path, baseline: Contender, seeds: Mapping[str, Sequence[int]], 
     now = {"baseline": baseline.id8, "seeds": paired, "test": test}
     if (paired or test) and not any({key: row.get(key) for key in now} == now for row in rows):
         rows.append(now)
-        with suppress(TrainrunError):  # a folder that cannot be written to hinders nobody from looking
+        with suppress(TrainrunError):  # reading also works without a record
             append(path, to_json({"time": datetime.now(UTC).isoformat(timespec="seconds"), **now}) + "\n")
     return History({id8: _sizes(rows, {baseline.id8, id8}) for id8 in paired}, _scored(rows, test))
 

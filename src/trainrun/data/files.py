@@ -43,13 +43,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def place_of(key: str, path: Path) -> str:
-    """How messages begin that speak of the file under a config's key (none: a file of new rows)."""
+    """Return the start of messages about a file: its config key, if any, and its path."""
     return f"{key}: {printable(str(path))}" if key else printable(str(path))
 
 
 @contextmanager
 def reading(place: str, path: Path) -> Iterator[None]:
-    """Say what hinders reading `path`.
+    """Turn errors of reading `path` into messages.
 
     Raises:
         DataMissingError: the file is not there, or is not a file that may be read, and read again.

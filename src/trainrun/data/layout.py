@@ -1,4 +1,4 @@
-"""What is known of a table before it is read."""
+"""Facts about a table that are known before it is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainrun.errors import DataError
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a table: from the config at first, and later from what training has seen.
+    """Instructions for reading a table: from the config at first, later from the training table.
 
     Attributes:
         na: texts that mean a missing cell; a number among them means every way to write it.
@@ -59,7 +59,7 @@ class Layout:
 
     @property
     def training(self) -> bool:
-        """Whether a config names the file, as training, validation or test part."""
+        """Whether a config names the file as its training, validation or test part."""
         return self.headed is None or self.part
 
     @cached_property
@@ -69,21 +69,21 @@ class Layout:
         return tuple(number for number in numbers if not isnan(number))
 
     def is_gap(self, text: str) -> bool:
-        """Whether a cell's text means that it is missing."""
+        """Return whether a cell's text means a missing value."""
         if text in self.na:
             return True
         return bool(self.na_numbers) and is_number(text) and float(text) in self.na_numbers
 
     def wants(self, name: str) -> bool:
-        """Whether this column is to be understood."""
+        """Return whether this column is used."""
         return name not in self.skip and (self.only is None or name in self.only)
 
     def reads(self, name: str) -> bool:
-        """Whether this column is to be read at all."""
+        """Return whether this column is read."""
         return self.wants(name) or name in self.keep
 
     def is_number(self, name: str, *, typed: bool) -> bool:
-        """Whether a column's text is to be read as numbers if it can be.
+        """Return whether a column's text is read as numbers if possible.
 
         Args:
             name: the column.
@@ -94,7 +94,7 @@ class Layout:
         return not typed and name not in self.texts
 
     def has_header(self, first: tuple[str, ...]) -> bool:
-        """Whether the first row of a text file holds names: none is a number, or the target is among them.
+        """Return whether the first row of a text file holds names: no numbers, or the target is among them.
 
         In a row of numbers the target may also be named by its column's place, which is then likelier. New
         rows have names where training had them, and none where it had none.
@@ -113,7 +113,7 @@ class Layout:
     def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
         """Return the names in a first row that are known: the target's and, of further rows, the features'.
 
-        A number is none of them: it may as well be a cell.
+        A number is never a known name, since it may be a cell.
         """
         if self.headed is False:
             return frozenset()

@@ -34,7 +34,7 @@ def check_feature(table: Table, name: str) -> None:
 
 
 def unreadable(column: Text, notation: Notation | None) -> np.ndarray:
-    """Which cells are there and are not written as training has its numbers, bool [N].
+    """Return which cells are neither missing nor written like the training numbers, bool [N].
 
     Args:
         column: the column as text.

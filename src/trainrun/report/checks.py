@@ -26,7 +26,7 @@ _LEGEND = (
     " gradient: RMS, relative to the last layer."
 )
 _KEPT = 2  # powers of two by which a signal may change and still keep its size
-_FEW = 0.1  # of a layer's units: so many may be dead without a word
+_FEW = 0.1  # share of a layer's units that may be dead without a warning
 
 
 def as_json(results: Sequence[Check | Unchecked]) -> str:

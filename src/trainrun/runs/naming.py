@@ -128,7 +128,7 @@ def _at_path(path: Path, text: str, runs: Path, identify: Identify) -> Named | N
     if not path.is_dir():
         return None
     inside = [Run(place) for place in seeds(path)]
-    # A folder that only happens to bear a run's name is none: a run has its preprocessing in it.
+    # A folder that only has the name of a run is skipped: a run has its preprocessing in it.
     if not inside and RunPaths(path).preprocessing.is_file():
         inside = [Run(path)]
     return Named(text, inside, is_directory=True) if inside else None

@@ -33,7 +33,7 @@ class Confusion:
         return [[count / max(sum(row), 1) for count in row] for row in self.counts]
 
     def mistakes(self) -> list[tuple[int, str, str]]:
-        """Yield the mistakes as count, true class and predicted class, the most frequent first."""
+        """Return the mistakes as count, true class and predicted class, the most frequent first."""
         found = [
             (count, self.labels[true], self.labels[taken])
             for true, row in enumerate(self.counts)

@@ -91,7 +91,7 @@ def to_figure(comparison: Comparison, form: str) -> bytes:
 
 
 def _drawings(comparison: Comparison) -> list[Drawing]:
-    """Yield the function that draws each panel of the figure."""
+    """Return the functions that draw the panels of the figure."""
     found: list[Drawing] = [
         *(partial(_draw_curves, panel=panel) for panel in panels(comparison.standings)),
         *(partial(_draw_forest, forest=forest) for forest in forests(comparison)),
