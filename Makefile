@@ -57,7 +57,7 @@ lint: $(DEV)
 types: $(DEV)
 	@$(BIN)/mypy
 
-format: $(DEV)  ## lay the code out and mend what the linter can
+format: $(DEV)  ## format the code and apply automatic fixes of the linter
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
 

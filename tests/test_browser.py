@@ -213,3 +213,17 @@ def test_without_scripts_the_words_are_there(opened):
     assert page.locator("noscript p").is_visible()
     assert page.get_by_text("test loss differs by").is_visible()
     assert page.locator(".told table").first.is_visible()
+
+
+@pytest.mark.parametrize(("layers", "shown"), [(4, True), (5, False)])
+def test_the_histograms_of_a_deep_net_are_folded_and_their_table_is_not(opened, folder, layers, shown):
+    (folder / "deep.yaml").write_text(f"data: iris\nepochs: 1\nhidden: {[4] * (layers - 1)}\n")
+    trainrun_("fit", "deep.yaml", cwd=folder)
+    trainrun_("report", "deep.yaml", "--out", "deep.html", cwd=folder)
+    page = opened("deep.html")
+    histograms = page.locator(".histogram")
+    assert histograms.count() == layers
+    assert [one.is_visible() for one in histograms.all()] == [shown] * layers
+    assert page.get_by_text("scale × √inputs").is_visible()
+    page.get_by_text("Histograms of the weights").click()
+    assert [one.is_visible() for one in histograms.all()] == [not shown] * layers

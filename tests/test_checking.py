@@ -26,48 +26,53 @@ WRONG = [
     (
         {"hidden": [100] * 30, "initializer": XAVIER_FAN_IN},
         ["vanishing", "gradient"],
-        "He keeps it. Try initializer: he_normal",
+        "With He initialization the signal keeps its size. Try initializer: he_normal",
     ),
     (
         {"hidden": [64] * 10, "initializer": {"name": "normal", "std": 1.0}},
         ["exploding", "gradient", "loss"],
-        "He keeps it. Try initializer: he_normal",
+        "With He initialization the signal keeps its size. Try initializer: he_normal",
     ),
     (
         {"activation": "sigmoid", "initializer": {"name": "normal", "std": 0.01}},
         ["fading"],
-        "Xavier keeps it. Try initializer: xavier_normal",
+        "With Xavier initialization the signal keeps its size. Try initializer: xavier_normal",
     ),
     (
         {"activation": "sigmoid", "hidden": [64] * 8},
         ["fading", "gradient"],
-        "He with ReLU keeps it. Try activation: relu, initializer: he_normal",
+        "With He initialization and ReLU the signal keeps its size."
+        " Try activation: relu, initializer: he_normal",
     ),
     (
         {"activation": "tanh", "initializer": {"name": "normal", "std": 1.0}},
         ["saturated", "loss"],
-        "With Xavier it is not so. Try initializer: xavier_normal",
+        "With Xavier initialization this does not happen. Try initializer: xavier_normal",
     ),
     (
         {"bias_initializer": {"name": "constant", "value": -5.0}},
         ["dead", "vanishing"],
-        "With a bias of 0 it is not so. Try bias_initializer: zeros",
+        "With a bias of 0 this does not happen. Try bias_initializer: zeros",
     ),
     (
         {"hidden": [512], "initializer": "identity"},
         ["dead"],
-        "With He it is not so. Try initializer: he_normal",
+        "With He initialization this does not happen. Try initializer: he_normal",
     ),
-    ({"initializer": "zeros"}, ["alike"], "With He it is not so. Try initializer: he_normal"),
+    (
+        {"initializer": "zeros"},
+        ["alike"],
+        "With He initialization this does not happen. Try initializer: he_normal",
+    ),
     (
         {"activation": "tanh", "initializer": {"name": "constant", "value": 0.1}},
         ["alike"],
-        "With Xavier it is not so. Try initializer: xavier_normal",
+        "With Xavier initialization this does not happen. Try initializer: xavier_normal",
     ),
     (
         {"initializer": {"name": "normal", "std": 1e30}},
         ["not_finite"],
-        "With He it is not so. Try initializer: he_normal",
+        "With He initialization this does not happen. Try initializer: he_normal",
     ),
 ]
 #: Recipes that learn, as trainings have shown.
@@ -173,13 +178,13 @@ def test_inputs_of_another_scale_are_the_cause_where_standard_scaling_helps():
     data = load_data(given.data, 0)
     _, findings, advice = judged(data, data={"source": "breast_cancer", "scale": "none"})
     assert [finding.kind for finding in findings] == ["inputs"]
-    assert advice == "With standard scaling it is not so. Try data.scale: standard"
+    assert advice == "With standard scaling this does not happen. Try data.scale: standard"
 
 
 def test_where_nothing_helps_that_is_said():
     _, findings, advice = judged(blobs(), hidden=[1] * 60)
     assert findings
-    assert advice.startswith("Nothing that was tried")
+    assert advice.startswith("No other setting that was tried solves this")
 
 
 def test_a_check_looks_at_everything_and_leaves_nothing(tmp_path, monkeypatch):

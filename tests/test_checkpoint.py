@@ -242,7 +242,7 @@ HOSTILE = [
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
 def test_what_is_whole_but_none_of_ours_is_refused(paths, payload):
     paths.checkpoint.write_bytes(sealed(payload))
-    with pytest.raises(CheckpointError, match=r"last\.ckpt is none that trainrun writes"):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt was not written by trainrun"):
         load_checkpoint(paths)
 
 

@@ -63,7 +63,9 @@ def test_check_carries_on_and_says_by_its_code_what_is_wrong(folder):
     done = trainrun_("check", *files, cwd=folder, code=2)
     assert "wrong.yaml:2:1" in done.stderr
     assert "✗ zeros makes all units of layer 1 one and the same unit" in done.stdout
-    assert "With He it is not so. Try initializer: he_normal." in " ".join(done.stdout.split())
+    assert "With He initialization this does not happen. Try initializer: he_normal." in " ".join(
+        done.stdout.split()
+    )
     assert "✓ Ready to train" in done.stdout
     trainrun_("check", *files[:2], cwd=folder)
     trainrun_("check", *files[:2], "--strict", cwd=folder, code=3)

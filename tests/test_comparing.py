@@ -318,7 +318,7 @@ def test_splits_drawn_anew_for_each_seed_are_corrected_for(ask, split, correctio
 def test_looks_are_counted_when_the_seeds_change(ask):
     for seeds in (2, 2, 3, 4, 3):
         comparison = ask(vs=["dropout=0.3"], seeds=seeds, runs="looked")
-    assert comparison.warnings[-1] == "third look (2, 3, 4 seeds): the interval is nominal"
+    assert comparison.warnings[-1] == look_sentence([2, 3, 4])
     assert comparison.scored == 2
     more = ask(vs=["hidden=2", "hidden=3"], seeds=2, runs="looked")
     assert more.scored == 4
@@ -353,8 +353,10 @@ def test_only_recording_a_look_writes(tmp_path):
 
 
 def test_looks_are_told_in_words():
-    assert look_sentence([5, 6]) == "second look (5, 6 seeds): the interval is nominal"
-    assert look_sentence(range(12)).startswith("12th look (0, 1, ")
+    assert look_sentence([5, 6]) == (
+        "compared for the second time (after 5, 6 seeds): the interval does not allow for repeated looks"
+    )
+    assert look_sentence(range(12)).startswith("compared for the 12th time (after 0, 1, ")
 
 
 def test_an_ablation_changes_each_key_alone(ask):

@@ -267,7 +267,7 @@ def test_of_very_many_problems_some_are_shown_at_once(tmp_path, text):
     problems = problems_of(tmp_path, f"data: digits\n{text}")
     assert time.process_time() - started < 1
     assert len(problems) == 51
-    assert problems[-1] == "... and more: mend these first"
+    assert problems[-1] == "... and more: correct these first"
 
 
 @pytest.mark.parametrize(

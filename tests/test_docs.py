@@ -15,7 +15,7 @@ from trainrun.config import load_config
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 WRITTEN = [page for page in (ROOT / "docs").glob("*.md") if page.stem not in ("index", "commands")]  # by hand
-PAGES = [ROOT / "README.md", *sorted(WRITTEN), *sorted((ROOT / "configs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(WRITTEN), *sorted((ROOT / "configs").rglob("*.md"))]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 
@@ -23,6 +23,13 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 def test_every_relative_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_every_file_that_contributing_names_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:src|tests|docs)/[\w/.-]+)`", text)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_command_is_in_the_readme_and_every_named_command_exists():

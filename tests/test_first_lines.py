@@ -90,7 +90,10 @@ def test_a_cell_may_span_lines_after_a_title(tmp_path):
         ("a,y\n" + lines(names=None), r"line 1 \('a,y'\) has 2 cells where the rows have 3 \(cut at ','\)"),
         ('"a" "y"\n' + lines(" ", names=None), r"has 2 cells where the rows have 3 \(cut at ' '\)"),
         ("a,,\n" + lines(names=None), "line 1 .* has text in its first cell alone"),
-        (lines() + "Total: 24\n", "row 25 has 1 cell where the first has 3: 'Total: 24'; mend it, remove it"),
+        (
+            lines() + "Total: 24\n",
+            "row 25 has 1 cell where the first has 3: 'Total: 24'; correct it, remove it",
+        ),
         ("A title\n" + lines() + "(24 rows)\n", "row 25 has 1 cell where the first has 3"),
         (lines(";", names=("a", "b", "q")), "no column 'y'; it has 'a', 'b', 'q', cut at ';'; .*delimiter"),
     ],

@@ -154,10 +154,13 @@ def with_p(p: float, improvement: float = 0.1, n: int = 10) -> Difference:
         (0.1, 0.05, 0, "no difference shown"),
         (-0.1, 0.0499, 0, "worse"),
         (-0.1, 0.05, 0, "no difference shown"),
-        (0.1, 0.001, 1, "no difference shown"),
+        (0.1, 0.05, 1, "no difference shown"),
+        (0.1, 0.0499, 1, "withheld"),
+        (0.0, 0.001, 1, "no difference shown"),
         (-0.1, 0.001, 1, "worse"),
         (0.1, 0.001, -1, "better"),
-        (-0.1, 0.001, -1, "no difference shown"),
+        (-0.1, 0.05, -1, "no difference shown"),
+        (-0.1, 0.001, -1, "withheld"),
     ],
 )
 def test_verdicts(improvement, p, more_diverged, verdict):

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # What ends gives everything back: to look through PyTorch for garbage first takes a third of a second.
     atexit.register(gc.freeze)
-    _mend_streams()
+    _repair_streams()
     try:
         if not _has_a_folder():
             raise UsageError("The current folder is gone: change to one that is there")
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _report_bug()
 
 
-def _mend_streams() -> None:
+def _repair_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+"""The command line: parse arguments, call the library, print. Each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainrun.runs.reading import Run
 
 app = typer.Typer(
-    help="Train PyTorch MLPs from YAML configs, and say honestly which recipe is better.",
+    help="Train PyTorch MLPs from YAML configs, and compare recipes with intervals and p-values.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -27,30 +27,51 @@ app = typer.Typer(
 
 _HERE = Path("runs")
 
-# `readable=False`: whether a place may be read is found out by those who read it, and said in their words.
+# `readable=False`: the code that reads a path reports permission errors in its own words.
 
 RunsFolder = Annotated[
     Path,
-    typer.Option("--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="The folder of runs.", readable=False),
+    typer.Option(
+        "--runs", envvar="TRAINRUN_RUNS", metavar="DIR", help="Folder that holds the runs.", readable=False
+    ),
 ]
-Changes = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key; dotted.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="K=V", help="Override a config key, for example dropout.hidden=0.2 (repeatable)."
+    ),
+]
 _RUN = typer.Argument(
-    metavar="RUN", help="A directory, NAME, NAME-ID8 (with /seed-N), a config file, or last."
+    metavar="RUN",
+    help="Run: a directory, NAME, NAME-ID8, NAME-ID8/seed-N, a config file, or last.",
 )
 RunName = Annotated[str, _RUN]
 RunNames = Annotated[list[str], _RUN]
 Versus = Annotated[
-    list[str] | None, typer.Option("--vs", metavar="K=V", help="Also the baseline with these changes.")
+    list[str] | None,
+    typer.Option(
+        "--vs", metavar="K=V", help="Add a variant of the baseline with these changes (repeatable)."
+    ),
 ]
-Metric = Annotated[str | None, typer.Option(metavar="NAME", help="What decides; else the monitored value.")]
+Metric = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Metric that decides the verdict (default: the monitored one)."),
+]
 RowsFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="New rows, in the format of the training file.", readable=False)
+    Path,
+    typer.Argument(
+        metavar="FILE", help="File with new rows, in the format of the training file.", readable=False
+    ),
 ]
 TimeLimit = Annotated[
     str | None,
-    typer.Option("--time-limit", metavar="TIME", help="Save and leave with 75 after so long: 55m, 1h30m."),
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        help="Save and exit with code 75 after this time, for example 55m or 1h30m.",
+    ),
 ]
-TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="What stdout carries.")]
+TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format on stdout.")]
 
 
 def _say_version(wanted: bool) -> None:
@@ -65,7 +86,7 @@ def _say_version(wanted: bool) -> None:
 def _program(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and leave."),
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Typer reads the program's own options from this signature."""
@@ -73,29 +94,34 @@ def _program(
 
 @app.command()
 def fit(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files.")],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Config files in YAML.")],
     seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="So many seeds, from the config's on.")
+        int | None, typer.Option(min=1, metavar="N", help="Number of seeds, starting at the config's seed.")
     ] = None,
     changes: Changes = None,
     runs: RunsFolder = _HERE,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, whatever is there.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; finished and stopped runs are trained again.")
+    ] = False,
     shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Only part I of N of the runs; I from 1.")
+        str,
+        typer.Option(
+            metavar="I/N", help="Train only share I of N of the runs, for job arrays; I starts at 1."
+        ),
     ] = "1/1",
     allow_diverged: Annotated[
-        bool, typer.Option("--allow-diverged", help="A diverged run is no failure.")
+        bool, typer.Option("--allow-diverged", help="Exit with code 0 even if runs diverged.")
     ] = False,
     progress: Annotated[
-        Literal["auto", "rich", "plain", "none"], typer.Option(help="How epochs are shown.")
+        Literal["auto", "rich", "plain", "none"], typer.Option(help="How to show the progress of training.")
     ] = "auto",
     form: TextOrJson = "text",
     time_limit: TimeLimit = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write TensorBoard's files.")
+        bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")
     ] = False,
 ) -> None:
-    """Train; a run that was stopped continues, a complete one is left as it is."""
+    """Train configs; continue stopped runs, skip complete ones."""
     with _stoppable(time_limit) as stop:
         from trainrun.fitting import Observers, Request, carry_out
         from trainrun.report.console import Console
@@ -112,29 +138,29 @@ def fit(
 @app.command()
 def compare(
     configs: Annotated[
-        list[str], typer.Argument(metavar="CONFIG", help="YAML files or RUNs; the first is the baseline.")
+        list[str], typer.Argument(metavar="CONFIG", help="Config files or runs; the first is the baseline.")
     ],
     vs: Versus = None,
     seeds: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="So many, from the baseline's on; else 10, or all there are of RUNS."
+            min=1, metavar="N", help="Number of seeds for each config (default: 10; of given runs, all)."
         ),
     ] = None,
     metric: Metric = None,
-    no_fit: Annotated[bool, typer.Option("--no-fit", help="Only from runs that are there.")] = False,
-    ablate: Annotated[bool, typer.Option("--ablate", help="Also change the keys one at a time.")] = False,
+    no_fit: Annotated[bool, typer.Option("--no-fit", help="Train nothing; use finished runs only.")] = False,
+    ablate: Annotated[bool, typer.Option("--ablate", help="Test each changed key alone, too.")] = False,
     changes: Changes = None,
     runs: RunsFolder = _HERE,
     form: Annotated[
         Literal["table", "json", "csv", "markdown", "latex"],
-        typer.Option("--format", help="What stdout carries."),
+        typer.Option("--format", help="Output format on stdout."),
     ] = "table",
     time_limit: TimeLimit = None,
 ) -> None:
-    """Say which recipe is better, by how much, how surely.
+    """Compare configs over paired seeds: which is better, and by how much.
 
-    Fits what is missing, then compares over paired seeds.
+    Missing runs are trained first. The output has intervals, p-values and a verdict.
     """
     with _stoppable(time_limit) as stop:
         from trainrun.comparing import Question, answer
@@ -148,7 +174,7 @@ def compare(
             comparison = answer(question, members)
         finally:
             members.close()
-        warnings = comparison.warnings if form == "csv" else ()  # the other formats have room for them
+        warnings = comparison.warnings if form == "csv" else ()  # the other formats hold them
         Sink(sys.stderr).lines([*map(str, comparison.errors), *warnings])
         _print(render(comparison, form), safe=True)
         raise typer.Exit(comparison.exit_code)
@@ -157,23 +183,24 @@ def compare(
 @app.command()
 def report(
     names: Annotated[
-        list[str], typer.Argument(metavar="RUN|CONFIG", help="What is drawn; the first is the baseline.")
+        list[str],
+        typer.Argument(metavar="RUN|CONFIG", help="Runs or configs to draw; the first is the baseline."),
     ],
     vs: Versus = None,
     metric: Metric = None,
     changes: Changes = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; else report.html.", readable=False)
+        Path | None, typer.Option(metavar="FILE", help="Output file (default: report.html).", readable=False)
     ] = None,
     form: Annotated[
         Literal["html", "png", "svg", "pdf"] | None,
-        typer.Option("--format", help="A page, or a figure for a paper; else what FILE ends with."),
+        typer.Option("--format", help="Page or figure format (default: from the suffix of FILE)."),
     ] = None,
     runs: RunsFolder = _HERE,
 ) -> None:
-    """Draw runs, or a comparison of them: a page for a browser, or a figure.
+    """Draw runs or a comparison: a page for a browser, or a figure.
 
-    From files alone: nothing is trained.
+    Nothing is trained. A comparison is noted in looks.jsonl in the folder of runs.
     """
     from trainrun.comparing import Question, answer
     from trainrun.report.members import Members
@@ -189,14 +216,14 @@ def report(
 
 @app.command()
 def check(
-    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="YAML files.")],
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG", help="Config files in YAML.")],
     changes: Changes = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Leave with 3 where something is wrong.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 3 if a problem is found.")] = False,
     form: TextOrJson = "text",
 ) -> None:
-    """Look at a net before its first step: can it learn, and what will it cost?
+    """Check a net before training: can it learn, and what will it cost?
 
-    Layers, units and gradients on one batch, drawn and in words. Nothing is kept.
+    Shows the size of signals and gradients in each layer, on one batch. Nothing is saved.
     """
     from trainrun.checking import Check, Unchecked, check_all
     from trainrun.report.checks import as_json, as_text
@@ -216,39 +243,44 @@ def check(
 
 @app.command()
 def schedule(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="Config file in YAML.")],
     changes: Changes = None,
     form: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", help="What stdout carries.")
+        Literal["table", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
     ] = "table",
 ) -> None:
-    """Show the learning rate at every step of a config's own training."""
+    """Show the learning rate at every step of training."""
     from trainrun.config import load_config
     from trainrun.report.schedule import remarks, render, tabulate
     from trainrun.report.sink import Sink
 
     planned = load_config(config, changes or [])
     text = render(planned, tabulate(planned), form)
-    if form != "table":  # there it is said below
+    if form != "table":  # the table says this below
         Sink(sys.stderr).lines(remarks(planned))
     _print(text)
 
 
 @app.command()
 def find_lr(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="Config file in YAML.")],
     seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="So many of each, from the config's on.")
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Number of seeds for each rate, starting at the config's seed."
+        ),
     ] = 3,
-    low: Annotated[float, typer.Option(metavar="L", help="The lowest that is tried.")] = 1e-5,
-    high: Annotated[float, typer.Option(metavar="L", help="The highest.")] = 10.0,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="How long each trains, at least.")] = 200,
+    low: Annotated[float, typer.Option(metavar="L", help="Lowest learning rate to try.")] = 1e-5,
+    high: Annotated[float, typer.Option(metavar="L", help="Highest learning rate to try.")] = 10.0,
+    steps: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Minimum number of training steps for each rate.")
+    ] = 200,
     changes: Changes = None,
     form: TextOrJson = "text",
 ) -> None:
-    """Try many learning rates side by side: which learn, which diverge, which to take.
+    """Find a good learning rate by trying many side by side.
 
-    Each trains for a short while, at that one rate. Nothing is kept.
+    Each rate trains for a short while and stays constant. Nothing is saved.
     """
     from trainrun.config import load_config
     from trainrun.rate_range import find_range
@@ -256,8 +288,8 @@ def find_lr(
     from trainrun.report.sink import Sink
 
     recipe = load_config(config, changes or [])
-    if (someone := Sink(sys.stderr)).is_terminal:
-        someone.lines([f"Trying learning rates from {low:g} to {high:g} ..."])
+    if (progress := Sink(sys.stderr)).is_terminal:
+        progress.lines([f"Trying learning rates from {low:g} to {high:g} ..."])
     found = find_range(recipe, limits=(low, high), seeds=seeds, steps=steps)
     _print(as_json(found) if form == "json" else as_text(found))
 
@@ -267,18 +299,21 @@ def predict(
     run: RunName,
     file: RowsFile,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; else stdout.", readable=False)
+        Path | None, typer.Option(metavar="FILE", help="Output file (default: stdout).", readable=False)
     ] = None,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="A column p_<label> each.")] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Add a column p_<label> with the probability of each class."),
+    ] = False,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN,...", help="Columns of FILE to copy, in front of the predictions."),
+        typer.Option(metavar="COLUMN,...", help="Columns of FILE to copy in front of the predictions."),
     ] = None,
     runs: RunsFolder = _HERE,
 ) -> None:
-    """Predict new rows, as CSV.
+    """Predict new rows and print CSV.
 
-    Labels are by name, numbers in the target's units; a row of the file gives a row.
+    Each row of FILE gives one row. Classes are named; numbers are in units of the target.
     """
     from trainrun.predicting import load_run
     from trainrun.report.sink import Sink
@@ -308,12 +343,13 @@ def evaluate(
     run: RunName,
     file: RowsFile,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The labels' file of IDX images.", readable=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the labels, if FILE holds IDX images.", readable=False),
     ] = None,
     runs: RunsFolder = _HERE,
     form: TextOrJson = "text",
 ) -> None:
-    """Loss and metrics on labelled rows."""
+    """Compute the loss and metrics on labelled rows."""
     from trainrun.predicting import load_run
     from trainrun.report.sink import Sink
     from trainrun.report.tables import cell, text_table
@@ -330,16 +366,20 @@ def evaluate(
 @app.command("list")
 def list_(
     what: Annotated[
-        str, typer.Argument(metavar="[runs|initializers|schedules|...]", help="What to list.")
+        str,
+        typer.Argument(
+            metavar="[runs|initializers|schedules|...]",
+            help="Kind of list: runs, or the choices of a config key.",
+        ),
     ] = "runs",
     runs: RunsFolder = _HERE,
     form: Annotated[
-        Literal["text", "json", "csv", "markdown"], typer.Option("--format", help="What stdout carries.")
+        Literal["text", "json", "csv", "markdown"], typer.Option("--format", help="Output format on stdout.")
     ] = "text",
 ) -> None:
-    """List runs, or what a config may name.
+    """List runs, or the values that a config may name.
 
-    Ingredients are listed with their settings and defaults.
+    Schedules, optimizers and the like are listed with their settings and defaults.
     """
     from trainrun.report.listing import list_ingredients, list_runs
 
@@ -355,16 +395,17 @@ def list_(
 def show(
     names: RunNames,
     patience: Annotated[
-        str | None, typer.Option(metavar="P,...", help="What other patiences would have made of the runs.")
+        str | None,
+        typer.Option(metavar="P,...", help="Replay the runs with these patiences, for example 1,5,20."),
     ] = None,
     runs: RunsFolder = _HERE,
     form: Annotated[
-        Literal["text", "json", "csv"], typer.Option("--format", help="What stdout carries.")
+        Literal["text", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
     ] = "text",
 ) -> None:
     """Show runs, or replay them with other patiences.
 
-    Config, results, confusion matrix and the last epochs; for the seeds of a config, a table.
+    A single run shows its config, results, confusion matrix and last epochs; several show a table.
     """
     from trainrun.report.showing import show_runs
 
@@ -385,16 +426,20 @@ def show(
 @app.command()
 def clean(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN...]", help="Which runs; else all in DIR.")
+        list[str] | None,
+        typer.Argument(metavar="[RUN...]", help="Runs to remove (default: all in the folder of runs)."),
     ] = None,
-    diverged: Annotated[bool, typer.Option("--diverged", help="Only those that diverged.")] = False,
+    diverged: Annotated[bool, typer.Option("--diverged", help="Select only runs that diverged.")] = False,
     older: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Only those begun longer ago, such as 30d.")
+        str | None,
+        typer.Option(metavar="AGE", help="Select only runs started longer ago than this, for example 30d."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them, instead of saying which.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove the runs; without this, only list them.")
+    ] = False,
     runs: RunsFolder = _HERE,
 ) -> None:
-    """Say what would be removed; remove it with --yes."""
+    """Remove runs; without --yes, only list them."""
     from trainrun.report.listing import describe_removal
     from trainrun.runs.cleaning import remove, select
     from trainrun.runs.reading import find_runs
@@ -414,7 +459,7 @@ def clean(
 
 @app.command()
 def schema() -> None:
-    """The config's JSON Schema, for editors."""
+    """Print the JSON Schema of configs, for editors."""
     from trainrun.config import json_schema
     from trainrun.runs.files import to_json
 
@@ -424,12 +469,16 @@ def schema() -> None:
 @app.command()
 def init(
     table: Annotated[
-        Path | None, typer.Argument(metavar="[CSV]", help="A table of your own.", readable=False)
+        Path | None, typer.Argument(metavar="[CSV]", help="Table to write a config for.", readable=False)
     ] = None,
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Name of the column to predict.")
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The config; else named like the table.", readable=False),
+        typer.Option(
+            metavar="FILE", help="Config file to write (default: named like the table).", readable=False
+        ),
     ] = None,
 ) -> None:
     """Write a commented config to start from."""
@@ -440,7 +489,7 @@ def init(
 
 @contextmanager
 def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
-    """Listen to signals and the time limit; what they have stopped leaves as a script expects it."""
+    """Handle signals and the time limit; exit with code 75 if they stopped the command."""
     with StopRequest(time_limit) as stop:
         try:
             yield stop
@@ -464,7 +513,7 @@ def _tensorboard(wanted: bool) -> list[Observer]:
 
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:
-    """Say what went wrong, print what scripts read, and leave with the command's code."""
+    """Print errors and JSON output, then exit with the command's code."""
     from trainrun.report.sink import Sink
 
     messages = dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error)
@@ -478,10 +527,10 @@ def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> N
 
 
 def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
-    """The runs that are named, each once; what a name means is said on stderr.
+    """Return the named runs without repeats; print on stderr which run each name means.
 
     Args:
-        names: what the user wrote.
+        names: as the user wrote them.
         runs: the folder of runs.
         one: whether each name must mean a single run.
     """
@@ -496,7 +545,7 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
 
 
 def _leave_out(closed: Sequence[StorageError]) -> None:
-    """Say what could not be read, and leave with the code of that where there is any."""
+    """Report runs that could not be read; exit with their code if there are any."""
     from trainrun.report.sink import Sink
 
     Sink(sys.stderr).lines([str(error) for error in closed])
@@ -519,7 +568,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _columns(text: str) -> list[str]:
-    """The names of columns in a line of CSV, each once."""
+    """Return the column names in a line of CSV, without repeats."""
     import csv
 
     return list(dict.fromkeys(name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])))
@@ -533,11 +582,11 @@ def _patiences(text: str) -> list[int]:
 
 
 def _print(text: str, *, safe: bool = False) -> None:
-    """Write a report to stdout. A reader that went away is no bug, and neither is a full disk.
+    """Write a report to stdout; exit quietly if the pipe is closed or the disk is full.
 
     Args:
         text: the report.
-        safe: it holds no control characters but those that colour it.
+        safe: whether its only control characters are colours.
     """
     from trainrun.report.sink import discard
 

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, each with the exit code a batch script sees (docs/exit-codes.md)."""
+"""Errors that a user may see, each with its exit code (docs/exit-codes.md)."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def exit_code(codes: Iterable[int]) -> int:
-    """The exit code of a command whose parts ended with `codes`; 0 where all is well."""
+    """Return the exit code of a command whose runs ended with `codes`; 0 if there were no errors."""
     occurred = set(codes)
     return next((code for code in EXIT_PRECEDENCE if code in occurred), 0)
 

@@ -1,4 +1,4 @@
-"""What the engine tells while it trains: frozen records, one a fact, each naming its member.
+"""Events of a training: frozen records, one for each fact, each naming its member.
 
 Observers (the run directory, the console) read them and never change them; nothing that an observer does can
 change the training.
@@ -79,7 +79,7 @@ class Diverged:
         step: the optimizer step at which it happened, from 1.
         quantity: `loss`, `weight` or `bias`; a gradient that is not finite makes a weight so in the same
             step.
-        layer: of the weight, from 1; None where it is none.
+        layer: of the weight, from 1; None for other values.
         learning_rate: of that step.
     """
 

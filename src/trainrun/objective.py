@@ -35,7 +35,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is trained on and what is reported.
+    """Loss that is trained and metrics that are reported.
 
     Attributes:
         rows, derivative: the training loss of each row and its derivative by the net's output.
@@ -50,7 +50,7 @@ class Objective:
 
 
 def make_objective(config: Config, target: Target) -> Objective:
-    """What a config trains on and reports, for a kind of target.
+    """Return the loss and metrics of a config for a kind of target.
 
     Raises:
         ConfigError: the loss or a metric is for another kind.

@@ -60,7 +60,7 @@ class TrainedRun:
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
-        """What turns raw rows into what the net sees."""
+        """Preprocessing from raw rows to the net's input."""
         path = self.run.paths.preprocessing
         shown = printable(str(path))
         try:
@@ -129,7 +129,7 @@ class TrainedRun:
         return SavedNet(weights, self.config.activation)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """What the net's weights are called, and their shapes."""
+        """Return the keys of the net's weights, and their shapes."""
         outputs = len(self.preprocessing.target.classes) or 1
         widths = (len(self.preprocessing.feature_names), *self.config.hidden, outputs)
         shapes: dict[str, tuple[int, ...]] = {}

@@ -28,7 +28,7 @@ DURATION_FORM = "a duration with its unit, such as '1000 steps', '5 epochs' or '
 
 @dataclass(frozen=True)
 class Duration:
-    """A length of training: so many optimizer steps, epochs, or a percentage of all steps."""
+    """Length of training: a number of optimizer steps or epochs, or a percentage of all steps."""
 
     amount: float
     unit: Literal["steps", "epochs", "%"]
@@ -38,7 +38,7 @@ class Duration:
         """Read `1000 steps`, `5 epochs` or `10%`.
 
         Raises:
-            ValueError: `text` is none of these (a bare number says no unit), steps are not whole, the
+            ValueError: `text` is invalid (a bare number has no unit), steps are not whole, the
                 percentage is above 100, or the amount above 1e12.
         """
         match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None

@@ -62,10 +62,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class RateRange:
-    """What the learning rates have come to.
+    """Results of all learning rates that were tried.
 
     Attributes:
-        config: whose recipe it is.
+        config: the config of the runs.
         measure: what is compared: `val_loss`, or `loss` where there is no validation part.
         steps: that each learning rate was trained for.
         guess: the loss of a net that knows nothing.
@@ -80,9 +80,9 @@ class RateRange:
 
     @property
     def learning(self) -> tuple[Trial, ...]:
-        """Those for which every seed learns, up to the first above the best for which one does not.
+        """Rates for which every seed learns, up to the first rate above the best for which a seed does not.
 
-        Below the best one seed's bad luck, a row far outside say, makes no rate too low that lies under it.
+        Below the best rate, one unlucky seed (for example an outlier) does not disqualify lower rates.
         """
         lowest = min(trial.median for trial in self.trials)
         if lowest > (1 - UNMOVED) * self.guess:
@@ -113,7 +113,7 @@ class RateRange:
 
     @property
     def gaps(self) -> tuple[Trial, ...]:
-        """Those between the lowest and the highest that learn for which some seed does not."""
+        """Rates between the lowest and the highest good one for which some seed does not learn."""
         ends = [trial.rate for trial in self.learning]
         between = (trial for trial in self.trials if ends and ends[0] < trial.rate < ends[-1])
         return tuple(trial for trial in between if trial not in self.learning)
@@ -136,7 +136,7 @@ def find_range(config: Config, *, limits: tuple[float, float], seeds: int, steps
         steps: how long each trains, at least, in whole epochs; a longer epoch is cut to as many.
 
     Raises:
-        UsageError: the limits are none.
+        UsageError: the limits are invalid.
         TrainrunError: the config does not fit its data, or these cannot be read; or its device is not there.
     """
     rates = _rates(*limits)
@@ -196,7 +196,7 @@ def _variant(config: Config, rate: float, offset: int, epochs: int) -> Config:
 
 
 def _losses(cells: Sequence[Cell]) -> list[float]:
-    """What each run has come to by its last epoch; inf where it has diverged."""
+    """Return the last loss of each run; inf if the run diverged."""
     config, one = cells[0].config, make_plan(cells[:1])
     device = choose_device(config.device)
     together = max(1, _STACK_BYTES // footprint(one))

@@ -20,7 +20,7 @@ from trainrun.statistics import Mean, mean_of
 
 @dataclass(frozen=True)
 class Stop:
-    """Where a patience ends a run.
+    """Epoch at which a patience ends a run.
 
     Attributes:
         epochs: trained until then.
@@ -37,7 +37,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one patience makes of the runs of one config.
+    """Effect of one patience on the runs of one config.
 
     Attributes:
         patience: epochs without an improvement before the stop; None never stops.
@@ -49,7 +49,7 @@ class Replay:
 
     @property
     def unknown(self) -> int:
-        """How many of the runs ended too early to tell."""
+        """Number of runs that ended too early for this patience."""
         return self.stops.count(None)
 
     def mean(self, what: Literal["epochs", "kept", "regret"]) -> Mean | None:
@@ -62,7 +62,7 @@ class Replay:
 
 
 def replay(runs: Sequence[Run], config: Config, patiences: Iterable[int]) -> list[Replay]:
-    """What each patience makes of runs and, last of all, what none at all does.
+    """Replay runs with each patience and, last, without early stopping.
 
     Args:
         runs: seeds of one config, at least one.
@@ -84,7 +84,7 @@ def _with_patience(config: Config, patience: int | None) -> Config:
 
 
 def _stops(run: Run, variants: Sequence[Config]) -> list[Stop | None]:
-    """Where the run ends with each variant of its config: they are the members of one policy."""
+    """Return where the run ends with each variant of its config; the variants are members of one policy."""
     monitor = variants[0].early_stopping.monitor
     curve = [_number(row.get(monitor)) for row in run.metrics]
     policy = early_stopping(variants)
@@ -106,13 +106,13 @@ def _stop(curve: Sequence[float], epochs: int, kept: int, best: int) -> Stop:
 
 
 def _came_to_its_end(run: Run, epochs: int) -> bool:
-    """Whether a longer patience would have changed nothing: all epochs are done, or the run diverged."""
+    """Return whether a longer patience would change nothing: all epochs are done, or the run diverged."""
     result = run.result
     return result is not None and result["stopped_by"] != "early_stopping" and result["epochs"] == epochs
 
 
 def _number(value: Any) -> float:
-    """A value of metrics.jsonl, which nobody vouches for; null stands for what was not finite."""
+    """Return a value of metrics.jsonl, which is not trusted; null stands for a value that was not finite."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

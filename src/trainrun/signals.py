@@ -35,7 +35,7 @@ _SECONDS = (86400, 3600, 60, 1)  # of a day, an hour, a minute, a second
 
 
 class StopRequest:
-    """Whether this process was asked to stop, from `with` on: by a signal, or by its own time limit.
+    """Request to stop this process, by a signal or its time limit; active inside `with`.
 
     The first request counts and repeats change nothing, but for a second INT, which ends the process at once.
     What was ignored when the process began (by nohup) stays so. Processes that are forked inside share the
@@ -48,7 +48,7 @@ class StopRequest:
         exit_code: of a command that was stopped and is to be run again: 75, or `$TRAINRUN_RESUMABLE_EXIT`.
 
     Raises:
-        UsageError: the time limit or the variable is none.
+        UsageError: the time limit or the variable is invalid.
     """
 
     def __init__(self, time_limit: str | None = None) -> None:
@@ -76,13 +76,13 @@ class StopRequest:
                 signal.signal(number, signal.SIG_IGN)
 
     def wait_for(self, work: Callable[[], object]) -> None:
-        """Have something done that takes seconds and has nothing to lose; at a request it is not waited for.
+        """Run slow, disposable work in a thread; return at once if a stop is requested.
 
-        An import, say. It is done in a thread: an exception out of the handler would end it too, but where
+        An example is an import. An exception out of the signal handler would end it too, but where
         that meets a library's C++ in the middle of its import, the process ends by SIGABRT.
 
         Args:
-            work: what to do; at a request it is left as it is, and the process must end by `leave`.
+            work: the function to call; after a request it is abandoned and the process must end by `leave`.
 
         Raises:
             BaseException: what `work` raises.
@@ -104,14 +104,14 @@ class StopRequest:
             raise raised[0]
 
     def requested(self) -> bool:
-        """Whether to stop; quick enough to be asked at every step."""
+        """Return whether to stop; fast enough to call at every step."""
         if not self._asked[0] and time.monotonic() >= self._deadline:
             self._asked[0] = _TIME_LIMIT
         return self._asked[0] != 0
 
     @property
     def reason(self) -> str | None:
-        """What asked first: `SIGTERM`, ..., or `time limit`."""
+        """Source of the first request: `SIGTERM`, ..., or `time limit`."""
         asked = self._asked[0]
         if not asked:
             return None
@@ -123,7 +123,7 @@ class StopRequest:
         At SIGINT by that signal: an exit code of 130 would not end a shell's loop. Else with `exit_code`.
         """
         for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError, OSError, ValueError):  # closed, or nobody reads it
+            with suppress(AttributeError, OSError, ValueError):  # closed, or not read
                 stream.flush()
         code = self.exit_code
         if self.reason == "SIGINT":
@@ -142,10 +142,10 @@ class StopRequest:
 
 
 def parse_time_limit(text: str) -> float:
-    """Seconds of `90s`, `55m`, `1h30m` or `2d`; or, as Slurm has it, of `55:00`, `1:30:00` or `1-00:00:00`.
+    """Parse `90s`, `55m`, `1h30m`, `2d` or, as in Slurm, `55:00`, `1:30:00`, `1-00:00:00`; return seconds.
 
     Raises:
-        UsageError: it is none of these, or nothing.
+        UsageError: the text is invalid or 0.
     """
     if match := _UNITS.fullmatch(text):
         fields = [float(amount or 0) for amount in match.groups()]

@@ -1,4 +1,4 @@
-"""Which is better, by how much, how surely: means, paired differences, and what may be said of them.
+"""Means, paired differences, their intervals and p-values, and verdicts.
 
 Everything is a number or a sequence of numbers, one for each seed; nothing here knows of runs or files. Means
 are exact (the standard library's `statistics`), so that values that are all equal have a spread of exactly 0.
@@ -22,12 +22,12 @@ from trainrun.distributions import beta_quantile, noncentrality, t_beyond, t_cri
 LEVEL = 0.05
 POWER = 0.8
 FEWEST_SEEDS = 6
-MOST_SEEDS = 1_000_000  # a difference that takes more is out of anybody's reach
+MOST_SEEDS = 1_000_000  # more seeds than anyone can train
 ROUNDING = 1e-15  # relative: what is closer than about four units in the last place is the same number
 
 
 class Interval(NamedTuple):
-    """Where a value lies with 95 % confidence, both ends included."""
+    """95 % confidence interval of a value, both ends included."""
 
     low: float
     high: float
@@ -50,7 +50,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """What n pairs say about a config and the baseline.
+    """Difference between a config and the baseline over n pairs.
 
     Attributes:
         n: pairs.
@@ -59,7 +59,7 @@ class Difference:
         improvement: the mean with the sign by which larger is better.
         p: of the paired t test, two-sided; adjusted by Holm's method once `decide` has seen the family.
         p_better: P(better), (wins + ties/2)/n; None without pairs.
-        verdict: "better", "worse", "no difference shown" or "too few seeds".
+        verdict: "better", "worse", "withheld", "no difference shown" or "too few seeds".
         smallest_difference: the true difference that n seeds would have shown with 80 % power, two-sided at
             5 % (shared out by Holm among the comparisons still open); None where there is no spread.
         more_seeds: about how many more seeds would show the mean seen, with that power and at the present
@@ -164,12 +164,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def decide(differences: Sequence[Difference], more_diverged: Sequence[int]) -> list[Difference]:
-    """Adjust the p-values of a family and say what it shows.
+    """Return the differences of a family with adjusted p-values and verdicts.
 
     Args:
         differences: one (metric, part), each config against the same baseline, as `difference` gave them.
-        more_diverged: for each, by how many more seeds the config diverged than the baseline. Above 0 it is
-            never "better", and below 0 never "worse": the seeds left over flatter who lost some.
+        more_diverged: for each, above 0 if the config diverged more often than the baseline, below 0 if less
+            often. A "better" that diverged more often, or a "worse" that diverged less often, is "withheld":
+            the surviving seeds make a config that lost some look better than it is.
 
     Returns:
         The differences in their order, with adjusted p, verdict, and what more seeds would show.
@@ -242,11 +243,11 @@ def _share_won(gains: Sequence[float], correction: float) -> Share:
 def _verdict(one: Difference, p: float | None, more_diverged: int) -> str:
     if one.n < FEWEST_SEEDS or p is None:
         return "too few seeds"
-    if p < LEVEL and one.improvement > 0 and more_diverged <= 0:
-        return "better"
-    if p < LEVEL and one.improvement < 0 and more_diverged >= 0:
-        return "worse"
-    return "no difference shown"
+    if p >= LEVEL or one.improvement == 0:
+        return "no difference shown"
+    if one.improvement * more_diverged > 0:
+        return "withheld"
+    return "better" if one.improvement > 0 else "worse"
 
 
 def _needed(n: int, spread: float, correction: float, level: float) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 
 class Decision(NamedTuple):
-    """What an epoch's monitored values mean.
+    """Decision after an epoch, from its monitored values.
 
     Attributes:
         improved_K: bool, the value is the best so far.
@@ -39,7 +39,7 @@ class _Policy:
     moving: ClassVar[tuple[str, ...]]
 
     def state(self, row: int) -> dict[str, float]:
-        """What a member has come to."""
+        """Return the state of a member."""
         return {name: getattr(self, name)[row].item() for name in self.moving}
 
     def restore(self, row: int, state: Mapping[str, float]) -> None:
@@ -62,7 +62,7 @@ class _Policy:
 
 
 class EarlyStopping(_Policy):
-    """Keeps each member's best value, and says when it has gone without an improvement for too long.
+    """Track each member's best value and decide when it has not improved for too long.
 
     The best is the best raw value; patience has its own measure. An improvement that counts for it is better
     than the last such one by more than `min_delta`. With a baseline, one that does not beat it still becomes
@@ -71,7 +71,7 @@ class EarlyStopping(_Policy):
     Args:
         patience: epochs to wait for an improvement; inf never stops, and 0 is as 1: at the first without one.
         min_delta: from 0.
-        start_from_epoch: the first so many epochs do not count for patience, only for the best.
+        start_from_epoch: this number of first epochs does not count for patience, only for the best.
         baseline: a value to beat; nan for none.
         larger_is_better: the monitored value's direction.
 

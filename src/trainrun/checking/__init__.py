@@ -27,7 +27,7 @@ __all__ = ["Check", "Finding", "Layer", "Measures", "Unchecked", "check", "check
 
 @dataclass(frozen=True)
 class Check:
-    """What a look at a config has shown.
+    """Results of the check of a config.
 
     Attributes:
         config: the config.

@@ -1,4 +1,4 @@
-"""What a training costs: memory, laid out; time, measured over its first steps."""
+"""Cost of a training: memory by calculation, time measured over the first steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def memory(plan: Plan) -> int:
 
 
 def seconds_per_epoch(plan: Plan, device: torch.device) -> float | None:
-    """What an epoch takes, by training for half a second; None where there is nothing to train.
+    """Measure the seconds of an epoch by training for half a second; None if there is nothing to train.
 
     Nothing of it is kept.
     """
@@ -50,5 +50,5 @@ class _Watch:
         return now - self._begun
 
     def is_over(self) -> bool:
-        """Whether it was long enough."""
+        """Return whether the measurement was long enough."""
         return self.elapsed() >= _SECONDS

@@ -1,4 +1,4 @@
-"""What is wrong with a net before its first step, and with its data, in sentences.
+"""Problems of a net before its first step, and of its data, in sentences.
 
 The bounds were set by training digits and MNIST nets of 2 to 30 layers: beyond them SGD, or SGD and Adam
 alike, learn next to nothing.
@@ -40,7 +40,7 @@ class Finding:
 
 
 def judge(config: Config, measures: Measures) -> list[Finding]:
-    """What is wrong, the cause before what follows from it."""
+    """Return the problems of a net, causes before their effects."""
     inputs = list(_inputs(measures))
     if inputs:
         return inputs
@@ -53,7 +53,7 @@ def judge(config: Config, measures: Measures) -> list[Finding]:
 
 
 def judge_data(dataset: Dataset) -> list[Finding]:
-    """What is wrong with the data: a column that tells the target, or a category for each row."""
+    """Return the problems of the data: a column that reveals the target, or a category for each row."""
     numbers = dataset.preprocessing.numbers.names
     findings = []
     for note in dataset.notes:
@@ -65,7 +65,7 @@ def judge_data(dataset: Dataset) -> list[Finding]:
 
 
 def remarks(measures: Measures) -> Iterator[str]:
-    """What is not wrong, and yet worth a word."""
+    """Return remarks that are no problems."""
     weakest = min((measures.spread_power(layer) for layer in measures.layers), default=0)
     if _LOST < weakest < _WEAK:
         yield f"The signal weakens to {two_to(weakest)} of the input's; with more layers it would be lost"
@@ -124,7 +124,7 @@ def _units(config: Config, measures: Measures) -> Iterator[Finding]:
 
 
 def _signal(config: Config, measures: Measures) -> Iterator[Finding]:
-    """What becomes of the signal on its way through the depth."""
+    """Yield problems of the signal's size over the depth."""
     if not measures.layers:
         return
     last = measures.layers[-1]
@@ -141,7 +141,7 @@ def _signal(config: Config, measures: Measures) -> Iterator[Finding]:
 
 
 def _change(exponent: float, layers: int) -> str:
-    """How a variance changes at each layer, over which it changes by so many powers of two in size."""
+    """Describe how a variance changes at each layer."""
     if layers < 1 or isinf(exponent):
         return ""
     factor = 2 ** (2 * exponent / layers)

@@ -1,4 +1,4 @@
-"""What is measured of a net before its first step: the scales of its layers, its first loss."""
+"""Measurements of a net before its first step: the scales of its layers and its first loss."""
 
 from __future__ import annotations
 

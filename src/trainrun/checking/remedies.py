@@ -1,4 +1,4 @@
-"""What to try: changes of a config, each tried on the spot, so that only one that helps is named."""
+"""Advice: changes of a config. Each is tried at once, so that only a change that helps is named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from trainrun.checking.findings import Finding, initializer_words, judge, recipe
+from trainrun.checking.findings import Finding, activation_words, initializer_words, judge
 from trainrun.checking.measures import measure
 from trainrun.config import Choice, Config
 from trainrun.config.choices import choice_model
@@ -39,7 +39,7 @@ class Change:
 
 
 def advise(config: Config, dataset: Dataset, device: torch.device, findings: Sequence[Finding]) -> str:
-    """What to try against what is wrong.
+    """Return advice against the problems that were found.
 
     Args:
         config: in which something is wrong.
@@ -50,13 +50,13 @@ def advise(config: Config, dataset: Dataset, device: torch.device, findings: Seq
     for change in chain(_scales(config), _initializers(config), _biases(config), _activations(config)):
         if _helps(change, config, dataset, device):
             if findings[0].kind in ("vanishing", "fading", "exploding"):
-                return f"{change.words[0].upper()}{change.words[1:]} keeps it. Try {change.keys}"
-            return f"With {change.words} it is not so. Try {change.keys}"
-    return "Nothing that was tried in its place mends it at this depth: try fewer layers"
+                return f"With {change.words} the signal keeps its size. Try {change.keys}"
+            return f"With {change.words} this does not happen. Try {change.keys}"
+    return "No other setting that was tried solves this at this depth: try fewer layers"
 
 
 def _helps(change: Change, config: Config, dataset: Dataset, device: torch.device) -> bool:
-    """Whether with it nothing is wrong."""
+    """Return whether the changed config has no problems."""
     if change.config.data != config.data:
         dataset = load_data(change.config.data, config.seed)
     plan = make_plan([Cell(change.config, dataset)])
@@ -73,7 +73,9 @@ def _scales(config: Config) -> Iterator[Change]:
 def _initializers(config: Config) -> Iterator[Change]:
     for name in dict.fromkeys((suited_initializer(config.activation.name), *_INITIALIZERS)):
         changed = _with(config, initializer=_plain(initializers[name]))
-        yield Change(changed, initializer_words(changed.initializer), f"initializer: {name}")
+        yield Change(
+            changed, f"{initializer_words(changed.initializer)} initialization", f"initializer: {name}"
+        )
 
 
 def _biases(config: Config) -> Iterator[Change]:
@@ -88,7 +90,11 @@ def _activations(config: Config) -> Iterator[Change]:
         changed = _with(
             config, activation=_plain(activations[name]), initializer=_plain(initializers[initializer])
         )
-        yield Change(changed, recipe(changed), f"activation: {name}, initializer: {initializer}")
+        yield Change(changed, _recipe_words(changed), f"activation: {name}, initializer: {initializer}")
+
+
+def _recipe_words(config: Config) -> str:
+    return f"{initializer_words(config.initializer)} initialization and {activation_words(config)}"
 
 
 def _plain(ingredient: Any) -> Choice:

@@ -65,7 +65,7 @@ def _change_alone(
     change = f"{key}={_as_yaml(wanted[key])}"
     part = gathering.variant(baseline, [change], only=key)
     moved = differences(baseline.config, part.config)
-    # What would follow this key although the other config does not have it stays as it was.
+    # Pin derived keys that would change along but do not differ in the other config.
     pins = [f"{k}={_as_yaml(old)}" for k, old, new in moved if k not in wanted or wanted[k] != new]
     if pins:
         part = gathering.variant(baseline, [change, *pins], only=key)

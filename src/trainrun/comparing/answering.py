@@ -52,7 +52,7 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out.
+    """Result of a comparison.
 
     Attributes:
         standings: of the contenders, the baseline first; those that stand in for an ablation last.

@@ -1,4 +1,4 @@
-"""What a reader should know before believing a comparison: its warnings, a sentence each."""
+"""Warnings about a comparison, one sentence each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _unfinished(one: Standing) -> Iterator[str]:
 
 
 def _settings(standings: Sequence[Standing]) -> Iterator[str]:
-    """What `fit` and `check` warn of, too; once where all contenders share it."""
+    """Yield the warnings of `fit` and `check`; a warning that all configs share is given once."""
     labels: dict[str, list[str]] = {}
     for one in standings:
         for sentence in one.setting_warnings:
@@ -147,11 +147,13 @@ def _looks(standings: Sequence[Standing], history: LookHistory) -> Iterator[str]
 
 
 def look_sentence(sizes: Sequence[int]) -> str:
-    """How often was looked, after how many seeds each.
+    """Return a warning that a comparison was looked at several times, after these numbers of seeds.
 
     >>> look_sentence([10, 20, 30])
-    'third look (10, 20, 30 seeds): the interval is nominal'
+    'compared for the third time (after 10, 20, 30 seeds): the interval does not allow for repeated looks'
     """
     place = len(sizes) - 2
     ordinal = _ORDINALS[place] if place < len(_ORDINALS) else f"{len(sizes)}th"
-    return f"{ordinal} look ({', '.join(map(str, sizes))} seeds): the interval is nominal"
+    seeds = ", ".join(map(str, sizes))
+    what = "the interval does not allow for repeated looks"
+    return f"compared for the {ordinal} time (after {seeds} seeds): {what}"

@@ -20,7 +20,7 @@ from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest
 
-#: How many seeds of a config are trained where nobody says.
+#: Default number of seeds for each config.
 DEFAULT_SEEDS = 10
 _LONGEST_LABEL = 48  # characters, above which a table has no room
 _SUFFIXES = {".yaml", ".yml"}
@@ -29,7 +29,7 @@ _NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=2
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be compared.
+    """Request to compare configs.
 
     Attributes:
         configs: config files or names of runs; the first is the baseline.
@@ -56,12 +56,12 @@ class Question:
 
     @property
     def trains(self) -> bool:
-        """Whether anything may be trained: given runs alone never are."""
+        """Whether anything may be trained; given runs never are."""
         return self.fit and (bool(self.vs) or any(_is_file(str(text)) for text in self.configs))
 
 
 def _is_file(text: str) -> bool:
-    """Whether a text names a config file, and no runs."""
+    """Return whether a text names a config file, not runs."""
     path = Path(text)
     return path.suffix in _SUFFIXES or path.is_file()
 
@@ -232,7 +232,10 @@ def _require_seeds(config: Config, seeds: Sequence[int]) -> None:
 
 
 def _following(config: Config) -> list[str]:
-    """What has keys of a saved config follow others again that nobody has set: they are all written there."""
+    """Return overrides that reset derived keys to auto.
+
+    A saved config spells out every key, so the ones the user never set would otherwise stay fixed.
+    """
     changed = written(config)
     found = [f"{key}=auto" for key in ("initializer", "regularization.weight_decay") if key not in changed]
     if not any(key.startswith("early_stopping") for key in changed):
@@ -250,7 +253,7 @@ def split_changes(text: str) -> list[str]:
 
 
 def _variant_label(label: str, changes: Sequence[str]) -> str:
-    """What a variant is called: its changes, or their keys alone where values would make it long."""
+    """Return the label of a variant: its changes, or only their keys if the values are long."""
     full = f"{label} + {' '.join(changes)}"
     keys = (change.partition("=")[0].strip() for change in changes)
     return full if len(full) <= _LONGEST_LABEL else short(f"{label} + {', '.join(keys)}")

@@ -1,4 +1,4 @@
-"""What has become of a contender's runs, read from their directories."""
+"""State of a contender's runs, read from their directories."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Standing:
         return self.contender.label
 
     def seeds(self, status: str) -> list[int]:
-        """Those whose runs have a status."""
+        """Return the seeds whose runs have this status."""
         return [seed for seed, found in self.statuses.items() if found == status]
 
     @cached_property
@@ -54,7 +54,7 @@ class Standing:
 
     @property
     def diverged_share(self) -> float:
-        """Of the runs that have ended; 0 where none has."""
+        """Share of diverged runs among those that ended; 0 if none ended."""
         diverged = len(self.seeds("diverged"))
         return diverged / max(diverged + len(self.complete), 1)
 
@@ -64,7 +64,7 @@ class Standing:
         return [part for part in PARTS if any(result[part] for result in self.complete.values())]
 
     def metrics(self, part: str) -> list[str]:
-        """What was evaluated on a part, the loss first."""
+        """Return the names of the metrics on a part, the loss first."""
         rows = (result[part] or {} for result in self.complete.values())
         names = dict.fromkeys(name for row in rows for name in row)
         return [name for name in names if name == "loss" or name in known_metrics]
@@ -111,11 +111,11 @@ class Standing:
 
     @cached_property
     def seconds(self) -> list[float]:
-        """How long the complete runs trained; those of one stack share their time."""
+        """Training seconds of the complete runs; runs of one stack share their time."""
         return [seconds for seed in self.complete if (seconds := self.runs[seed].seconds) is not None]
 
     def target(self, seed: int) -> dict[str, Any]:
-        """What a run predicts, and in which scale; empty where its preprocessing cannot be read."""
+        """Target and scale of a run; empty if its preprocessing cannot be read."""
         try:
             saved = json.loads(read_bytes(self.runs[seed].paths.preprocessing))
             return {key: saved[key] for key in ("task", "target_center", "target_scale")}
@@ -148,7 +148,7 @@ def fit_missing(contenders: Sequence[Contender], question: Question, observer: O
 
 
 def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
-    """How a contender's runs stand, after `outcomes`.
+    """Return the state of a contender's runs after `outcomes`.
 
     Raises:
         DifferentRunError: its directory holds another config, or the run of another seed.

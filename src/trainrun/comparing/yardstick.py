@@ -17,7 +17,7 @@ _INSTEAD = ("accuracy", "rmse")  # of a loss that cannot be compared
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What decides.
+    """Metric and part of the data that decide a comparison.
 
     Attributes:
         metric: by its plain name.
@@ -38,7 +38,7 @@ class Yardstick:
 
 
 def choose_yardstick(standings: Sequence[Standing], wanted: str | None) -> Yardstick:
-    """What decides between contenders.
+    """Choose the metric and part that decide between contenders.
 
     Args:
         standings: of the contenders, the baseline first; those that stand in for an ablation choose nothing.
@@ -111,7 +111,7 @@ def _instead(shared: Sequence[str], metric: str) -> str:
 
 
 def _why_another_loss(baseline: Standing, other: Standing) -> str | None:
-    """Why two contenders' losses are not the same function; None where they are."""
+    """Return why the losses of two contenders are different functions; None if they are the same."""
     seed = next((seed for seed in baseline.complete if seed in other.complete), None)
     if seed is None:
         return None

@@ -63,7 +63,7 @@ def choice_model(ingredient: Ingredient[Any]) -> type[Choice]:
 def _field(setting: Setting) -> tuple[Any, Any]:
     required = setting.default is Parameter.empty
     annotation = setting.annotation
-    if get_origin(annotation) is list:  # lists of a config are tuples: nobody can change them
+    if get_origin(annotation) is list:  # lists of a config are tuples, which cannot change
         annotation = GenericAlias(tuple, (*get_args(annotation), ...))
     return annotation, ... if required else setting.default
 

@@ -63,7 +63,7 @@ Files = Annotated[Path | tuple[Path, Path] | None, Expected("a file (for IDX: [i
 
 
 class Split(Section):
-    """How the parts are cut from `path`, where they have no file of their own."""
+    """Rules to cut the parts from `path`, if they have no files of their own."""
 
     valid: Part = Field(0.2, description="a fraction of all rows, or a number of rows; 0: no validation part")
     test: Part = Field(0.2, description="a fraction of all rows, or a number of rows; 0: no test part")
@@ -77,7 +77,7 @@ class Split(Section):
 
 
 class DataConfig(Section):
-    """Where the rows come from and how they are prepared."""
+    """Source of the rows and their preparation."""
 
     source: Annotated[
         Bundled | None, Expected(f"a bundled set ({', '.join(BUNDLED)}; a file goes by its path)")

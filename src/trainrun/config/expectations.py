@@ -29,7 +29,7 @@ _BOUND_WORDS = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "b
 
 
 def describe(annotation: Any) -> str:
-    """What a type takes: `a number above 0`, `true or false or auto`, `a list`."""
+    """Describe the values that a type takes: `a number above 0`, `true or false or auto`, `a list`."""
     kind, facts = _opened(annotation)
     for fact in facts:
         if isinstance(fact, Expected | OneOf):

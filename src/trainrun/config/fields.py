@@ -31,7 +31,7 @@ def misfit(sentence: str, *, at: str = "", got: bool = False) -> PydanticCustomE
     """An error to raise in a validator.
 
     Args:
-        sentence: what is wrong and how to mend it.
+        sentence: what is wrong and how to correct it.
         at: the key inside of the validated value that it is about.
         got: whether the message should end with the value that was found.
     """

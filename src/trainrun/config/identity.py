@@ -53,7 +53,7 @@ def changes(config: Config) -> dict[str, object]:
 
 
 def _defaults(config: Config) -> Config:
-    """What would be without the keys of `config`: those that decide other keys' defaults are unset last."""
+    """Return the config with all keys at their defaults; keys that others depend on are reset last."""
     derived = Config.model_validate({"name": "a", **{key: getattr(config, key) for key in _DECIDING}})
     blank = Config.model_validate({"name": "a", "data": {"source": "digits"}})
     unset = {key: getattr(blank, key) for key in _DECIDING} | {"data": DataConfig.model_construct()}

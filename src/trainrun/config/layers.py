@@ -91,7 +91,7 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
         mark: where another config names it; None for the first.
     """
     try:
-        if mark and (path.is_fifo() or path.is_char_device()):  # nobody is at its other end
+        if mark and (path.is_fifo() or path.is_char_device()):  # reading would wait forever
             raise OSError("not a regular file")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -129,7 +129,7 @@ def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, IsADirectoryError):
         return "is a folder; name a file in it"
     if isinstance(error, PermissionError):
-        return "may not be read; mend its permissions"
+        return "may not be read; change its permissions"
     return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 

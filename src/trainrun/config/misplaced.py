@@ -1,4 +1,4 @@
-"""Where else a key of ours stands, when it was written in a wrong place."""
+"""Suggest the right section for a known key that was written in a wrong one."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class Config(Section):
         return copy
 
     def place(self, key: str) -> str:
-        """Where a dotted key was written, such as `configs/a.yaml:7:3`; else that of what is around it."""
+        """Return the place of a dotted key, such as `configs/a.yaml:7:3`, or of the section around it."""
         parts = key.split(".")
         around = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
         return next(
@@ -147,7 +147,7 @@ class Config(Section):
         )
 
     def is_written(self, key: str) -> bool:
-        """Whether a dotted key is given a value, in a file or on the command line, rather than left out."""
+        """Return whether a dotted key has a value in a file or on the command line."""
         return key in self._places
 
     def to_yaml(self) -> str:

@@ -104,7 +104,7 @@ def plain(node: Node) -> Any:
 def locate(root: Node, path: Path) -> tuple[Path, Mark, Node]:
     """Follow `path` as far as it is written.
 
-    Parts that are not there are passed over: a model may speak of a value that a short form only implies.
+    Missing keys are skipped: pydantic may report a field that the user wrote only as a short form.
 
     Returns:
         The written part of the path, its place (a mapping's key or a list's item), and the node there.

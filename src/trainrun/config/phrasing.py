@@ -45,7 +45,7 @@ def phrase(errors: Iterable[ErrorDetails], root: Table) -> list[Problem]:
             exact.setdefault(path, []).append(problem)
         else:
             loose[path] = _of_another_kind(path, root, values, error["type"])
-    # That a value is not this part of a union matters only where nothing is wrong inside of another part.
+    # Drop "wrong type" errors of a union if another member of it reports a more specific error.
     around = {path[:length] for path in (*exact, *loose) for length in range(len(path))}
     kept = [problem for path, problem in loose.items() if path not in exact and path not in around]
     return [problem for problems in exact.values() for problem in problems] + kept

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainrun.config.nodes import Mark
 from trainrun.errors import ConfigError, printable
 
-_MOST = 50  # more lines than this help nobody
+_MOST = 50  # lines; more would not help a reader
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Problem:
     Attributes:
         mark: the place.
         label: the dotted key it is about; empty for the text as a whole.
-        sentence: what is wrong and how to mend it.
+        sentence: what is wrong and how to correct it.
     """
 
     mark: Mark
@@ -47,5 +47,5 @@ def config_error(problems: Iterable[Problem]) -> ConfigError:
     """All problems as one error: sorted by place, each once."""
     ordered = sorted(problems, key=lambda p: (p.mark.source.order, p.mark.line, p.mark.column))
     lines = list(dict.fromkeys(str(problem) for problem in ordered))
-    more = ["... and more: mend these first"] if len(lines) > _MOST else []
+    more = ["... and more: correct these first"] if len(lines) > _MOST else []
     return ConfigError([*lines[:_MOST], *more])

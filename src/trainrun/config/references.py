@@ -50,7 +50,7 @@ def refer(data: Table) -> Table:
 
 
 def is_idx(path: Path) -> bool:
-    """Whether a file holds IDX arrays: by its name, or by its first bytes where the name says nothing."""
+    """Return whether a file holds IDX arrays, by its name or else by its first bytes."""
     if _IDX_NAME.search(path.name):
         return True
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
@@ -76,7 +76,7 @@ def column_names(path: Path, delimiter: str) -> list[str]:
 
 
 def _may_be_header(line: str) -> bool:
-    """Whether a line is no blank, no comment and no hint `sep=;`, as may stand before a header."""
+    """Return whether a line is not blank, not a comment and not the hint `sep=;`."""
     return (
         bool(line.strip()) and not line.startswith(("#", "%")) and not re.fullmatch(r"(?i)\"?sep=.\"?", line)
     )

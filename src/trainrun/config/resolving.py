@@ -69,7 +69,7 @@ def regularization(value: object, info: ValidationInfo) -> object:
 
 
 def metric_names(value: object) -> object:
-    """`auto` is None, which the data's task decides; one name is a list of one."""
+    """Return metric names as a list; `auto` is None, and the task of the data decides later."""
     if value == "auto":
         return None
     return (value,) if isinstance(value, str) else value

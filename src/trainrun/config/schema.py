@@ -9,7 +9,7 @@ from trainrun.config.model import Config
 
 
 def json_schema() -> dict[str, Any]:
-    """What a config file may hold, as JSON Schema (draft 2020-12), short forms and bare names included."""
+    """Return the JSON Schema (draft 2020-12) of config files, short forms and bare names included."""
     schema = Config.model_json_schema()
     keys = schema["properties"]
     keys["data"] = {

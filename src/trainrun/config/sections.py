@@ -64,5 +64,5 @@ class EarlyStopping(Section):
     min_delta: NonNegative = Field(
         0.0, description="an improvement is larger than this; steers patience only"
     )
-    start_from_epoch: Epochs = Field(0, description="so many first epochs do not count")
+    start_from_epoch: Epochs = Field(0, description="number of epochs at the start that are ignored")
     baseline: float | None = Field(None, description="an improvement must beat this to reset the patience")

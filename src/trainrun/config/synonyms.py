@@ -1,4 +1,4 @@
-"""Words that other tools have for keys and values of ours. `_`, `-`, blanks and capitals do not count."""
+"""Names that other tools use for our keys and values. `_`, `-`, blanks and capitals do not count."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ KEYS = _by_word(
     }
 )
 
-#: What to say of words that have no key of ours.
+#: Messages for words of other tools that have no key here.
 REMARKS = _by_word(
     {
         "the best weights are always kept and restored: leave it out": "save_best save_best_only checkpoint "

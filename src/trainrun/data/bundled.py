@@ -17,7 +17,7 @@ TARGET = "target"
 
 @dataclass(frozen=True)
 class _Bundled:
-    """Where a set lies in scikit-learn's data folder, and what its columns are called there.
+    """Files and column names of a data set in scikit-learn's data folder.
 
     Attributes:
         data: the file of the features.

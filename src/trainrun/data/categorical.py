@@ -66,7 +66,7 @@ class Category:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Category:
-        """What `to_json` gave."""
+        """Read the output of `to_json`."""
         (name,) = texts([saved["name"]])
         vocabulary, gap = Vocabulary.from_json(saved), saved["gap"]
         if gap is not None and gap not in range(len(vocabulary.words) + 1):

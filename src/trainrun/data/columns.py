@@ -23,7 +23,7 @@ _MOST_LABELS = 1000  # distinct numbers of a target that may be labels, whose sp
 
 @dataclass
 class Columns:
-    """What the cells of a file have become.
+    """Columns of a file after reading its cells.
 
     Attributes:
         columns: numbers and text by name; a date is one column for each of its parts.
@@ -121,12 +121,12 @@ def _read_target(
 
 
 def _are_classes(text: Text) -> bool:
-    """Whether a target's texts are so few that they are classes, whatever they look like: `5%`, `10 mg`."""
+    """Return whether a target has few distinct texts, which are then classes: `5%`, `10 mg`."""
     return len(text.values) <= _FEW_LABELS and not any(map(is_number, text.values))
 
 
 def _holds_codes(cells: Any, numbers: np.ndarray) -> bool:
-    """Whether whole numbers are written with leading zeros or bare exponents, which codes are."""
+    """Return whether whole numbers are written like codes, with leading zeros or bare exponents."""
     import pyarrow.compute as pc
 
     present = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers
@@ -162,7 +162,7 @@ def _habit(
 
 
 def _has_fraction(cells: Any) -> bool:
-    """Whether a number has a point that cannot separate thousands."""
+    """Return whether a number has a point that cannot separate thousands."""
     import pyarrow.compute as pc
 
     return bool(pc.any(pc.match_substring_regex(cells, r"\.\d{1,2}\s*$|\.\d{4}|^\s*[+-]?0?\.\d")).as_py())

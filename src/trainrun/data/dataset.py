@@ -44,5 +44,5 @@ class Dataset:
 
     @property
     def target(self) -> Target:
-        """What is predicted."""
+        """Target of the predictions."""
         return self.preprocessing.target

@@ -138,7 +138,7 @@ def _explain(broken: list[Any], cut: Cut, width: int, error: Exception) -> str:
         count = f"{row.actual_columns} cell{'s' * (row.actual_columns != 1)}"
         return (
             f"row {number} has {count} where the first has {width}: "
-            f"{quoted(row.text)}; mend it, remove it if it is no row, or say what data.delimiter is"
+            f"{quoted(row.text)}; correct it, remove it if it is no row, or say what data.delimiter is"
         )
     if "straddl" in str(error):
         return f"has a row of more than {_LONGEST_ROW >> 20} MB; is a quote never closed?"

@@ -89,7 +89,7 @@ def _readings(text: bytes, at: int) -> dict[str, str]:
 
 
 def _is_letter(character: str) -> bool:
-    """Whether a character is one that people write: a letter, a currency, a dash, a quote or a degree."""
+    """Return whether people write a character: a letter, a currency, a dash, a quote or a degree."""
     if "\uff61" <= character <= "\uff9f":
         return False  # katakana of half width: in new texts nearly always a wrong guess
     return unicodedata.category(character)[0] == "L" or character in "€£¥°–—’‘“”«»§²³µ¿¡·…ー・、。「」"

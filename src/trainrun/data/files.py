@@ -43,13 +43,13 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def place_of(key: str, path: Path) -> str:
-    """How messages begin that speak of the file under a config's key (none: a file of new rows)."""
+    """Return the start of messages about a file: its config key, if any, and its path."""
     return f"{key}: {printable(str(path))}" if key else printable(str(path))
 
 
 @contextmanager
 def reading(place: str, path: Path) -> Iterator[None]:
-    """Say what hinders reading `path`.
+    """Turn errors of reading `path` into messages.
 
     Raises:
         DataMissingError: the file is not there, or is not a file that may be read, and read again.
@@ -65,7 +65,7 @@ def reading(place: str, path: Path) -> Iterator[None]:
     except IsADirectoryError:
         raise DataMissingError(f"{place}: is a folder; name a file in it") from None
     except PermissionError:
-        raise DataMissingError(f"{place}: may not be read; mend its permissions") from None
+        raise DataMissingError(f"{place}: may not be read; change its permissions") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
     except OSError as error:

@@ -12,7 +12,7 @@ from trainrun.data.files import open_binary, reading
 from trainrun.errors import DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_DEFLATE = 1032  # gzip makes nothing smaller than by this: a shape beyond it lies
+_DEFLATE = 1032  # the highest compression of gzip: a larger shape in the header is wrong
 
 
 def read_idx(path: Path, place: str) -> np.ndarray:

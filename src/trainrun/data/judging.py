@@ -1,4 +1,4 @@
-"""What a column of text means: numbers in some notation, dates, or text; and what hinders telling."""
+"""Decide what a column of text means: numbers in some notation, dates, or text."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ Meaning = Literal["text", "numbers", "dates"]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the distinct texts of a column mean together.
+    """Meaning of the distinct texts of a column.
 
     Attributes:
         meaning: what they are.
@@ -127,14 +127,14 @@ def judge(values: Sequence[str], counts: np.ndarray, *, decimal: str = "auto", h
 
 
 def _is_plain_text(values: Sequence[str]) -> bool:
-    """Whether a sample shows at once that a column of many distinct values is text."""
+    """Return whether a sample shows that a column of many distinct values is text."""
     some = values[:: max(1, len(values) // _SAMPLE)]
     known = sum(cell(value) is not None or is_number(value) or bool(possible_orders(value)) for value in some)
     return len(values) > _SAMPLE and known < _HOPELESS * len(some)
 
 
 def _some_fraction(values: Sequence[str]) -> bool:
-    """Whether some number is written with a point or a signed exponent, as codes are not."""
+    """Return whether some number has a point or a signed exponent, unlike codes."""
     return any(
         "." in value or re.search(r"e[+-]", value, re.IGNORECASE) for value in values if is_number(value)
     )
@@ -231,7 +231,7 @@ def _judge_numbers(
 
 
 def _two_marks(values: Sequence[str], at: Sequence[int]) -> str:
-    """What is wrong with `1.234` beside `2,567`: either mark could separate the fraction."""
+    """Return the problem of `1.234` beside `2,567`: either mark could separate the fraction."""
     comma = next((values[i] for i in at if "," in values[i]), "")
     point = next((values[i] for i in at if "." in values[i]), "")
     if not comma or not point:
@@ -262,7 +262,7 @@ def _decimal(
 
 
 def _is_known(affix: str) -> bool:
-    """Whether an affix is a unit, a sign or as short as the code of a currency."""
+    """Return whether an affix is a unit, a sign or as short as the code of a currency."""
     return affix in _UNITS | _SCALES | {"%", "\u2030"} or not affix.isalpha() or len(affix) == 3
 
 
@@ -304,7 +304,7 @@ def with_parts(judgement: Judgement, parts: tuple[str, ...]) -> Judgement:
 
 
 def has_decimal(values: Sequence[str], separator: str) -> bool:
-    """Whether some text can only be a number with this decimal separator."""
+    """Return whether some text can only be a number with this decimal separator."""
     other = "," if separator == "." else "."
     return any(
         plain_digits(found.body, other) is None and plain_digits(found.body, separator) is not None

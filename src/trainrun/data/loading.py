@@ -71,7 +71,7 @@ def prepare(table: Table, data: DataConfig, seed: int) -> Dataset:
         if (part := parts[key])
     }
     odd = audit(table, (train, trained), held_out, preprocessing)
-    ids = {note.column for note in odd if note.kind == "id"}  # whose values nobody expects to come again
+    ids = {note.column for note in odd if note.kind == "id"}  # new rows have other values in these columns
     notes += tuple(
         replace(note, loud=note.loud and not (note.kind == "unseen" and note.column in ids))
         for note in describe_columns(table, train, sources, preprocessing)
@@ -166,8 +166,8 @@ def _fit_target(table: Table, train: Rows, rows: Rows, data: DataConfig, target:
     absent = ~np.isin(codes, target.encode(table, train))
     if absent.any():
         label = quoted(target.labels.words[codes[absent][0]])
-        mend = "leave these rows out, or say another data.split"
-        raise table.fault(target.name, rows[absent], f"no row of class {label} fell to training", mend)
+        advice = "leave these rows out, or say another data.split"
+        raise table.fault(target.name, rows[absent], f"no row of class {label} fell to training", advice)
     return target.respelled(table, train)
 
 

@@ -15,7 +15,7 @@ _MOST_CATEGORIES = 1000
 
 
 def check_feature(table: Table, name: str) -> None:
-    """Refuse a text column that nobody has called categorical and that does not look so.
+    """Refuse a text column that is not listed as categorical and does not look categorical.
 
     Raises:
         DataError: it holds numbers, or too many categories.
@@ -34,7 +34,7 @@ def check_feature(table: Table, name: str) -> None:
 
 
 def unreadable(column: Text, notation: Notation | None) -> np.ndarray:
-    """Which cells are there and are not written as training has its numbers, bool [N].
+    """Return which cells are neither missing nor written like the training numbers, bool [N].
 
     Args:
         column: the column as text.

@@ -152,7 +152,7 @@ def plain_digits(body: str, decimal: str) -> str | None:
 
 @dataclass(frozen=True)
 class Notation:
-    """How the texts of one column are read, where these are not plain numbers.
+    """Rules to read the texts of a column that are not plain numbers.
 
     Attributes:
         decimal: what separates the fraction: `.` or `,`.
@@ -202,7 +202,7 @@ class Notation:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Notation:
-        """What `to_json` gave."""
+        """Read the output of `to_json`."""
         lists = {key: tuple(map(str, saved[key])) for key in ("affixes", "gaps", "parts")}
         notation = cls(decimal=str(saved["decimal"]), order=str(saved["order"]), **lists)
         if notation.decimal not in (".", ",") or notation.order not in ("", "typed", *ORDERS):
@@ -219,7 +219,7 @@ def read_known(name: str, text: Text, notation: Notation, sentinels: tuple[float
 
 
 def read_notation(text: Text, notation: Notation, sentinels: tuple[float, ...]) -> np.ndarray | None:
-    """Return the numbers of a column (dates as seconds), float64 [N]; None where a cell is none.
+    """Return the numbers of a column (dates as seconds), float64 [N]; None if a cell is not a number.
 
     Args:
         text: the column.

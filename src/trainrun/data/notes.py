@@ -1,4 +1,4 @@
-"""What reading and preprocessing did to rows and columns that a user should know."""
+"""Notes about what reading and preprocessing did to rows and columns."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def describe_columns(
 
 
 def _of_notations(table: Table, notations: Mapping[str, Notation], target: str) -> Iterator[Note]:
-    """What columns of numbers and dates became; many that are alike are said together."""
+    """Yield notes on columns read as numbers or dates; similar columns share a note."""
     alike: dict[tuple[Kind, str], list[str]] = {}
     for name, notation in notations.items():
         example, guess = table.examples.get(name, ""), table.guesses.get(name, "")
@@ -122,7 +122,7 @@ def _of_notations(table: Table, notations: Mapping[str, Notation], target: str) 
 
 
 def _of_dates(notation: Notation, example: str) -> str:
-    """What dates are read as, with `{}` for an example where there is one."""
+    """Return the format of dates, with `{}` for an example if there is one."""
     what = "times" if notation.order == "time" else "dates"
     such = " such as {}" if example else ""
     named = any(map(str.isalpha, example.partition("T")[0]))  # a month's name says where it stands
@@ -146,7 +146,7 @@ def _of_gaps(notations: Mapping[str, Notation]) -> Iterator[Note]:
 def _of_category(
     table: Table, train: Rows, held: Mapping[str, tuple[Table, Rows]], category: Category
 ) -> Iterator[Note]:
-    """What a text column became, and how many held-out rows hold none of its categories."""
+    """Return a note on a text column: its categories, and held-out rows with unknown ones."""
     name, words = category.name, category.vocabulary.words
     unseen = {part: unseen_rows(other, rows, category) for part, (other, rows) in held.items()}
     said = ", ".join(f"{len(rows)} {part}" for part, rows in unseen.items() if len(rows))
@@ -195,7 +195,7 @@ def _case_pair(values: Sequence[str]) -> str:
 
 
 def unseen_rows(table: Table, rows: Rows, category: Category) -> Rows:
-    """Return those of `rows` whose cell is there and is none of the categories."""
+    """Return those of `rows` whose cell is not missing and not a known category."""
     column = table[category.name]
     codes = category.vocabulary.encode(column)[rows]
     return rows[(codes < 0) & ~missing(column, rows)]

@@ -106,8 +106,8 @@ class Numbers:
         column = int(np.argmax(bad.any(axis=0)))
         name = self.names[column]
         _check_finite(table, [name])
-        mend = table.advice("rescale the column", "say data.scale: standard")
-        return table.fault(name, rows[bad[:, column]], "the number is too large", mend)
+        advice = table.advice("rescale the column", "say data.scale: standard")
+        return table.fault(name, rows[bad[:, column]], "the number is too large", advice)
 
     def to_json(self) -> dict[str, Any]:
         """As plain lists."""
@@ -115,7 +115,7 @@ class Numbers:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any], ranges: dict[str, Any] | None = None) -> Numbers:
-        """What `to_json` gave, and the ranges where they are known."""
+        """Read the output of `to_json`, and the ranges if they are known."""
         names, scaler = texts(saved["names"]), Scaler.from_json(saved["scale"])
         fills = np.array(saved["fills"], float)
         if not (len(names),) == fills.shape == scaler.center.shape == scaler.factor.shape:

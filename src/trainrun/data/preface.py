@@ -24,7 +24,7 @@ _MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class Start:
-    """Where the table begins, if the lines are cut at one delimiter.
+    """Start of the table, if the lines are cut at one delimiter.
 
     Attributes:
         delimiter: where they are cut.
@@ -120,7 +120,7 @@ def _titles(
 
 
 def _is_padded(record: list[str]) -> bool:
-    """Whether at most the first of several cells holds anything, as a title does in a saved sheet."""
+    """Return whether at most the first of several cells is filled, as in a title of a saved sheet."""
     return len(record) > 1 and not is_number(record[0].strip()) and not any(t.strip() for t in record[1:])
 
 

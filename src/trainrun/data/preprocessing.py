@@ -1,4 +1,4 @@
-"""What turns raw rows into what a net sees: fitted on training rows, saved with the run, applied to any."""
+"""Preprocessing of raw rows: fitted on training rows, saved with the run, applied to any rows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Preprocessing:
 
     @property
     def layout(self) -> KnownLayout:
-        """How to read further rows."""
+        """Layout for reading further rows."""
         labels, target = self.target.labels, self.target.name
         numbers = {*self.numbers.names, *([target] if labels is None or labels.kind == "number" else [])}
         numbers -= {part for name, kept in self.notations.items() for part in part_names(name, kept.parts)}
@@ -90,7 +90,7 @@ class Preprocessing:
         )
 
     def transform(self, table: Table, rows: Rows | None = None) -> np.ndarray:
-        """What a net sees of `rows` (all by default), float32 [n, F].
+        """Return the net's input for `rows` (default: all), float32 [n, F].
 
         Raises:
             DataError: a column is missing, or a cell cannot be used.
@@ -145,7 +145,7 @@ class Preprocessing:
         return hashlib.sha256(json.dumps(self._meaning(), sort_keys=True).encode()).hexdigest()
 
     def _meaning(self) -> dict[str, Any]:
-        """What is done to each column, as plain values; under the empty name what is done to all."""
+        """Return the treatment of each column as plain values; the empty name stands for all columns."""
         numbers, scaler = self.numbers, self.numbers.scaler.to_json()
         meaning: dict[str, Any] = {"": [list(self.feature_names), list(self.na), self.missing]}
         for j, name in enumerate(numbers.names):
@@ -192,7 +192,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Preprocessing:
-        """What `to_json` gave.
+        """Read the output of `to_json`.
 
         Raises:
             DataError: it is of another version, or not what `to_json` gives.
@@ -224,7 +224,7 @@ class Preprocessing:
 
 
 def _notations(saved: Any) -> dict[str, Notation]:
-    """What `to_json` gave of the notations."""
+    """Read the notations from the output of `to_json`."""
     names = texts(list(saved))
     return {name: Notation.from_json(saved[name]) for name in names}
 

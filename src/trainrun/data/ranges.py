@@ -46,7 +46,7 @@ class Ranges:
 
     @property
     def constant(self) -> np.ndarray:
-        """Which columns have a single value, bool [F]."""
+        """Mask of the columns with a single value, bool [F]."""
         return np.asarray(self.least == self.greatest)
 
     def far_outside(self, block: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class Ranges:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any], width: int) -> Ranges:
-        """What `to_json` gave, for so many columns."""
+        """Read the output of `to_json` for this number of columns."""
         names = ("least", "greatest", "deviation", "common", "binary")
         ranges = cls(*(np.array(saved[name], float) for name in names))
         if any(values.shape != (width,) or np.isnan(values).any() for values in vars(ranges).values()):

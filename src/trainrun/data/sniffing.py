@@ -1,4 +1,4 @@
-"""How a text file is cut: its delimiter, and where its header or first row is."""
+"""Find the delimiter of a text file, and its header or first row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROWS, _CELLS = 10, 50  # how much of the sample is looked at to tell numbers fr
 
 @dataclass(frozen=True)
 class Cut:
-    """How the lines of a text file are cut.
+    """Delimiter and start of the table in a text file.
 
     Attributes:
         delimiter: between the cells; a blank stands for any number of them.
@@ -48,7 +48,7 @@ def sniff(lines: list[str], path: Path, place: str, layout: Layout) -> Cut:
         layout: what is known of it.
 
     Raises:
-        DataError: data.delimiter is none, or a line before the header could be a part of the table.
+        DataError: data.delimiter is wrong, or a line before the header could be a part of the table.
     """
     hint = _HINT.fullmatch(lines[0]) if len(lines) > 1 else None
     if layout.delimiter != "auto":
@@ -102,7 +102,7 @@ def _at_blanks(lines: list[str], layout: Layout) -> Start | None:
 
 
 def _lacks_target(start: Start, layout: Layout) -> bool:
-    """Whether a training file that is cut so has no target: neither in its header nor at its place."""
+    """Return whether a training file cut in this way has no target, neither by name nor by position."""
     if isinstance(layout, KnownLayout) or layout.target is None or layout.target in start.first:
         return False
     place = layout.target.isdecimal() and not layout.has_header(start.first)
@@ -115,7 +115,7 @@ def _rank(start: Start, layout: Layout) -> tuple[int, float, bool, int, float]:
 
 
 def _fits(first: tuple[str, ...], layout: Layout) -> bool:
-    """Whether a line that is not cut is all of a table that training knows."""
+    """Return whether a line without delimiters is a full row of the known table."""
     if isinstance(layout, KnownLayout) and not layout.headed:
         return any(len(names) == len(first) for names in layout.positions)
     return bool(layout.known_names(first))
@@ -128,7 +128,7 @@ def _numbers(start: Start) -> float:
 
 
 def _looks_named(records: list[list[str]], layout: Layout) -> bool:
-    """Whether the rows below show that the first record holds names, where no target tells.
+    """Return whether the rows below show that the first record holds names, if the target does not tell.
 
     It does where it counts (0, 1, 2 or 2019, 2020), or has text above numbers.
     """

@@ -143,7 +143,7 @@ def table_from_rows(rows: Any, layout: Layout) -> Table:
 
 
 def _is_column(value: Any) -> bool:
-    """Whether a value of a dict is a column, and not one cell."""
+    """Return whether a value of a dict is a column, not one cell."""
     return hasattr(value, "__len__") and not isinstance(value, str | bytes)
 
 

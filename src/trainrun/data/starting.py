@@ -1,4 +1,4 @@
-"""What a first config must say of a table so that `fit` takes it."""
+"""Find the settings of a first config with which `fit` accepts a table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOTHING = "\n"  # a column that no file has, of zeros
 
 @dataclass(frozen=True)
 class Start:
-    """What a first config says.
+    """Settings of a first config.
 
     Attributes:
         data: its section `data`.
@@ -129,8 +129,8 @@ def _accepted(proposed: Start, table: Table) -> Start:
         return proposed
     except DataError as error:
         first = error
-    for mend in (_leave_out_rows, _hold_nothing_out, _leave_out_columns):
-        proposed = mend(proposed, table)
+    for change in (_leave_out_rows, _hold_nothing_out, _leave_out_columns):
+        proposed = change(proposed, table)
     try:
         load_data(proposed.data, 0)
     except DataError:
@@ -210,5 +210,5 @@ def _changed(data: DataConfig, **keys: object) -> DataConfig:
 
 
 def _reason(name: str, error: DataError) -> str:
-    """Return why a column is refused, without its place and its mend."""
+    """Return why a column is refused, without the place and the advice."""
     return str(error).rpartition(f"column {quoted(name)}: ")[2].partition(";")[0]

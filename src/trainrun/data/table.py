@@ -137,20 +137,20 @@ class Table:
         """Return what the user can do; a key of the config is no way out for new rows."""
         return f"{always}, or {of_config}" if self.training else always
 
-    def fault(self, name: str, rows: Rows, what: str, mend: str) -> DataError:
+    def fault(self, name: str, rows: Rows, what: str, advice: str) -> DataError:
         """An error about some rows of a column.
 
         Args:
             name: the column.
             rows: the rows that are at fault, ascending, at least one.
             what: what is wrong with them.
-            mend: what the user can do.
+            advice: what the user can do.
         """
         first = int(rows[0])
         line = f" (line {first + self.first_line})" if self.first_line is not None else ""
         count = f"{len(rows)} rows in all" if len(rows) > 1 else "1 row in all"
         return RowError(
-            f"{self.place}: column {quoted(name)}: {what}, first in row {first + 1}{line}, {count}; {mend}",
+            f"{self.place}: column {quoted(name)}: {what}, first in row {first + 1}{line}, {count}; {advice}",
             len(rows),
         )
 
@@ -169,7 +169,7 @@ class RowError(DataError):
 
 
 def missing(column: Column, rows: Rows) -> np.ndarray:
-    """Which cells of `rows` are missing, bool [n]."""
+    """Return which cells of `rows` are missing, bool [n]."""
     if isinstance(column, Text):
         return np.asarray(column.codes[rows] < 0)
     if column.dtype.kind == "f":
@@ -178,7 +178,7 @@ def missing(column: Column, rows: Rows) -> np.ndarray:
 
 
 def count_missing(table: Table, names: Sequence[str], rows: Rows) -> dict[str, int]:
-    """How many cells of `rows` are missing, for each column that misses any."""
+    """Return the number of missing cells of `rows`, for each column that misses any."""
     texts = [name for name in names if isinstance(table[name], Text)]
     numbers = [name for name in names if not isinstance(table[name], Text)]
     counts = {name: int(missing(table[name], rows).sum()) for name in texts}
@@ -191,7 +191,7 @@ def count_missing(table: Table, names: Sequence[str], rows: Rows) -> dict[str, i
 
 
 def complete_rows(table: Table, names: Sequence[str], rows: Rows) -> Rows:
-    """Those of `rows` in which none of the columns is missing."""
+    """Return those of `rows` in which no column is missing."""
     whole = np.ones(len(rows), bool)
     for name in count_missing(table, names, rows):
         whole &= ~missing(table[name], rows)

@@ -24,7 +24,7 @@ from trainrun.errors import DataError
 
 Task = Literal["classification", "regression"]
 
-_MOST_INTEGERS = 20  # up to so many distinct whole numbers are taken for classes
+_MOST_INTEGERS = 20  # up to this number of distinct whole numbers are taken for classes
 _MOST_CLASSES = 1000
 _MOST_SHARE = 0.5  # of the rows: a text target with more classes than that is a name or an amount
 _FEWEST_ROWS = 20  # a smaller table may well have a class for each row
@@ -105,7 +105,7 @@ class Target:
         """Class indices, int64 [n], or standardised numbers, float32 [n].
 
         Raises:
-            DataError: a cell is missing, a label is not among the classes, or a number is none or infinite.
+            DataError: a cell is missing, a label is not among the classes, or a cell is not a finite number.
         """
         if self.name not in table:
             raise DataError(
@@ -119,7 +119,7 @@ class Target:
         if not np.isfinite(values).all():
             bad = rows[~np.isfinite(values)]
             raise table.fault(
-                self.name, bad, "the number is too large", "rescale the target, or mend the cell"
+                self.name, bad, "the number is too large", "rescale the target, or correct the cell"
             )
         return values
 
@@ -151,12 +151,12 @@ class Target:
             stray = rows[unreadable(column, table.notations.get(self.name))[rows]]
             at = stray if len(stray) else rows  # all are numbers, but saved as text
             text = quoted(column.values[column.codes[at[0]]])
-            mend = table.advice("correct it", "say data.task: classification")
-            raise table.fault(self.name, at, f"{text} is text, not a number", mend)
+            advice = table.advice("correct it", "say data.task: classification")
+            raise table.fault(self.name, at, f"{text} is text, not a number", advice)
         return np.asarray(column[rows], np.float64)
 
     def meaning(self) -> dict[str, Any]:
-        """What is done to a row's target, as plain values: how labels are spelled does not count."""
+        """Return the treatment of a row's target as plain values; the spelling of labels does not count."""
         return {**self.to_json(), "labels": canonical_labels(self.classes), "labels_kind": None}
 
     def to_json(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Target:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Target:
-        """What `to_json` gave."""
+        """Read the output of `to_json`."""
         (name,) = texts([saved["target"]])
         center, scale = float(saved["target_center"]), float(saved["target_scale"])
         if not np.isfinite([center, scale]).all():
@@ -228,7 +228,7 @@ def _check_cells(table: Table, name: str, rows: Rows) -> None:
 
 
 def _of_gaps(table: Table, name: str) -> tuple[str, str]:
-    """What is said of a target that is missing, and what to do: a class may be called NA."""
+    """Return the error for missing targets, with advice: a class may be called NA."""
     if not table.training:
         return "the target is missing", "leave these rows out of the file"
     if name in table.notations and (gaps := table.notations[name].gaps):

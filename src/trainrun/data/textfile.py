@@ -19,7 +19,7 @@ COMMENT = ("#", "%")
 
 @dataclass(frozen=True)
 class TextFile:
-    """What one look at all bytes of a file says.
+    """Facts about a text file from one pass over its bytes.
 
     Attributes:
         sample: its first lines, with their ends.

@@ -27,7 +27,7 @@ def texts(saved: Any) -> tuple[str, ...]:
     """A list of texts from a JSON file.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not a list of texts.
     """
     if not isinstance(saved, list) or not all(isinstance(text, str) for text in saved):
         raise TypeError("must be a list of texts")
@@ -35,12 +35,12 @@ def texts(saved: Any) -> tuple[str, ...]:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is written as a number: `1`, `-.5`, `1e3`, `nan`, `inf`."""
+    """Return whether `text` is written as a number: `1`, `-.5`, `1e3`, `nan`, `inf`."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def is_code(text: str) -> bool:
-    """Whether `text` is digits that would lose something as a number: `007`, `12E4`."""
+    """Return whether `text` is a code of digits that would change as a number: `007`, `12E4`."""
     return _CODE.fullmatch(text) is not None
 
 
@@ -150,7 +150,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Vocabulary:
-        """What `to_json` gave."""
+        """Read the output of `to_json`."""
         if saved["kind"] not in get_args(Kind):
             raise ValueError(f"kind: {saved['kind']}")
         return cls(saved["kind"], texts(saved["words"]))
@@ -173,7 +173,7 @@ def _by_value(word: str) -> tuple[bool, float, str]:
 
 
 def is_plain_label(text: str) -> bool:
-    """Whether a label is a plain number, which may be spelled in several ways: `1`, `1.0`, `+1`."""
+    """Return whether a label is a plain number, which has several spellings: `1`, `1.0`, `+1`."""
     return _PLAIN_LABEL.fullmatch(text) is not None
 
 

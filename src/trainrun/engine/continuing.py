@@ -1,4 +1,4 @@
-"""Whether a fit can go on from a snapshot. It comes from a file, and a file may be anybody's."""
+"""Check that a fit can continue from a snapshot. Snapshots come from files, which may be forged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _QUANTITIES = ("", "loss", "weight", "bias")
 
 
 def require_continuable(plan: Plan, snapshot: Snapshot) -> None:
-    """See that a fit may have told a snapshot: one that is put there tells the same.
+    """Check that this fit could have produced the snapshot: restoring and saving it gives the same bytes.
 
     Args:
         plan: of the one member.

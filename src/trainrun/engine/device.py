@@ -27,7 +27,7 @@ class Processors(NamedTuple):
     """How a stack uses the processors.
 
     Attributes:
-        parts: so many parts of the stack train side by side, each in a process; 1 where no process is forked
+        parts: number of processes, each of which trains a share of the stack; 1 where no process is forked
             safely (macOS).
         threads: that share each product of a part.
     """

@@ -137,7 +137,7 @@ def _work(
     for number in REQUESTS:  # they are sent to the whole group; the parent decides what they mean
         signal.signal(number, signal.SIG_IGN)
     stop = pauses.stop
-    pauses.stop = lambda: stop() or os.getppid() != parent  # nobody would keep what comes after its end
+    pauses.stop = lambda: stop() or os.getppid() != parent  # after the parent's end the results would be lost
     try:
         for event in work(pauses=pauses):
             pipe.send(event)

@@ -1,6 +1,6 @@
 """The stack: all tensors of the members that train.
 
-Members are independent slices, so leaving a stack is selecting slices: nobody notices.
+Members are independent slices. Removing a member leaves the other slices unchanged, bit for bit.
 """
 
 from __future__ import annotations

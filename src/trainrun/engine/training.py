@@ -27,7 +27,7 @@ from trainrun.plan import Plan
 
 
 def never() -> bool:
-    """The policy of a fit that nobody stops."""
+    """Policy of a fit that is never stopped."""
     return False
 
 
@@ -114,7 +114,7 @@ class Fit:
         self._train_on(start)
 
     def run(self, pauses: Pauses) -> Iterator[Event]:
-        """Train until nobody is left, or until asked to stop."""
+        """Train until no member is left, or until asked to stop."""
         yield from self._started()
         yield from self._leave(self._plan.epochs == 0, 0, "epochs")
         number, epoch = 1, self.continued

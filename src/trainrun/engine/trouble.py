@@ -17,7 +17,7 @@ class Trouble:
     Attributes:
         step_K: the place of the first bad step in the epoch, from 0; -1 while there is none.
         quantity_K: `loss`, `weight` or `bias` for members in trouble, else empty.
-        layer_K: the first layer with such a weight, from 1; 0 where it is none.
+        layer_K: the first layer with such a weight, from 1; 0 if the bad value is not a weight.
     """
 
     def __init__(self, members: int) -> None:

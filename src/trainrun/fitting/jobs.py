@@ -87,7 +87,7 @@ class Job:
 
     @contextmanager
     def carrying(self) -> Iterator[None]:
-        """What goes wrong inside is this run's outcome and nobody else's."""
+        """Turn errors inside into this run's outcome; other runs go on."""
         try:
             with explained(self.directory, "be used"):
                 yield
@@ -103,7 +103,7 @@ class Job:
         self.release()
 
     def end_as_found(self, run: Run, observer: Observer) -> bool:
-        """Whether the run was finished before; that is then its outcome."""
+        """Return whether the run was finished before, and set its outcome if so."""
         if not run.result:
             return False
         self.end("diverged" if run.status == "diverged" else "complete")
@@ -119,7 +119,7 @@ class Job:
 
 
 def cannot_continue(run: Path) -> CheckpointError:
-    """What is said of a checkpoint that is whole, but none of this run."""
+    """Return the error for a valid checkpoint that belongs to another run."""
     shown = printable(str(run))
     return CheckpointError(f"{shown}: cannot continue from this checkpoint; --fresh starts over")
 
@@ -150,7 +150,7 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
 
 
 class Shared:
-    """What the runs of one command share, found out once.
+    """Facts that the runs of one command share, computed once.
 
     Args:
         runs: the folder of runs.
@@ -173,7 +173,7 @@ class Shared:
         return self._datasets[key]
 
     def difference(self, job: Job) -> str | None:
-        """How a run's config differs from what its name meant so far."""
+        """Return how a run's config differs from the last config of its name."""
         if job.id8 not in self._differences:
             self._differences[job.id8] = difference_note(self._runs, job.config, job.id8)
         return self._differences[job.id8]

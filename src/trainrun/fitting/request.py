@@ -1,4 +1,4 @@
-"""What a command asks to be fitted, what has become of it, and who watches."""
+"""Requests to fit configs, the outcomes, and observers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAVE_SECONDS = 5.0
 
 
 def seconds_between_saves() -> float:
-    """What `$TRAINRUN_SAVE_SECONDS` says, else a few.
+    """Return `$TRAINRUN_SAVE_SECONDS`, or the default.
 
     Raises:
         UsageError: it is no number from 0.
@@ -38,7 +38,7 @@ def seconds_between_saves() -> float:
 
 @dataclass(frozen=True)
 class Request:
-    """What a command asks to be fitted.
+    """Request to fit configs.
 
     Attributes:
         configs: config files, or configs that were loaded before.
@@ -61,12 +61,12 @@ class Request:
     save_seconds: float = field(default_factory=seconds_between_saves)
 
     def stopped(self) -> bool:
-        """Whether the command was asked to stop."""
+        """Return whether the command was asked to stop."""
         return self.stop is not None and self.stop.requested()
 
     @property
     def reason(self) -> str | None:
-        """What asked it to: a signal's name or `time limit`."""
+        """Source of the request to stop: a signal's name or `time limit`."""
         return self.stop.reason if self.stop else None
 
 
@@ -96,7 +96,7 @@ class Observer:
     """Watches a command's runs, and can change nothing; this one says nothing."""
 
     def expect(self, runs: int) -> None:
-        """The command has so many runs."""
+        """Note the number of runs of the command."""
 
     def taken(self, sentence: str) -> None:
         """A name on the command line means certain runs; the sentence says which."""
@@ -125,7 +125,7 @@ class Observers(Observer):
         self._observers = observers
 
     def expect(self, runs: int) -> None:
-        """The command has so many runs."""
+        """Note the number of runs of the command."""
         for one in self._observers:
             one.expect(runs)
 

@@ -1,4 +1,4 @@
-"""Whether a run was trained on rows that were prepared as its data is prepared now."""
+"""Check that a run was trained on data prepared in the way its data is prepared now."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def require_same_treatment(paths: RunPaths, snapshot: Snapshot, now: Preprocessi
 
 
 def _has_digest(recorded: Any, reading: int) -> bool:
-    """Whether a checkpoint holds a digest that this version of reading can compute."""
+    """Return whether a checkpoint holds a digest that this version of reading can compute."""
     return isinstance(recorded, dict) and recorded.get("reading") == reading
 
 
@@ -117,19 +117,19 @@ def _saved(paths: RunPaths) -> Preprocessing | None:
 
 
 def _moved(snapshot: Snapshot) -> bool:
-    """Whether the checkpoint was made on another processor, where equal bits are not promised."""
+    """Return whether the checkpoint was made on another processor, where bits may differ."""
     made_with = snapshot.facts.get("made_with")
     before = made_with.get("processor") if isinstance(made_with, dict) else None
     return before != hardware_and_versions()["processor"]
 
 
 def _values(preprocessing: Preprocessing) -> dict[str, Any]:
-    """What a preprocessing does, as plain values: without what it only reports."""
+    """Return a preprocessing as plain values, without facts that it only reports."""
     return {key: value for key, value in preprocessing.to_json().items() if key not in _REPORTED}
 
 
 def _nearly(one: Any, other: Any) -> bool:
-    """Whether plain values are equal, numbers up to rounding."""
+    """Return whether plain values are equal, numbers up to rounding."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=_ROUNDING**2)
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -1,4 +1,4 @@
-"""What a config names: each ingredient is one function in one of these files."""
+"""Values that a config names: each ingredient is one function in one of these files."""
 
 from __future__ import annotations
 

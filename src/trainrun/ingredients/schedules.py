@@ -148,7 +148,7 @@ def piecewise(
 def step(
     t: "ndarray", learning_rate: float, training: Training, *, every: Duration, gamma: Positive = 0.1
 ) -> "ndarray":
-    """Multiplied by `gamma` after every so many steps or epochs.
+    """Multiply the learning rate by `gamma` after each period.
 
     Settings:
         every: how long a value lasts.

@@ -1,1 +1,1 @@
-"""What people see: the console of a fit, listings and tables. Reads runs and events, changes nothing."""
+"""Output for people: the console of a fit, listings, tables, pictures. Reads runs and events only."""

@@ -21,11 +21,12 @@ _FIGURES = 54  # characters of a line beside its histogram
 _BARS = 32  # of a histogram in JSON
 _OUTSIDE = 0.001  # share of the first layer's outputs that may lie beyond the picture
 _LEGEND = (
-    "size: root mean square; apart: how much rows differ; both by the input's. off: flat there;"
-    " dead: off for every row. gradient: by the last layer's."
+    "size: RMS of the outputs; apart: RMS of the differences between rows; both relative to the input."
+    " off: outputs where the activation is flat; dead: units that are off for all rows."
+    " gradient: RMS, relative to the last layer."
 )
 _KEPT = 2  # powers of two by which a signal may change and still keep its size
-_FEW = 0.1  # of a layer's units: so many may be dead without a word
+_FEW = 0.1  # share of a layer's units that may be dead without a warning
 
 
 def as_json(results: Sequence[Check | Unchecked]) -> str:
@@ -132,7 +133,7 @@ def _limits(check: Check) -> tuple[float, float] | None:
 
 
 def _range(check: Check) -> tuple[float, float]:
-    """What all histograms show: the activation's limits, or nearly all of the first layer's outputs."""
+    """Return the range of all histograms: the activation's limits, or most of the first layer's outputs."""
     if limits := _limits(check):
         return limits
     first = check.sight.layers[0].output_BO

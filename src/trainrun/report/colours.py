@@ -11,7 +11,7 @@ BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 
 
 def wants_colour() -> bool:
-    """Whether stdout is a terminal that shows colours, and nobody has asked for none."""
+    """Return whether stdout is a terminal that shows colours, and colours are not switched off."""
     return Sink(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
 
 

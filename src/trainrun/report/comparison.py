@@ -32,7 +32,7 @@ NOTHING = "~"  # where nothing can be said
 
 @dataclass(frozen=True)
 class Block:
-    """One part of the answer.
+    """One titled table of the answer, with its sentences.
 
     Attributes:
         title: above it.
@@ -50,7 +50,7 @@ class Block:
 
 
 def blocks(comparison: Comparison) -> list[Block]:
-    """The whole answer."""
+    """Return all blocks of a comparison."""
     shown = [one for one in comparison.standings if not one.contender.only]
     found = [
         *_what_differs(shown),
@@ -183,7 +183,7 @@ def _mean(values: Sequence[float]) -> str:
 def _difference(pair: Pairing) -> list[str]:
     found = pair.difference
     amount = with_sign(_with_reach(found.mean, found.interval))
-    verdict = found.verdict if found.verdict in ("better", "worse") else NOTHING
+    verdict = found.verdict if found.verdict in ("better", "worse", "withheld") else NOTHING
     return [amount, probability(found.p), share(found.p_better) if found.p_better else "", verdict]
 
 

@@ -148,7 +148,7 @@ class Console(Observer):
             self._bar.lines(lines)
 
     def _state(self, event: EpochEnded) -> tuple[str, Sequence[float], str]:
-        """What the bar says: before, in and after the spark line."""
+        """Return the texts of the bar: before, in and after the spark line."""
         narrator, course = self._narrators[event.member], self._stack.course
         if len(self._members) > 1:
             mean = narrator.value(narrator.monitor, course[-1]) if course else ""

@@ -27,7 +27,7 @@ def page_width() -> int:
 
 
 def has_unicode() -> bool:
-    """Whether the output can carry blocks, dots and signs."""
+    """Return whether the encoding of the output has blocks, dots and signs."""
     try:
         "█⣿✓".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):

@@ -27,7 +27,7 @@ _OTHERS = len("00:00 left") + len("  ") * 2 + 3  # characters beside counts, bar
 
 
 class LiveBar:
-    """What is done (epochs, or runs), time left and the newest values, drawn anew a few times a second.
+    """Progress bar: epochs or runs done, time left and the newest values.
 
     Args:
         stream: the terminal.

@@ -102,7 +102,7 @@ class Members(Observer):
 
     @property
     def _counts(self) -> str:
-        """How many of the runs are trained, and how many of these stopped early, diverged or were there."""
+        """Counts of the runs: trained, stopped early, diverged, complete before."""
         counts = {
             "there before": self._before,
             "stopped early": self._stopped_by["early_stopping"],
@@ -113,7 +113,7 @@ class Members(Observer):
 
     @property
     def _done(self) -> float:
-        """How many runs are done; one that trains counts for the share of its epochs."""
+        """Number of runs done; a run in training counts by its share of epochs."""
         epochs = (done / max(self._narrators[member].epochs, 1) for member, done in self._epochs.items())
         return self._ended + sum(epochs)
 

@@ -1,4 +1,4 @@
-"""What a command's runs have come to, for scripts."""
+"""Outcomes of a command's runs, for scripts."""
 
 from __future__ import annotations
 

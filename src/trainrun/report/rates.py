@@ -21,7 +21,7 @@ _HEADROOM = 1.25  # of guessing's loss: the chart's upper end; what is worse is 
 
 
 def as_json(found: RateRange) -> str:
-    """What was tried and found, for programs; a value that is not finite is null."""
+    """Return the results as JSON; a value that is not finite is null."""
     learning = [trial.rate for trial in found.learning]
     record: dict[str, Any] = {
         "config": found.config.name,
@@ -115,7 +115,7 @@ def _sentences(found: RateRange) -> Iterator[str]:
 
 
 def _why_none(found: RateRange) -> str:
-    """Why no learning rate learns: for want of lower or of higher ones, or for another reason."""
+    """Return why no learning rate learns: the limits are too high, too low, or the reason is another."""
     none = f"None of them learns within {found.steps} steps"
     if found.diverging is found.trials[0]:
         return f"{none}: already the lowest diverges. Try lower ones with --low."
@@ -138,7 +138,7 @@ def _but_for(found: RateRange) -> str:
 
 
 def _place(found: RateRange) -> str:
-    """Where the config's own learning rate lies."""
+    """Return how the config's own learning rate compares."""
     own, low, high = found.config.learning_rate, found.learning[0].rate, found.learning[-1].rate
     return "within the range" if low <= own <= high else "too low" if own < low else "too high"
 

@@ -14,11 +14,14 @@ from trainrun.runs.lines import number
 from trainrun.runs.reading import Run, by_group
 from trainrun.statistics import Mean
 
-_UNKNOWN = "Unknown: runs ended before so long a patience ran out; with early_stopping: false they tell it.\n"
+_UNKNOWN = (
+    "Unknown: some runs stopped before this patience could run out;"
+    " fit with early_stopping: false to find out.\n"
+)
 
 
 def show_replays(runs: Sequence[Run], patiences: Sequence[int], form: Literal["text", "json", "csv"]) -> str:
-    """What each patience would have made of runs, config by config.
+    """Show the effect of each patience on finished runs, config by config.
 
     Text has a line for each patience, with means over the runs; JSON a record for each, with its runs inside;
     CSV a row for each patience and run.

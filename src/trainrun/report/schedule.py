@@ -31,7 +31,7 @@ def tabulate(config: Config) -> np.ndarray:
 
 
 def remarks(config: Config) -> list[str]:
-    """What to know of the learning rates that no step shows."""
+    """Return remarks about the learning rates that the table does not show."""
     if config.schedule.name != "reduce_on_plateau":
         return []
     settings = config.schedule.settings

@@ -1,4 +1,4 @@
-"""Writing to a stream that may break at any time, and whose reader may stop reading."""
+"""Write to a stream that may break at any time, or that is no longer read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 _MOST_WAITING = 2**18  # bytes that a reader who stalls is behind; what comes then is left out
-_LEFT_OUT = b"(nobody read on for a while: lines are left out here, and log.txt has them all)\n"
+_LEFT_OUT = b"(output was not being read; some lines were skipped here, all are in log.txt)\n"
 _LOOK_SECONDS = 0.05
 _LAST_SECONDS = 1.0  # for a reader, once the command is to stop
 
 
 class Sink:
-    """A stream for lines that nobody needs: once it breaks it is quiet, for the run directory is the record.
+    """Stream for optional lines: after an error it writes nothing, since the run directory has all lines.
 
     Args:
         stream: where to; None where it was closed from the start.
-        stop: whether the command is to stop. With it, nobody waits for a reader until `drain`.
+        stop: whether the command is to stop. If given, output never blocks until `drain`.
     """
 
     def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
@@ -41,7 +41,7 @@ class Sink:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person looks at it, through something that understands cursor movements."""
+        """Whether the stream is a terminal that supports cursor movements."""
         dumb = os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
         return self._stream is not None and not self._stream.closed and self._stream.isatty() and not dumb
 
@@ -74,7 +74,7 @@ class Sink:
 
 
 class _Unhurried(io.RawIOBase):
-    """A pipe or terminal to which nobody waits to write: what it has no room for waits in memory.
+    """Non-blocking writer for a pipe or terminal; output that does not fit is buffered.
 
     Args:
         descriptor: of its own, which does not block.
@@ -101,7 +101,7 @@ class _Unhurried(io.RawIOBase):
 
     @property
     def waiting(self) -> bool:
-        """Whether the reader is behind."""
+        """Whether buffered output is waiting for the reader."""
         return bool(self._waiting)
 
     def write(self, data: Buffer, /) -> int:
@@ -115,7 +115,7 @@ class _Unhurried(io.RawIOBase):
         return len(content)
 
     def wait(self, seconds: float) -> None:
-        """Let the reader catch up, for so long at most."""
+        """Wait for the reader to catch up, at most this many seconds."""
         select.select([], [self._descriptor], [], seconds)
         self._push()
 

@@ -1,4 +1,4 @@
-"""How the members of a stack stand together: a line an epoch, and what the live bar says of them."""
+"""State of a stack's members in one line an epoch, and in the text of the live bar."""
 
 from __future__ import annotations
 

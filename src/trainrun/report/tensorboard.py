@@ -84,7 +84,7 @@ class TensorBoard(Observer):
 
     @contextmanager
     def _guarded(self, folder: Path) -> Iterator[None]:
-        """What goes wrong inside is said, and no reason not to train."""
+        """Report errors inside without stopping the training."""
         try:
             yield
         except (OSError, TrainrunError) as error:

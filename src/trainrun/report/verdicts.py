@@ -5,17 +5,18 @@ from __future__ import annotations
 from trainrun.comparing import Comparison, Pairing
 from trainrun.comparing.standings import Standing
 from trainrun.runs.lines import number
-from trainrun.statistics import LEVEL, Difference, Share
+from trainrun.statistics import Difference, Share
 
 _ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
 
 
 def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
-    """Which is better, by how much, how surely, and over what."""
+    """Return a sentence that says which config is better, by how much, and how sure that is."""
     found = pairing.difference
     what = {
         "better": f"{pairing.config} is better than {pairing.baseline}",
         "worse": f"{pairing.config} is worse than {pairing.baseline}",
+        "withheld": f"No verdict between {pairing.config} and {pairing.baseline}",
         "no difference shown": f"No difference shown between {pairing.config} and {pairing.baseline}",
         "too few seeds": f"Too few seeds to tell {pairing.config} from {pairing.baseline}",
     }[found.verdict]
@@ -24,7 +25,7 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
 
 
 def why_not_compared(comparison: Comparison, one: Standing) -> str:
-    """Why nothing decides between a contender and the baseline."""
+    """Return why a contender cannot be compared with the baseline."""
     met = comparison.standings[0].complete.keys() & one.complete.keys()
     return (
         f"{'no metric that both report' if met else 'no seed in which both are complete'}: nothing to compare"
@@ -89,10 +90,11 @@ def _surety(comparison: Comparison, found: Difference) -> str:
 
 
 def _outlook(found: Difference) -> str:
+    if found.verdict == "withheld":
+        looks, often = ("better", "more") if found.improvement > 0 else ("worse", "less")
+        return f"; alone this would say {looks}, but it diverged {often} often than the baseline"
     if found.verdict != "no difference shown" or not found.smallest_difference:
         return ""
-    if found.p is not None and found.p < LEVEL:
-        return f"; but it diverged {'more' if found.improvement > 0 else 'less'} often than the baseline"
     could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
     more = found.more_seeds
     return could + (f", and a difference this small takes about {more:,} more" if more else "")

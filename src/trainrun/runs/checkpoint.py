@@ -26,7 +26,7 @@ _HEADER = _START.size + hashlib.sha256().digest_size
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a run continues from.
+    """Checkpoint that a run continues from.
 
     Attributes:
         snapshot: the newest that is whole.
@@ -38,7 +38,7 @@ class Loaded:
 
 
 class _DamagedError(Exception):
-    """What is wrong with a file that should be a checkpoint."""
+    """Reason why a file is not a valid checkpoint."""
 
 
 class _UnreadError(_DamagedError):
@@ -59,7 +59,7 @@ def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
 
 
 def load_checkpoint(paths: RunPaths) -> Loaded | None:
-    """The newest whole checkpoint of a run whose lock is held; None where it has none at all.
+    """Return the newest valid checkpoint of a run whose lock is held; None if it has none.
 
     Raises:
         CheckpointError: there are some, and none of them is whole.
@@ -85,7 +85,7 @@ def load_checkpoint(paths: RunPaths) -> Loaded | None:
 
 
 def discard_checkpoints(paths: RunPaths) -> None:
-    """Remove a run's checkpoints, which nobody needs once its result is there.
+    """Remove a run's checkpoints, which are not needed once the run has a result.
 
     Raises:
         StorageError: they cannot be removed.
@@ -96,7 +96,7 @@ def discard_checkpoints(paths: RunPaths) -> None:
 
 
 def _none_is_whole(paths: RunPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
-    """Of what the disk does not give, nobody knows whether it is whole."""
+    """Raise StorageError if a file cannot be read: then we cannot tell whether it is damaged."""
     run = printable(str(paths.directory))
     if any(isinstance(damage, _UnreadError) for damage in damages.values()):
         return StorageError(f"{run}: no checkpoint can be read ({_said(damages)})")
@@ -163,7 +163,7 @@ def _parse(payload: bytes) -> Snapshot:
             raise TypeError("facts are a mapping")
         return Snapshot(facts, load(payload[end + 1 :]))
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise _DamagedError("is none that trainrun writes") from error
+        raise _DamagedError("was not written by trainrun") from error
 
 
 def _digest(*pieces: bytes) -> bytes:

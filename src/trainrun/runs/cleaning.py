@@ -20,10 +20,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_age(text: str) -> timedelta:
-    """An age such as `30d`, `12h` or `2w`.
+    """Parse an age such as `30d`, `12h` or `2w`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not an age.
     """
     match = _AGE.fullmatch(text)
     if match is None:
@@ -32,7 +32,7 @@ def parse_age(text: str) -> timedelta:
 
 
 def select(runs: Sequence[Run], *, diverged: bool, older: str | None) -> list[Run]:
-    """Those of some runs that are to be removed, each of them known to be removable.
+    """Return the runs to remove, after a check that each may be removed.
 
     Args:
         runs: to choose from.
@@ -40,7 +40,7 @@ def select(runs: Sequence[Run], *, diverged: bool, older: str | None) -> list[Ru
         older: only those last begun longer ago than this age; a run that does not say when was not.
 
     Raises:
-        UsageError: the age is none, or a chosen directory is not one that a run wrote (`require_removable`).
+        UsageError: the age is invalid, or a chosen directory was not written by a run.
     """
     limit = datetime.now(UTC) - parse_age(older) if older else None
     chosen = [run for run in runs if not diverged or run.status == "diverged"]
@@ -122,7 +122,7 @@ def _is_ours(entry: Path) -> bool:
 
 
 def _holds_curves(folder: Path) -> bool:
-    """Whether it is a folder of TensorBoard's files alone, so that nothing lies deeper than these."""
+    """Return whether a folder holds only TensorBoard files and no folders."""
     if folder.is_symlink() or not folder.is_dir():
         return False
     return all(_CURVES in entry.name and not entry.is_dir() for entry in folder.iterdir())

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, and reading files nobody vouches for."""
+"""Write files so that a crash leaves the old or the new one; read files that may be forged or damaged."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_files(
         contents: the bytes of each file.
         keep: by target, the name under which the file that it replaces stays.
         staging: a folder of the same file system for what is temporary, where the targets' own is shared with
-            other processes, and so nobody could tell what a kill has left there.
+            other processes, so leftovers of a kill could not be told from files in use.
 
     Raises:
         StorageError: writing failed; nothing temporary is left.
@@ -82,12 +82,12 @@ def write_files(
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name is one that `write_files` had not renamed yet."""
+    """Return whether a file name is that of a temporary file of `write_files`."""
     return bool(_TEMPORARY.fullmatch(name))
 
 
 def remove_temporaries(directory: Path) -> None:
-    """Remove what a kill in the middle of `write_files` has left; nobody else may be writing there.
+    """Remove temporary files that a kill during `write_files` left; no other process may write there.
 
     Raises:
         StorageError: it cannot be removed.
@@ -178,7 +178,7 @@ def opened(path: Path, flags: int) -> Iterator[int]:
 
 @contextmanager
 def regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A file that nobody vouches for, open for reading, and its size; a link or a pipe is refused.
+    """Open an untrusted file for reading and yield it with its size; refuse links and pipes.
 
     Raises:
         OSError: it is not there, not readable or not a regular file.
@@ -190,7 +190,7 @@ def regular_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
-    """The content of a regular file that nobody vouches for: a link, a pipe or an enormous file is refused.
+    """Return the content of an untrusted regular file; refuse links, pipes and enormous files.
 
     Args:
         path: the file.

@@ -23,7 +23,7 @@ _STARTED = {"epochs": int, "parameters": int, "monitor": str, "larger_is_better"
 
 
 class History:
-    """How a member started, and what each of its epochs came to.
+    """Start of a member and the results of its epochs.
 
     An epoch is a row of float64, which holds all of its numbers exactly, in a tenth of the event's memory.
 

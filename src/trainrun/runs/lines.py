@@ -1,4 +1,4 @@
-"""What an event says: the lines of the console and of log.txt, word for word the same."""
+"""Lines of the console and of log.txt for each event, word for word the same."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ class RunLock:
         _held.add(self._descriptor)
 
     def release(self) -> None:
-        """Let the next one in; with a result there, nobody needs the file any more."""
-        with suppress(OSError):  # left behind, it stands in nobody's way
+        """Release the lock; remove its file if the run has a result."""
+        with suppress(OSError):  # a file that is left behind does no harm
             if self._paths.result.exists():
                 # Unlinked while it is held: who locks it afterwards sees that it has lost its name.
                 self._paths.lock.unlink()
@@ -126,7 +126,7 @@ def _about_this_process() -> bytes:
 
 
 def _holder(content: bytes) -> str:
-    """What a lock's content says about its holder; nothing where it was not written yet or is not ours."""
+    """Return what a lock's content says about its holder; empty if the content is missing or invalid."""
     try:
         about: dict[str, Any] = json.loads(content)
         host, pid, job, task, start = (

@@ -1,4 +1,4 @@
-"""Whether a directory holds the config that is to be trained, and what differs from the one before."""
+"""Check that a directory holds the config to train, and list differences from the run before."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ DIFFERS = "Differs from"  # how the note on a new config begins
 
 
 def require_same(run: Run, config: Config) -> None:
-    """See that a run directory, where there is one, is of this very config.
+    """Check that a run directory, if it exists, belongs to this config.
 
     Raises:
-        DifferentRunError: it holds another config, one that is none, or a result that no run wrote.
+        DifferentRunError: it holds another config, an invalid one, or a result that no run wrote.
         StorageError: the system cannot read them.
     """
     if closed := run.closed:
@@ -38,10 +38,10 @@ def require_same(run: Run, config: Config) -> None:
 
 
 def require_same_group(run: Run, config: Config) -> None:
-    """See that the folder in which a config's runs lie, where there is one, is of this very config.
+    """Check that the folder of a config's runs, if it exists, belongs to this config.
 
     Raises:
-        DifferentRunError: it holds another config, or one that is none.
+        DifferentRunError: it holds another config, or an invalid one.
         StorageError: the system cannot read it.
     """
     _require_config(run, run.paths.group_config, config)
@@ -81,7 +81,7 @@ def difference_note(runs: Path, config: Config, id8: str) -> str | None:
             return None
         found = differences(last.config, config)
     except (TrainrunError, OSError):
-        return None  # a directory nobody can read is no reason not to train
+        return None  # an unreadable directory does not prevent training
     return f"{DIFFERS} {printable(str(before))}: {_changes(found) or 'the data'}"
 
 

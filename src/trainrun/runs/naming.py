@@ -1,4 +1,4 @@
-"""How a run is named on the command line: a directory, `last`, `<name>-<id8>`, `<name>` or a config file."""
+"""Resolve names of runs: a directory, `last`, `<name>-<id8>`, `<name>` or a config file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_CHOICES = 8
 
 @dataclass(frozen=True)
 class Named:
-    """What a name on the command line means.
+    """Runs that a name on the command line means.
 
     Attributes:
         text: what the user wrote.
@@ -128,14 +128,14 @@ def _at_path(path: Path, text: str, runs: Path, identify: Identify) -> Named | N
     if not path.is_dir():
         return None
     inside = [Run(place) for place in seeds(path)]
-    # A folder that only happens to bear a run's name is none: a run has its preprocessing in it.
+    # A folder that only has the name of a run is skipped: a run has its preprocessing in it.
     if not inside and RunPaths(path).preprocessing.is_file():
         inside = [Run(path)]
     return Named(text, inside, is_directory=True) if inside else None
 
 
 def _by_word(text: str, runs: Path, identify: Identify) -> Named | None:
-    """What a word means, or a config file with `/seed-<n>` behind it."""
+    """Resolve a word, or a config file followed by `/seed-<n>`."""
     word, slash, last = text.rstrip("/").rpartition("/")
     seed = seed_of(last) if slash else None
     word = text if seed is None else word
@@ -175,7 +175,7 @@ def _of_word(word: str, seed: int | None, runs: Path) -> tuple[list[Run], str]:
 
 
 def _ambiguous(name: str, candidates: Sequence[Sequence[Run]]) -> str:
-    """What is said of a name that could mean several groups of runs, the newest first."""
+    """Return the error for a name that could mean several groups of runs, the newest first."""
     last = {id(runs): run.begun or LONG_AGO for runs in candidates if (run := newest(runs))}
     ordered = sorted(candidates, key=lambda runs: last[id(runs)], reverse=True)
     names = [printable(runs[0].directory.parent.name) for runs in ordered]

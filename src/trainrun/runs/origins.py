@@ -1,4 +1,4 @@
-"""How the configs of runs came about: fitted as written in a file, or with changes from a command line."""
+"""Record how configs of runs came about: as written in a file, or changed on a command line."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def record_request(run: Run, config: Config) -> None:
     if config.origin != "written":
         return
     group = run.paths.directory.parent
-    with suppress(TrainrunError, OSError):  # a folder that cannot be read or written to hinders nobody
+    with suppress(TrainrunError, OSError):  # not needed if the folder is closed
         found = written_groups(config.name, groups(group.parent))
         if max(found, key=found.__getitem__, default=None) != group:
             Journal(run.paths.events).record(_ASKED, name=config.name, origin=config.origin)

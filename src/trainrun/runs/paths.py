@@ -1,4 +1,4 @@
-"""Where the files of a run are: the one place that spells their names.
+"""Paths of a run's files; no other module spells their names.
 
 A run is `<name>-<id8>/seed-<n>` in a folder of runs. Its `<name>-<id8>` is called its group: all seeds of one
 config on one data set.
@@ -48,7 +48,7 @@ class RunPaths:
 
     @property
     def preprocessing(self) -> Path:
-        """What was fitted on the training rows, enough to transform new ones."""
+        """File with the preprocessing fitted on the training rows, enough to transform new rows."""
         return self.directory / FILE_NAMES["preprocessing"]
 
     @property
@@ -63,7 +63,7 @@ class RunPaths:
 
     @property
     def result(self) -> Path:
-        """What came out; written last, so that its existence announces the result."""
+        """File with the result; written last, so that its existence means the run is complete."""
         return self.directory / FILE_NAMES["result"]
 
     @property

@@ -69,12 +69,12 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """What came out, as in result.json; None while there is none that can be read."""
+        """Content of result.json; None if it is missing or invalid."""
         return self._result_or_trouble[0]
 
     @property
     def trouble(self) -> OSError | ValueError | None:
-        """Why a result.json that is there cannot be read; an OSError where it is the system that cannot."""
+        """Reason why result.json cannot be read; an OSError if the system failed."""
         return self._result_or_trouble[1]
 
     @property
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """How far it came; `unreadable` where result.json is not what a run writes."""
+        """Status of the run; `unreadable` if result.json is invalid."""
         if self.result:
             return "complete" if self.result["status"] == "complete" else "diverged"
         return "unreadable" if self.trouble else "interrupted"
@@ -117,7 +117,7 @@ class Run:
 
     @property
     def start(self) -> dict[str, Any]:
-        """What its last start said: device, threads, versions and so on; empty where it does not say."""
+        """Facts of its last start, such as device, threads and versions; empty if unknown."""
         return self._last("start")
 
     @property
@@ -139,7 +139,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it trained."""
+        """Seconds of training."""
         seconds = self._last("end").get("seconds")
         return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 2**63 else None
 
@@ -250,7 +250,7 @@ def _epoch(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_note(value: Any) -> bool:
-    """Whether a value read from events.jsonl has the form of a note."""
+    """Return whether a value from events.jsonl is a valid note."""
     return (
         isinstance(value, dict)
         and list(value) == ["kind", "column", "count", "text"]

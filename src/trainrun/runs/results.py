@@ -1,4 +1,4 @@
-"""What result.json may hold: whatever a run would not have written is taken for no result."""
+"""Read result.json; refuse content that no run would have written."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ENDINGS = ("epochs", "early_stopping", "non_finite")
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """The result in a file.
+    """Read the result in a file.
 
     Raises:
         OSError: the file is not there, or the system cannot read it.
-        ValueError: it is none that a run would write.
+        ValueError: no run would write this content.
     """
     try:
         return _checked(json.loads(read_bytes(path, _LARGEST)))

@@ -96,14 +96,14 @@ class RunWriter:
             preprocessing: what was fitted on the training rows.
             device: the device chosen, such as `cpu`.
             threads: the number of threads that share an operation.
-            parts: so many parts of the stack train side by side.
+            parts: number of processes in which the stack trains.
             snapshot: what `snapshot` gave when the run was saved, where it continues.
             treatment: facts for the run's checkpoints, which recognize the preprocessing.
 
         Raises:
             RunDirectoryError: the directory cannot be created or written to.
             StorageError: writing failed.
-            ValueError, KeyError, TypeError, OverflowError: the snapshot is none.
+            ValueError, KeyError, TypeError, OverflowError: the snapshot is invalid.
         """
         self._begun = self._flushed = time.monotonic()
         self._made_with = {"device": device.partition(":")[0], **hardware_and_versions()}
@@ -120,7 +120,7 @@ class RunWriter:
         }
         if not self.paths.group_config.exists():  # its seed is the default, whichever seed came first
             contents[self.paths.group_config] = self.config.with_seed(0).to_yaml().encode()
-        write_files(contents, staging=self.paths.directory)  # nobody else writes there
+        write_files(contents, staging=self.paths.directory)  # no other process writes there
         self._journal.record("start", **process_facts(), **self._facts(device, threads, parts))
 
     def handle(self, event: Event) -> None:
@@ -151,7 +151,7 @@ class RunWriter:
         return [*warning_lines(self.warnings), *note_lines(self.data_notes)]
 
     def snapshot(self) -> Snapshot:
-        """What the run's files are to be written anew from, for its checkpoint; once it has started."""
+        """Return the state from which the run's files can be rewritten, for its checkpoint."""
         assert self._history, "FitStarted comes first"
         history = self._history.to_snapshot()
         facts = {
@@ -165,7 +165,7 @@ class RunWriter:
         return Snapshot(facts, history.arrays)
 
     def record_end(self, status: str) -> None:
-        """Say in the journal how the run has ended."""
+        """Record in the journal how the run ended."""
         monitor = self._narrator.monitor if self._narrator else None
         self._journal.record("end", status=status, seconds=self._seconds(), monitor=monitor)
 
@@ -193,7 +193,9 @@ class RunWriter:
             if (before := snapshot.facts["made_with"][what]) != now
         ]
         if moved:
-            self.notes += (f"Equal bits are no longer promised, it continues elsewhere: {', '.join(moved)}",)
+            self.notes += (
+                f"Continuing on a different setup ({', '.join(moved)}): results may differ in the last bits",
+            )
 
     def _tell(self, event: Event) -> None:
         if self._narrator:

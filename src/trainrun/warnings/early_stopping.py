@@ -63,12 +63,12 @@ def of_curve(config: Config, values: Sequence[float]) -> Iterator[str]:
         name = monitor.removeprefix("val_")
         of_classes = name != "loss" and metrics[name].traits["task"] == "classification"
         loss = monitor.removesuffix(name) + "loss"
-        mend = (
+        advice = (
             f"Take {loss}, which tells epochs apart"
             if of_classes
             else "Does the net learn? Try trainrun check"
         )
-        yield f"early_stopping.monitor: {monitor} {what}. {mend}."
+        yield f"early_stopping.monitor: {monitor} {what}. {advice}."
 
 
 def _mode(config: Config) -> Iterator[str]:
@@ -113,9 +113,9 @@ def _baseline(config: Config) -> Iterator[str]:
     if baseline is None or stopping.mode != _right_mode(stopping.monitor):
         return
     if stopping.mode == "max" and baseline >= best:
-        mend = f"Write a share, such as {baseline / 100:g}" if 1 < baseline < 100 else "Take a smaller one"
+        advice = f"Write a share, such as {baseline / 100:g}" if 1 < baseline < 100 else "Take a smaller one"
         what = f"cannot be beaten: {stopping.monitor} is at most 1"
-        yield f"early_stopping.baseline: {baseline:g} {what}. {mend}."
+        yield f"early_stopping.baseline: {baseline:g} {what}. {advice}."
     elif stopping.mode == "min" and baseline <= best:
         what = f"cannot be beaten: {stopping.monitor} is at least 0"
         yield f"early_stopping.baseline: {baseline:g} {what}. Take a larger one."
@@ -130,8 +130,8 @@ def _plateau(config: Config) -> Iterator[str]:
     waits, least = schedule.settings["patience"], schedule.settings["min_lr"]
     if stopping.patience is not None and waits >= stopping.patience + stopping.start_from_epoch:
         what = f"{_PLATEAU} waits {waits} epochs, early stopping only {stopping.patience}"
-        mend = "Training may stop before the learning rate is reduced: take a smaller one"
-        yield f"schedule.patience: {what}. {mend}."
+        advice = "Training may stop before the learning rate is reduced: take a smaller one"
+        yield f"schedule.patience: {what}. {advice}."
     elif 0 < config.epochs <= waits and "patience" in schedule.changed:
         what = f"{waits} is not below epochs: {config.epochs}, so {_PLATEAU} reduces nothing"
         yield f"schedule.patience: {what}. Take a smaller one."
@@ -154,8 +154,8 @@ def _large_min_delta(config: Config, largest: float | None) -> Iterator[str]:
     for section, delta in deltas.items():
         if delta >= largest > 0:
             what = f"{config.early_stopping.monitor} gains at most {largest:.4g} on guessing"
-            mend = f"Take a smaller one, such as {largest / 1000:.1g}"
-            yield f"{section}.min_delta: {delta:g} lets nothing count as better: {what}. {mend}."
+            advice = f"Take a smaller one, such as {largest / 1000:.1g}"
+            yield f"{section}.min_delta: {delta:g} lets nothing count as better: {what}. {advice}."
 
 
 def _largest_gain(config: Config) -> float | None:

@@ -40,7 +40,7 @@ def of_settings(config: Config) -> Iterator[str]:
 
 
 def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
-    """Yield what the data add, by which an epoch has so many steps.
+    """Yield the warnings that need the data, which decide the number of steps in an epoch.
 
     Args:
         config: resolved; its plan could be made.

@@ -1,4 +1,4 @@
-"""How notes name columns, and what to do about them."""
+"""Names of columns in notes, and advice about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from trainrun.notes import Kind, Note
 
-_MOST_NOTES = 5  # columns beyond so many share one note
+_MOST_NOTES = 5  # more columns than this share one note
 _PLAIN = re.compile(r"(?!(?:true|false|null)\Z)[A-Za-z_][A-Za-z0-9_-]*", re.IGNORECASE)
 
 

@@ -94,7 +94,7 @@ def _distinct(name: str, column: Column, rows: Rows) -> int:
 
 
 def _is_whole(cells: np.ndarray) -> bool:
-    """Whether all cells are whole numbers, or missing."""
+    """Return whether all cells are whole numbers or missing."""
     if cells.dtype.kind != "f":
         return cells.dtype.kind in "iu"
     with np.errstate(invalid="ignore"):
@@ -102,7 +102,7 @@ def _is_whole(cells: np.ndarray) -> bool:
 
 
 def _numbers_rows(column: np.ndarray) -> bool:
-    """Whether whole numbers are given out in turn rather than measured: they have no large gaps.
+    """Return whether whole numbers count rows rather than measure: they have no large gaps.
 
     Args:
         column: of all rows of the file.
@@ -117,7 +117,7 @@ def _numbers_rows(column: np.ndarray) -> bool:
 
 
 def is_named_id(name: str) -> bool:
-    """Whether a column's name says that it names rows: `id`, `user_id`, `PassengerId`, `row`."""
+    """Return whether a column's name is that of an identifier: `id`, `user_id`, `PassengerId`, `row`."""
     words = [word.lower() for word in _WORD.findall(name)]
     if not words:
         return False
@@ -159,7 +159,7 @@ def describe_constants(
 
 
 def _is_constant(column: Column, rows: Rows) -> bool:
-    """Whether all cells of a number column are equal."""
+    """Return whether all cells of a number column are equal."""
     return not isinstance(column, Text) and bool(np.all(column[rows] == column[rows[0]]))
 
 

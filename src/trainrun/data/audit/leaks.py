@@ -83,7 +83,7 @@ def _sample(count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Score:
-    """Of how many rows a column tells the target.
+    """Number of rows for which a column reveals the target.
 
     Attributes:
         told: rows.
@@ -100,7 +100,7 @@ class _Score:
     order: bool = False
 
     def is_leak(self, columns: int) -> bool:
-        """Whether so few errors are neither usual nor an accident among so many columns."""
+        """Return whether this number of errors is too small to be usual or an accident, given the columns."""
         errors = self.rows - self.told
         few = errors <= _ERRORS * self.rows and errors <= _SHARE * self.base
         return few and math.log(columns) + self.chance <= math.log(_CHANCE)
@@ -118,7 +118,7 @@ def _of_labels(counts: np.ndarray) -> float:
 
 
 def _of_places(width: np.ndarray) -> float:
-    """The logarithm of the probability that rows in random order all have a place among so many each."""
+    """Return the log probability that rows in random order all land among this number of positions each."""
     return float(np.sum(np.log(np.minimum(1.0, width / len(width)))))
 
 

@@ -12,7 +12,7 @@ from trainrun.data.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table
 from trainrun.notes import Note
 
-_MOST_NOTES = 5  # columns beyond so many share one note
+_MOST_NOTES = 5  # more columns than this share one note
 
 
 def describe_outside(where: str, table: Table, rows: Rows, preprocessing: Preprocessing) -> Iterator[Note]:

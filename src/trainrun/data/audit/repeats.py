@@ -16,7 +16,7 @@ _BLOCK = 1 << 20  # numbers worked on at once
 _FEWEST = 2
 _SHARE = 0.01  # of a part's rows; fewer make its figures hardly better
 _MOST_ROWS = 5000  # different rows whose columns are looked at
-_OWN = 0.5  # of the different rows: a column with so many values tells rows apart
+_OWN = 0.5  # of the different rows: a column with more values than this identifies rows
 _IMAGE = -30.0  # the power of ten below which the columns together tell rows apart: those of an image
 _BY_CHANCE = 0.03  # of the repeats; where chance explains more of them, they are no copies
 
@@ -45,12 +45,12 @@ class HashedRows:
 
     @property
     def copied(self) -> bool:
-        """Whether so many training rows are copies of others that they should count once."""
+        """Whether enough training rows are copies of others that copies should count once."""
         repeats = 1 - len(self.different) / len(self.hashes)
         return repeats >= _SHARE and self.are_copies(repeats)
 
     def holds(self, part: Part) -> np.ndarray:
-        """Which rows of another part stand here too, target and all, bool [n]."""
+        """Return which rows of another part are here too, target included, bool [n]."""
         hashes = _hashes(part)
         order = np.argsort(self.hashes, kind="stable")
         at = np.searchsorted(self.hashes, hashes, sorter=order)
@@ -63,7 +63,7 @@ class HashedRows:
         return np.asarray(found)
 
     def are_copies(self, share: float) -> bool:
-        """Whether repeated rows are more than what a few values in a few columns must give.
+        """Return whether there are more repeated rows than few values in few columns explain.
 
         They are where some column has a value of its own in half of the different rows, or where rows are
         as many-sided as images; and where rows of independent columns would be equal far less often.
@@ -111,8 +111,10 @@ def describe_repeats(where: str, part: Part, train: HashedRows, *, same_file: bo
     share = count / len(part.y)
     loud = count >= _FEWEST and share >= _SHARE and train.are_copies(share)
     if loud:
-        mend = "the repeated rows, or keep them together with data.split.group"
-        text += f", so its figures look too good; remove {mend if same_file else f'these rows from {where}'}"
+        copies = "the repeated rows, or keep them together with data.split.group"
+        text += (
+            f", so its figures look too good; remove {copies if same_file else f'these rows from {where}'}"
+        )
     yield Note("duplicate_rows", text, count=count, loud=loud)
 
 

@@ -15,7 +15,7 @@ _FORMS: dict[str, Form] = {".html": "html", ".htm": "html", ".png": "png", ".svg
 
 
 def form_of(path: Path | None) -> Form:
-    """What a file's name ends with; a page where there is none.
+    """Return the format for a file's suffix; a page if there is no file.
 
     Raises:
         UsageError: it ends with something else.

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrices of a config's runs, added up."""
+"""Confusion matrices of a config's runs, added up."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Confusion:
         return [[count / max(sum(row), 1) for count in row] for row in self.counts]
 
     def mistakes(self) -> list[tuple[int, str, str]]:
-        """How often which class was taken for which other one, the most frequent first."""
+        """Return the mistakes as count, true class and predicted class, the most frequent first."""
         found = [
             (count, self.labels[true], self.labels[taken])
             for true, row in enumerate(self.counts)

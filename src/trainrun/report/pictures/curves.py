@@ -126,5 +126,5 @@ def _best(run: Run) -> int:
 
 
 def _is_nothing(panel: Panel) -> bool:
-    """Whether all is 0, as the penalty of a config without one."""
+    """Return whether all values are 0, as the penalty of a config without penalties."""
     return not any(value for curve in panel.curves for value in curve.middle)

@@ -33,7 +33,7 @@ class Forest:
     high: float
 
     def along(self, value: float) -> float:
-        """Where a value lies on the axis, from 0 to 1."""
+        """Return the position of a value on the axis, from 0 to 1."""
         return (value - self.low) / (self.high - self.low)
 
 

@@ -52,7 +52,7 @@ _UNDATED = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}, "
 
 
 class _Look(NamedTuple):
-    """How a config is drawn."""
+    """Line style of a config."""
 
     colour: str
     style: _Style
@@ -91,7 +91,7 @@ def to_figure(comparison: Comparison, form: str) -> bytes:
 
 
 def _drawings(comparison: Comparison) -> list[Drawing]:
-    """What each panel of the figure shows."""
+    """Return the functions that draw the panels of the figure."""
     found: list[Drawing] = [
         *(partial(_draw_curves, panel=panel) for panel in panels(comparison.standings)),
         *(partial(_draw_forest, forest=forest) for forest in forests(comparison)),
@@ -160,7 +160,7 @@ def _draw_legend(figure: Figure, labels: Sequence[str]) -> None:
 
 
 def _look(place: int) -> _Look:
-    """That of a config, by its place among those compared."""
+    """Return the style of a config by its index in the comparison."""
     return _Look(_COLOURS[place % len(_COLOURS)], _STYLES[place % len(_STYLES)], _MARKS[place % len(_MARKS)])
 
 

@@ -47,7 +47,7 @@ class Layer:
 
     @property
     def gain(self) -> float:
-        """How much larger a signal of independent inputs leaves than it came, before the activation."""
+        """Factor by which the layer scales a signal of independent inputs, before the activation."""
         return self.scale * self.inputs**0.5
 
 

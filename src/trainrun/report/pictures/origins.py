@@ -1,4 +1,4 @@
-"""Where runs come from: the config, the commands that make them again, and what they were made with."""
+"""Origin of runs: their config, the commands that repeat them, and the software that made them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainrun.runs.reading import Run
 
 @dataclass(frozen=True)
 class Origin:
-    """Of one config.
+    """Origin of the runs of one config.
 
     Attributes:
         config: its label.
@@ -31,12 +31,12 @@ class Origin:
 
 
 def origins(comparison: Comparison) -> list[Origin]:
-    """Where the runs of each config come from."""
+    """Return the origin of the runs of each config."""
     return [_origin(one) for one in comparison.standings]
 
 
 def compare_command(comparison: Comparison) -> str:
-    """What compares these runs again, in text."""
+    """Return the command that compares these runs again, in text."""
     words = ["trainrun", "compare", *map(_name, comparison.standings), "--no-fit"]
     monitor = comparison.standings[0].contender.config.early_stopping.monitor
     decides = comparison.yardstick.metric
@@ -65,7 +65,7 @@ def _command(one: Standing) -> str:
 
 
 def _name(one: Standing) -> str:
-    """What names a config's runs: their directory, or that of a single one."""
+    """Return the name of a config's runs: their directory, or that of a single run."""
     (*_, last) = one.runs.values()
     return str(_place(one) / last.paths.directory.name if len(one.runs) == 1 else _place(one))
 

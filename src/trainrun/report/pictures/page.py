@@ -32,6 +32,7 @@ from trainrun.report.verdicts import verdict_sentence, why_not_compared
 from trainrun.runs.lines import number
 
 _DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
+_UNFOLDED = 4  # layers; the histograms of a deeper net are folded, their table stays visible
 _SCRIPTS = ("uplot/uPlot.iife.min.js", "page.js")
 _STYLES = ("uplot/uPlot.min.css", "page.css")
 
@@ -58,6 +59,7 @@ def to_html(comparison: Comparison) -> str:
             forests=list(forests(comparison)),
             layers=found,
             scales=_scales_table(found),
+            unfolded=_UNFOLDED,
             confusions=list(confusions(comparison.standings)),
             runs=_runs_table(comparison),
             origins=origins(comparison),
@@ -79,7 +81,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What a template may print: text without anything that could steer a reader's eye."""
+    """Return a value for a template; invisible and steering characters of text are escaped."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

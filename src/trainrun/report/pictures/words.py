@@ -1,4 +1,4 @@
-"""What the pictures show, in words: a sentence for each thing that can be seen."""
+"""Pictures in words: a sentence for each thing that a picture shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_MISTAKES = 3
 
 
 def of_panel(panel: Panel) -> Block:
-    """Where each curve begins and ends, and where it is at the best epochs or furthest from there."""
+    """Return a table of each curve's first, last and best values."""
     rows = [[_name(curve), *_course(curve, _figure(panel))] for curve in panel.curves]
     turns = ["best epochs", "value there"] if panel.curves[0].part else ["lowest", "highest"]
     return Block(panel.name, ["median", "first epoch", "last epoch", *turns], rows)
@@ -36,12 +36,12 @@ def of_pairing(pair: Pairing) -> str:
 
 
 def of_layer(layer: Layer) -> str:
-    """How many weights are exactly 0, and how large they are."""
+    """Return the share of exact zeros and the scale of a layer's weights."""
     return f"{layer.config}: {share(layer.zeros)} exactly 0, root mean square {number(layer.scale)}"
 
 
 def of_confusion(confusion: Confusion) -> str:
-    """How many rows are right, and the most frequent mistakes."""
+    """Return the number of right rows and the most frequent mistakes."""
     rows = sum(map(sum, confusion.counts))
     wrong = sum(count for count, _, _ in confusion.mistakes())
     said = f"{rows - wrong:,} of {rows:,} rows are right ({(rows - wrong) / max(rows, 1):.1%})"
