@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,16 @@ import typer
 from trainrun.cli import app
 
 ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "trainrun"
 MODULES = sorted(
     path
-    for path in (ROOT / "src").rglob("*")
+    for path in SOURCE.rglob("*")
     if path.suffix in (".py", ".jinja", ".js") and path.parent.name != "uplot"
 )
+#: Rooms in which docstrings of public functions start with a verb or a noun.
+ROOMS = ("checking", "comparing", "data", "fitting", "report", "runs", "warnings")
+WORDED = [path for path in MODULES if path.suffix == ".py" and path.relative_to(SOURCE).parts[0] in ROOMS]
+QUESTION = re.compile(r"(What|Whether|How|That|Where|Which|Why|Of|Those) ")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = typer.main.get_command(app).commands
 PARAMETERS = [
@@ -66,9 +72,19 @@ def test_help_uses_no_private_words(command):
     assert list(private(texts)) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "src" / "trainrun")))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_messages_docstrings_and_comments_use_no_private_words(path):
     assert list(private([path.read_text()])) == []
+
+
+@pytest.mark.parametrize("path", WORDED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_docstrings_of_public_functions_start_with_no_question_word(path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    texts = [ast.get_docstring(one) or "" for one in functions if not one.name.startswith("_")]
+    properties = {
+        ast.get_docstring(one) for one in functions if one.decorator_list
+    }  # "Whether ..." is a noun
+    assert [text for text in texts if text not in properties and QUESTION.match(text)] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Strengths:
-    """How strongly each member is regularized: arrays [K].
+    """Strengths of each member's penalties: arrays [K].
 
     Attributes:
         proximal: whether L1 acts as a proximal step; else through its subgradient.
@@ -58,7 +58,7 @@ class Strengths:
     clip: np.ndarray
 
     def select(self, members: np.ndarray) -> Strengths:
-        """Those of some members, by their places."""
+        """Return the strengths of some members, by their indices."""
         return Strengths(**{field.name: getattr(self, field.name)[members] for field in fields(self)})
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream is for. The numbers are part of a run's bits: never renumber, only append."""
+    """Purpose of a stream. The numbers are part of a run's bits: never renumber, only append."""
 
     SPLIT = 0
     WEIGHTS = 1

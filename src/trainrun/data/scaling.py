@@ -106,7 +106,7 @@ class Scaler:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Scaler:
-        """What `to_json` gave."""
+        """Read the output of `to_json`."""
         scaler = cls(np.array(saved["center"], float), np.array(saved["factor"], float))
         if "quantiles" not in saved:
             return scaler

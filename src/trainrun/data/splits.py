@@ -13,7 +13,7 @@ TRAIN, VALID, TEST = 0, 1, 2
 
 
 def part_sizes(rows: int, valid: float | int, test: float | int, place: str) -> tuple[int, int, int]:
-    """How many rows each part gets.
+    """Return the number of rows of each part.
 
     Args:
         rows: of the whole.

@@ -72,7 +72,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one run of a command ended.
+    """Outcome of one run of a command.
 
     Attributes:
         directory: the run's; None where its config could not be read.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Fans(NamedTuple):
-    """How many numbers a layer takes and gives.
+    """Number of inputs and outputs of a layer.
 
     Attributes:
         fan_in: inputs of each unit, at least 1.

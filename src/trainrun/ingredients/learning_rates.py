@@ -52,7 +52,7 @@ def lay_out(
 
 
 def depends_on_total(name: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a schedule changes with the length of the training, so that stopping early would cut it.
+    """Return whether a schedule depends on the length of the training, so that early stopping cuts it.
 
     Args:
         name: of the schedule.

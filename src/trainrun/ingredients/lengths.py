@@ -1,4 +1,4 @@
-"""How long things last, in optimizer steps: a training, and the cycles of a schedule that restarts."""
+"""Lengths in optimizer steps: of a training, and of the cycles of a schedule that restarts."""
 
 from __future__ import annotations
 

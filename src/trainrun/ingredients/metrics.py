@@ -1,4 +1,4 @@
-"""How good the answers are: each metric gives one number a member.
+"""Metrics: each gives one number for each member.
 
 K members answer for N rows each. What a metric reads of an answer is its trait `reads`: the predicted
 `class`, the `score` of the second class, or the `value` in the target's own units. Members are reduced one
@@ -156,7 +156,7 @@ def r2(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
 
 
 def confusion(answer_N: "ndarray", truth_N: "ndarray", classes: int) -> "ndarray":
-    """How often each class was taken for each.
+    """Count how often each class was predicted for each true class.
 
     Args:
         answer_N: predicted classes, integers from 0.

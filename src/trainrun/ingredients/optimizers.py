@@ -23,7 +23,7 @@ optimizers: Registry[Any] = Registry("optimizer")
 
 
 class Optimizer(Protocol):
-    """What the engine needs of an optimizer.
+    """Interface between the engine and an optimizer.
 
     Attributes:
         state: the names of its buffers (shaped like the gradient) and the value they start with.
@@ -32,7 +32,7 @@ class Optimizer(Protocol):
     state: dict[str, float]
 
     def coefficients(self, t: int) -> tuple[float, ...]:
-        """What step t (from 1) takes besides gradient and state."""
+        """Return the numbers that step t (from 1) needs besides gradient and state."""
 
     def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
         """Update `state` in place and return where to go.
@@ -44,7 +44,7 @@ class Optimizer(Protocol):
         """
 
     def curvature(self, state: "State", coefficients: "Tensor") -> "Tensor | None":
-        """What the step just taken was divided by, of the gradient's shape; None where steps are plain."""
+        """Return the divisor of the last step, in the gradient's shape; None if there is no divisor."""
 
 
 class _Timeless:

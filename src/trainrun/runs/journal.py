@@ -37,7 +37,7 @@ class Journal:
 
 @functools.cache
 def process_facts() -> dict[str, Any]:
-    """Where and with what this process runs; the same for every run it trains."""
+    """Return facts about this process; they are the same for every run that it trains."""
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -50,7 +50,7 @@ def process_facts() -> dict[str, Any]:
 
 
 def hardware_and_versions() -> dict[str, str | None]:
-    """What a run's bits may depend on besides its config, data and device."""
+    """Return what a run's bits may depend on besides its config, data and device."""
     facts = process_facts()
     return {"processor": facts["processor"], "torch": facts["versions"]["torch"]}
 

@@ -58,7 +58,7 @@ def tidy(paths: RunPaths) -> None:
 
 
 def _whole(writer: RunWriter, event: Paused) -> Snapshot:
-    """What the engine continues from and what the run's files are written anew from, side by side."""
+    """Return one snapshot of both: the engine's state and the state of the run's files."""
     engine, run = event.snapshot, writer.snapshot()
     return Snapshot({**engine.facts, **run.facts}, {**engine.arrays, **run.arrays})
 
