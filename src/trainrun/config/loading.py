@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from trainrun.config.identity import APART
 from trainrun.config.layers import compose
+from trainrun.config.merging import spread
 from trainrun.config.model import Config
 from trainrun.config.nodes import Scalar, Table, marks, plain
 from trainrun.config.phrasing import phrase
 from trainrun.config.problems import UnreadableError, config_error
-from trainrun.config.references import refer, spread_data
+from trainrun.config.references import refer
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -55,7 +56,7 @@ def _complete(tree: Table, path: Path) -> Table:
     data = tree.get("data")
     if data is None:
         return tree
-    data = spread_data(data)
+    data = spread(data, ("data",))
     return tree.put("data", refer(data) if isinstance(data, Table) else data)
 
 
