@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from trainrun.config.choices import Choice
 from trainrun.config.fields import Section
 from trainrun.config.model import Config
 
@@ -12,7 +13,7 @@ F = TypeVar("F")
 
 
 def facts(kind: type[F]) -> dict[str, F]:
-    """Return the facts of one kind, such as `Follows`, by dotted key in the order of the config.
+    """Return the facts of one kind, such as `Follows`, by dotted key, top keys first.
 
     Args:
         kind: a class whose objects stand in the `Annotated` of keys.
@@ -21,7 +22,7 @@ def facts(kind: type[F]) -> dict[str, F]:
 
 
 def sections() -> dict[str, type[Section]]:
-    """Return the models of all sections by dotted key; `data.split` follows `data`."""
+    """Return the models of all sections by dotted key, such as `data` and then `data.split`."""
     return dict(_sections("", Config))
 
 
@@ -40,6 +41,6 @@ def _annotations() -> Iterator[tuple[str, list[Any]]]:
 def _sections(prefix: str, model: type[Section]) -> Iterator[tuple[str, type[Section]]]:
     for key, field in model.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section) and kind.model_fields.keys():
+        if isinstance(kind, type) and issubclass(kind, Section) and kind is not Choice:
             yield join(prefix, key), kind
             yield from _sections(join(prefix, key), kind)

@@ -12,6 +12,7 @@ from trainrun.config.choices import Choice
 from trainrun.config.data_section import DataConfig
 from trainrun.config.facts import facts, join
 from trainrun.config.fields import Apart, Follows, Section
+from trainrun.config.first_defaults import first_defaults
 from trainrun.config.model import Config
 from trainrun.config.rendering import plain, written
 
@@ -29,10 +30,11 @@ def identify(config: Config, digests: Mapping[str, str]) -> str:
     """The eight hex digits that a run directory's name ends with.
 
     Args:
-        config: its keys that differ from their defaults count, but for name, seed, device, threads and paths.
+        config: its keys that differ from their first defaults count; keys that are `Apart` and paths do not.
         digests: the SHA-256 in hex of each data file's bytes, by role: path, valid, test, target.
     """
-    defaults = dict(_leaves("", _defaults(config)))
+    first = {key: value(config) if callable(value) else value for key, value in first_defaults().items()}
+    defaults = {**dict(_leaves("", _defaults(config))), **first}
     changed = {
         key: value for key, value in _leaves("", config) if key not in defaults or defaults[key] != value
     }

@@ -23,10 +23,9 @@ Origin = Literal["written", "set", "vs", "ablate"]
 
 
 class Config(Section):
-    """One training recipe, validated and resolved without looking at its data.
+    """One training recipe, validated and resolved without looking at its data."""
 
-    The order of the keys has a meaning: a key stands below all keys that it follows or is checked against.
-    """
+    # The order of the keys has a meaning: a key stands below all keys that it follows or is checked against.
 
     name: Name = Field(description="the run's; by default the file's stem")
     data: Data = Field(description="where the rows come from: a bundled set, a file or a mapping")
