@@ -4,11 +4,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trainrun.config import Config, load_config
+from trainrun.config import Config, load_config, to_yaml
 from trainrun.config.choices import INGREDIENTS
 from trainrun.config.data_section import DataConfig, Split
 from trainrun.config.identity import identify
-from trainrun.config.sections import Dropout, EarlyStopping, Regularization
+from trainrun.config.keys.net import Dropout
+from trainrun.config.keys.penalties import Regularization
+from trainrun.config.keys.stopping import EarlyStopping
 from trainrun.errors import ConfigError, printable
 
 SETTINGS = {key for one in INGREDIENTS.values() for i in one.registry.values() for key in i.settings}
@@ -43,7 +45,7 @@ def load_or_explain(path, *overrides):
     assert all(problem == printable(problem) for problem in problems)
     if config:
         assert len(identify(config, {})) == 8
-        path.write_text(config.to_yaml())
+        path.write_text(to_yaml(config))
         assert load_config(path) == config
 
 

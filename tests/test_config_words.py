@@ -5,7 +5,9 @@ import pytest
 from configs import problems_of
 from trainrun.config import Config
 from trainrun.config.data_section import DataConfig, Split
-from trainrun.config.sections import Dropout, EarlyStopping, Regularization
+from trainrun.config.keys.net import Dropout
+from trainrun.config.keys.penalties import Regularization
+from trainrun.config.keys.stopping import EarlyStopping
 from trainrun.config.synonyms import KEYS, NAMES
 from trainrun.ingredients import REGISTRIES
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,32 @@ def test_imports_go_downwards(path):
 def test_only_the_engine_imports_torch(path):
     found = {name.split(".")[0] for name in imports(at_import(ast.parse(path.read_text())))}
     assert part_of(path) == "engine" or "torch" not in found
+
+
+def modules_imported(tree: ast.AST, modules: set[str]) -> set[str]:
+    """The modules of trainrun that another one imports; from a package, the package or a module in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & modules | ({node.module} if names - modules else set())
+    return found & modules
+
+
+def graph(trees: dict[Path, ast.AST]) -> dict[str, set[str]]:
+    names = [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in trees]
+    named = {name.removesuffix(".__init__"): tree for name, tree in zip(names, trees.values(), strict=True)}
+    return {name: modules_imported(tree, set(named)) for name, tree in named.items()}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    found = graph({path: at_import(ast.parse(path.read_text())) for path in FILES})
+    assert len(list(TopologicalSorter(found).static_order())) == len(found)  # raises where there is a circle
+
+
+def test_the_config_has_no_circle_at_all():
+    """Check imports inside functions and for type checkers, too."""
+    found = graph({path: ast.parse(path.read_text()) for path in FILES if part_of(path) == "config"})
+    assert len(list(TopologicalSorter(found).static_order())) == len(found) > 20

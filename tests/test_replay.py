@@ -12,7 +12,7 @@ import trainrun
 from story import make_config
 from test_cli import trainrun_
 from test_runs_reading import make_run
-from trainrun.config import load_config
+from trainrun.config import load_config, to_yaml
 from trainrun.errors import StorageError
 from trainrun.replaying import Replay, Stop, replay
 from trainrun.runs.files import to_json
@@ -32,7 +32,7 @@ def ended_run(
 ) -> Run:
     """A run whose monitored value went as `curve`."""
     run = make_run(runs, f"net-0123abcd/seed-{seed}", stopped_by=by, epochs=len(curve))
-    run.paths.config.write_text(make_config(runs, text).to_yaml())
+    run.paths.config.write_text(to_yaml(make_config(runs, text)))
     rows = [{"epoch": epoch, "val_loss": value} for epoch, value in enumerate(curve, 1)]
     run.paths.metrics.write_text("".join(f"{to_json(row)}\n" for row in rows))
     return run

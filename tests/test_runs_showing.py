@@ -6,6 +6,7 @@ import pytest
 
 from story import make_config
 from test_runs_reading import RESULT, Run, make_run
+from trainrun.config import to_yaml
 from trainrun.errors import StorageError
 from trainrun.report.listing import list_runs
 from trainrun.report.showing import show_runs
@@ -16,7 +17,7 @@ CONFUSION = {"test": [[3, 1], [0, 4]]}
 @pytest.fixture
 def run(tmp_path) -> Run:
     run = make_run(tmp_path / "runs", "net-0123abcd/seed-0", "2025-01-02T03:04:05+00:00", confusion=CONFUSION)
-    run.paths.config.write_text(make_config(tmp_path, "data: digits\nlearning_rate: 0.5\n").to_yaml())
+    run.paths.config.write_text(to_yaml(make_config(tmp_path, "data: digits\nlearning_rate: 0.5\n")))
     run.paths.preprocessing.write_text(json.dumps({"labels": ["cat", "d\x1b[31mog"]}))
     run.paths.metrics.write_text('{"epoch": 1, "loss": 0.5}\n')
     return run

@@ -17,7 +17,7 @@ from configs import config_of
 from test_cli import trainrun_
 from test_continuing import carry, statuses
 from test_docs import CONFIGS, PAGES
-from trainrun.config import load_config
+from trainrun.config import load_config, to_yaml
 from trainrun.data import Dataset, load_data
 from trainrun.errors import ConfigError
 from trainrun.ingredients import metrics
@@ -395,7 +395,7 @@ def test_whatever_is_set_the_saved_config_is_warned_of_alike(tmp_path_factory, s
     except ConfigError:
         reject()
     found = warnings(config, dataset)
-    (folder / "saved.yaml").write_text(config.to_yaml())
+    (folder / "saved.yaml").write_text(to_yaml(config))
     assert warnings(load_config(folder / "saved.yaml"), dataset) == found
     assert warnings(config.with_seed(7), dataset) == found
     assert len({key_of(text) for text in found}) == len(found)

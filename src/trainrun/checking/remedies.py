@@ -11,7 +11,7 @@ from trainrun.checking.findings import Finding, activation_words, initializer_wo
 from trainrun.checking.measures import measure
 from trainrun.config import Choice, Config
 from trainrun.config.choices import choice_model
-from trainrun.config.resolving import suited_initializer
+from trainrun.config.keys.net import suited_initializer
 from trainrun.data import Dataset, load_data
 from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations, initializers

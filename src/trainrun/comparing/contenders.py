@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from trainrun.config import Config, load_config
-from trainrun.config.identity import changes as written
-from trainrun.config.identity import differences, identify
+from trainrun.config.identity import differences, following, identify
 from trainrun.data import digests, identify_file
 from trainrun.errors import DataMissingError, UsageError, printable, short
 from trainrun.fitting import Observer
@@ -135,7 +134,8 @@ class Gathering:
             changes: texts `key=value`.
             only: see `Contender`.
         """
-        overrides = (*(_following(of.config) if of.saved else of.overrides), *changes)
+        below = [f"{key}=auto" for key in following(of.config)] if of.saved else of.overrides
+        overrides = (*below, *changes)
         config = load_config(of.file, overrides).with_origin("ablate" if only else "vs")
         _require_seeds(config, self.seeds)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
@@ -229,18 +229,6 @@ def _require_seeds(config: Config, seeds: Sequence[int]) -> None:
             f"{config.place('seed')}: seed: is {config.seed}, but the baseline's is {seeds[0]}, and"
             " pairs share their seeds: leave seed out here"
         )
-
-
-def _following(config: Config) -> list[str]:
-    """Return overrides that reset derived keys to auto.
-
-    A saved config spells out every key, so the ones the user never set would otherwise stay fixed.
-    """
-    changed = written(config)
-    found = [f"{key}=auto" for key in ("initializer", "regularization.weight_decay") if key not in changed]
-    if not any(key.startswith("early_stopping") for key in changed):
-        return [*found, "early_stopping=auto"]
-    return [*found, *(["early_stopping.mode=auto"] if "early_stopping.mode" not in changed else [])]
 
 
 def split_changes(text: str) -> list[str]:

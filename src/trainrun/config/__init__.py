@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trainrun.config.choices import Choice
 from trainrun.config.data_section import DataConfig
-from trainrun.config.loading import load_config
+from trainrun.config.loading import load_config, load_saved
 from trainrun.config.model import Config
+from trainrun.config.rendering import to_yaml
 from trainrun.config.schema import json_schema
 
-__all__ = ["Choice", "Config", "DataConfig", "json_schema", "load_config"]
+__all__ = ["Choice", "Config", "DataConfig", "json_schema", "load_config", "load_saved", "to_yaml"]

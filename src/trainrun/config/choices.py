@@ -75,8 +75,7 @@ class OneOf:
     Attributes:
         registry: where the names are.
         default: the name that a mapping without one means.
-        auto: whether `auto` is a word for it; a validator before this one may put a name in its place, and
-            what is still `auto` becomes None.
+        auto: whether `auto` is a word for it, which `Follows` or `DecidedByData` replace.
     """
 
     registry: Registry[Any]
@@ -88,12 +87,16 @@ class OneOf:
         """What the key takes."""
         return f"the name of {_article(self.registry.kind)} or a mapping with its name and settings"
 
-    def choose(self, value: object) -> Choice | None:
+    def expand(self, value: object) -> Mapping[str, object] | None:
+        """Return the mapping that a bare name stands for; `auto` names nothing."""
+        if isinstance(value, Mapping | tuple | Choice):
+            return None
+        return {} if value == "auto" else {"name": value}
+
+    def choose(self, value: object) -> Choice:
         """Validate what a config says."""
         if isinstance(value, Choice):
             return value
-        if self.auto and value == "auto":
-            return None
         given = {"name": value} if isinstance(value, str) else value
         if not isinstance(given, Mapping):
             raise misfit(f"must be {self.words}", got=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -9,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Ge
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from trainrun.config.fields import Expected, Section, Seed, misfit
+from trainrun.config.fields import Apart, Expected, Section, Seed, ShortForm, misfit
 from trainrun.config.references import OF_FILES, column_names, is_idx
 from trainrun.quantities import Rate
 
@@ -59,7 +60,9 @@ MissingWords = Annotated[
     ),
     Expected("a list of words, or {only: [words]}"),
 ]
-Files = Annotated[Path | tuple[Path, Path] | None, Expected("a file (for IDX: [images, labels]) or null")]
+Files = Annotated[
+    Path | tuple[Path, Path] | None, Expected("a file (for IDX: [images, labels]) or null"), Apart()
+]
 
 
 class Split(Section):
@@ -82,7 +85,7 @@ class DataConfig(Section):
     source: Annotated[
         Bundled | None, Expected(f"a bundled set ({', '.join(BUNDLED)}; a file goes by its path)")
     ] = Field(None, description="a bundled set, in place of path")
-    path: Annotated[Path | None, Expected("a file")] = Field(
+    path: Annotated[Path | None, Expected("a file"), Apart()] = Field(
         None, description="csv, tsv (.gz too), parquet, npz or IDX images; relative to this file"
     )
     valid: Files = Field(None, description="a file of validation rows, in place of the split's part")
@@ -161,6 +164,22 @@ class DataConfig(Section):
         for key in ("valid", "test"):
             if isinstance(getattr(self, key), Path):
                 raise misfit("must be [images, labels]: IDX files hold one of the two", at=key)
+
+
+def _source_or_path(value: object) -> object:
+    if not isinstance(value, str):
+        return None
+    return {"path" if re.search(r"[./\\]", value) else "source": value}
+
+
+_BundledWord = Annotated[Bundled, WithJsonSchema({"enum": list(BUNDLED)})]
+Data = Annotated[
+    DataConfig,
+    ShortForm(
+        _source_or_path, Annotated[Bundled, WithJsonSchema({"enum": list(BUNDLED)})] | str | DataConfig
+    ),
+    Expected("a bundled set, a file or a mapping"),
+]
 
 
 def _target_wanted(data: DataConfig) -> str:

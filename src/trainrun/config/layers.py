@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 
+from trainrun.config.first_defaults import first_defaults
 from trainrun.config.merging import merge
 from trainrun.config.nodes import Entry, Mark, Node, Scalar, Source, Table
 from trainrun.config.problems import Problem, UnreadableError
@@ -119,8 +121,20 @@ def _is_saved(path: Path) -> bool:
 
 
 def _as_saved(root: Table) -> Table:
+    """Return a run's config with what an older release means by it: keys that it lacks, and `data.na`."""
     data = root.get("data")
-    return root.put("data", as_saved(data)) if isinstance(data, Table) else root
+    root = root.put("data", as_saved(data)) if isinstance(data, Table) else root
+    return merge(_oldest(root.mark), root)
+
+
+def _oldest(mark: Mark) -> Table:
+    """Return the first defaults as a mapping; those that follow other keys are left to follow them."""
+    found = Table(mark, {})
+    for key, value in first_defaults().items():
+        if not callable(value):
+            node, _ = parse(json.dumps(value).encode(), mark.source)
+            found = merge(found, _nested(key, node, mark))
+    return found
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -144,8 +158,12 @@ def _override(text: str, order: int) -> Table:
     mark = Mark(source, 1, 1)
     if not equals or not _DOTTED.fullmatch(key.strip()):
         raise UnreadableError(mark, "must be KEY=VALUE, such as learning_rate=0.01 or data.split.seed=1")
-    node = _value(key.strip(), value, source)
-    first, *deeper = key.strip().split(".")
+    return _nested(key.strip(), _value(key.strip(), value, source), mark)
+
+
+def _nested(key: str, node: Node, mark: Mark) -> Table:
+    """Return the mapping in which only a dotted key is set."""
+    first, *deeper = key.split(".")
     for part in reversed(deeper):
         node = Table(mark, {part: Entry(mark, node)})
     return Table(mark, {first: Entry(mark, node)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from trainrun.config.identity import APART
 from trainrun.config.layers import compose
+from trainrun.config.merging import spread
 from trainrun.config.model import Config
-from trainrun.config.nodes import Scalar, Table, marks, plain
+from trainrun.config.nodes import Path as KeyPath
+from trainrun.config.nodes import Scalar, Table, locate, marks, plain
 from trainrun.config.phrasing import phrase
-from trainrun.config.problems import UnreadableError, config_error
-from trainrun.config.references import refer, spread_data
+from trainrun.config.problems import Problem, UnreadableError, config_error
+from trainrun.config.references import refer
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -29,11 +31,41 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: with every problem that was found, each with its place; its cause is an OSError where
             that kept a file from being read.
     """
+    tree, problems = _read(path, overrides)
+    config = _valid(tree, problems)
+    changed = {text.partition("=")[0].strip() for text in overrides} - APART
+    return config.with_origin("set") if changed else config
+
+
+def load_saved(path: str | Path) -> tuple[Config, list[str]]:
+    """Read the config that a run has saved, perhaps with another release.
+
+    Args:
+        path: its config.yaml.
+
+    Returns:
+        The config, and the dotted keys that were ignored because this release does not know them.
+
+    Raises:
+        ConfigError: as `load_config` does, but not about unknown keys.
+    """
+    tree, problems = _read(path, ())
+    unknown = list(_unknown_keys(tree))
+    for key in unknown:
+        tree = tree.without(key)
+    return _valid(tree, problems), [".".join(map(str, key)) for key in unknown]
+
+
+def _read(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Problem]]:
     try:
         written, problems = compose(path, overrides)
     except UnreadableError as error:
         raise config_error([error.problem]) from error.__cause__
-    tree = _complete(written, Path(path))
+    return _complete(written, Path(path)), problems
+
+
+def _valid(tree: Table, problems: Sequence[Problem]) -> Config:
+    """Return the config of a tree; `problems` were found before."""
     try:
         config = Config.model_validate(plain(tree))
     except ValidationError as error:
@@ -41,9 +73,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     if problems:
         raise config_error(problems)
     places = {key: str(mark) for key, mark in marks(tree)}
-    placed = config.placed({"": written.mark.source.shown, **places})
-    changed = {text.partition("=")[0].strip() for text in overrides} - APART
-    return placed.with_origin("set") if changed else placed
+    return config.placed({"": tree.mark.source.shown, **places})
+
+
+def _unknown_keys(tree: Table) -> Iterator[KeyPath]:
+    try:
+        Config.model_validate(plain(tree))
+    except ValidationError as error:
+        for found in error.errors(include_url=False):
+            if found["type"] == "extra_forbidden":
+                yield locate(tree, found["loc"])[0]
 
 
 def _complete(tree: Table, path: Path) -> Table:
@@ -55,7 +94,7 @@ def _complete(tree: Table, path: Path) -> Table:
     data = tree.get("data")
     if data is None:
         return tree
-    data = spread_data(data)
+    data = spread(data, ("data",))
     return tree.put("data", refer(data) if isinstance(data, Table) else data)
 
 

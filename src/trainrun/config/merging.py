@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from trainrun.config.choices import INGREDIENTS
-from trainrun.config.nodes import Entry, Node, Path, Scalar, Table
-from trainrun.config.references import OF_FILES, spread_data
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from trainrun.config.choices import INGREDIENTS, OneOf
+from trainrun.config.facts import facts
+from trainrun.config.fields import ShortForm
+from trainrun.config.nodes import Entry, Node, Path, Scalar, Table, plain
+from trainrun.config.references import OF_FILES
+
+_EXPAND: dict[str, Callable[[object], object]] = {
+    **{key: form.expand for key, form in facts(ShortForm).items()},
+    **{key: choice.expand for key, choice in facts(OneOf).items()},
+}
 _RIVALS = {"path": {"source"}, "source": set(OF_FILES)}
 
 
@@ -38,26 +47,18 @@ def _meet(below: Node, above: Node, path: Path) -> Node:
 
 def spread(node: Node, path: Path) -> Node:
     """The mapping that a short form stands for; anything else as it is."""
-    key = path[0] if len(path) == 1 else None
-    if key == "data":
-        return spread_data(node)
-    if key == "dropout" and not isinstance(node, Table):
-        return _table("hidden", node)
-    if key == "early_stopping" and isinstance(node, Scalar):
-        return _spread_stopping(node)
-    if key in INGREDIENTS and isinstance(node, Scalar):
-        return Table(node.mark, {}) if node.value == "auto" else _table("name", node)
-    return node
+    expand = _EXPAND.get(".".join(map(str, path)))
+    value = plain(node)
+    full = expand(value) if expand else None
+    if isinstance(node, Table) or not isinstance(full, Mapping):
+        return node
+    entries = {key: Entry(node.mark, _inner(node, value, inner)) for key, inner in full.items()}
+    return Table(node.mark, entries)
 
 
-def _spread_stopping(node: Scalar) -> Node:
-    if isinstance(node.value, bool):
-        return Table(node.mark, {}) if node.value else _table("patience", Scalar(node.mark, None, node.text))
-    return _table("patience", node) if isinstance(node.value, int) else node
-
-
-def _table(key: str, node: Node) -> Table:
-    return Table(node.mark, {key: Entry(node.mark, node)})
+def _inner(node: Node, value: object, inner: object) -> Node:
+    """Return the node of a value inside of a short form: mostly that of the short form itself."""
+    return replace(node, value=inner) if isinstance(node, Scalar) and inner is not value else node
 
 
 def _is_another(base: Table, over: Table, path: Path) -> bool:

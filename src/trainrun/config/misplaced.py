@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from trainrun.config.choices import INGREDIENTS, OneOf
-from trainrun.config.data_section import DataConfig, Split
-from trainrun.config.fields import Section
+from trainrun.config.facts import sections
 from trainrun.config.model import Config
 from trainrun.config.nodes import Path
-from trainrun.config.sections import Dropout, EarlyStopping, Regularization
 
-_SECTIONS: dict[str, type[Section]] = {
-    "early_stopping": EarlyStopping,
-    "regularization": Regularization,
-    "data": DataConfig,
-    "data.split": Split,
-    "dropout": Dropout,
-}
+_SECTIONS = sections()
 
 
 def elsewhere(path: Path, key: str) -> str | None:

@@ -88,6 +88,15 @@ class Table:
         mark = self.entries[key].mark if key in self.entries else node.mark
         return Table(self.mark, {**self.entries, key: Entry(mark, node)})
 
+    def without(self, path: Path) -> Table:
+        """Return the same mapping without the key at a path through mappings; all of the path is there."""
+        key, *deeper = path
+        entry = self.entries[str(key)]
+        others = {other: kept for other, kept in self.entries.items() if other != key}
+        if not deeper or not isinstance(entry.node, Table):
+            return Table(self.mark, others)
+        return self.put(str(key), entry.node.without(tuple(deeper)))
+
 
 Node = Scalar | Items | Table
 

@@ -25,14 +25,6 @@ _LONGEST_HEADER = 64 * 1024
 _MOST_NAMES = 30
 
 
-def spread_data(node: Node) -> Node:
-    """`data: digits` and `data: train.csv` as the mappings they are short for."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
-        return node
-    key = "path" if re.search(r"[./\\]", node.value) else "source"
-    return Table(node.mark, {key: Entry(node.mark, node)})
-
-
 def refer(data: Table) -> Table:
     """The section `data` with its paths absolute and its columns' names as texts.
 

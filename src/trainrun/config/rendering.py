@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from trainrun.config.choices import Choice
-from trainrun.config.fields import Section
+from trainrun.config.facts import facts
+from trainrun.config.fields import DecidedByData, Section
+from trainrun.config.model import Config
 from trainrun.config.scalars import resolve
 from trainrun.quantities import Duration
 
-if TYPE_CHECKING:
-    from trainrun.config.model import Config
-
-#: What only the data decide: None in a config, `auto` in its text.
-AUTO = ("loss", "metrics")
+_DECIDED_BY_DATA = facts(DecidedByData)
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every key in the order of the model."""
-    values = plain(config) | {key: "auto" for key in AUTO if getattr(config, key) is None}
+    """Return the resolved config as YAML, with every key; read again, it gives an equal config."""
+    values = {key: written(key, getattr(config, key)) for key in Config.model_fields}
     values["data"]["na"] = {"only": values["data"]["na"]}  # a list alone would add to the default words
     return yaml.dump(
         values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
     )
+
+
+def written(key: str, value: Any) -> Any:
+    """Return the value of a dotted key as a config file has it: `auto` where only the data decide."""
+    return "auto" if value is None and key in _DECIDED_BY_DATA else plain(value)
 
 
 def plain(value: Any) -> Any:

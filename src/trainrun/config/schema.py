@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainrun.config.data_section import BUNDLED
 from trainrun.config.model import Config
 
 
@@ -12,10 +11,6 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of config files, short forms and bare names included."""
     schema = Config.model_json_schema()
     keys = schema["properties"]
-    keys["data"] = {
-        "anyOf": [{"enum": list(BUNDLED)}, {"type": "string"}, {"$ref": "#/$defs/DataConfig"}],
-        "description": Config.model_fields["data"].description,
-    }
     keys["extends"] = {
         "type": ["string", "null"],
         "default": None,

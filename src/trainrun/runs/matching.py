@@ -7,14 +7,14 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from trainrun.config import Config
+from trainrun.config import Config, load_config
 from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
 from trainrun.errors import DifferentRunError, TrainrunError, printable
 from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, read_bytes
 from trainrun.runs.naming import group_of_name, newest
 from trainrun.runs.paths import groups, seeds, split_group
-from trainrun.runs.reading import Run, saved_config
+from trainrun.runs.reading import Run, require_plain
 
 DIFFERS = "Differs from"  # how the note on a new config begins
 
@@ -90,7 +90,8 @@ def _require_config(run: Run, place: Path, config: Config) -> None:
         return
     shown = printable(str(run.directory))
     try:
-        found = differences(saved_config(place), config)
+        require_plain(place)
+        found = differences(load_config(place), config)  # to train on, all keys must be known
     except TrainrunError as error:
         _blame_the_system(error, place)
         raise DifferentRunError(f"{shown}: its config cannot be read: {error}") from error

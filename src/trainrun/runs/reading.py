@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.errors import StorageError, printable
+from trainrun.errors import StorageError, printable, short
 from trainrun.runs.files import explained, read_bytes
 from trainrun.runs.paths import RunPaths, groups, seed_of, seeds, split_group
 from trainrun.runs.results import read_result
@@ -191,13 +192,32 @@ def saved_config(path: Path) -> Config:
 
     Raises:
         StorageError: it is a link, a pipe or a folder, or may not be read.
-        ConfigError: it is not there or not valid.
+        ConfigError: it is not there or not valid; keys of another release are ignored, and logged.
     """
-    from trainrun.config import load_config
+    from trainrun.config import load_saved
 
+    require_plain(path)
+    config, ignored = load_saved(path)
+    if ignored:
+        _log_ignored(path.parent.parent, tuple(ignored))
+    return config
+
+
+def require_plain(path: Path) -> None:
+    """Check that a file can be read without following a link or waiting for a pipe, or that it is missing.
+
+    Raises:
+        StorageError: it is a link, a pipe or a folder, or may not be read.
+    """
     with explained(path, "be read"), suppress(FileNotFoundError):
-        read_bytes(path)  # which follows no link and waits for no pipe
-    return load_config(path)
+        read_bytes(path)
+
+
+@cache
+def _log_ignored(group: Path, keys: Sequence[str]) -> None:
+    """Log one line for all runs of a config; without a handler, Python prints it to stderr."""
+    shown = f"{printable(str(group))}: ignored keys that this release does not know: {short(', '.join(keys))}"
+    logging.getLogger(__name__).warning(shown)
 
 
 def find_runs(runs: Path, closed: Callable[[StorageError], None] | None = None) -> list[Run]:

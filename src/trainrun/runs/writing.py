@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trainrun.config import Config, to_yaml
 from trainrun.errors import short
 from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
 from trainrun.notes import Note
@@ -15,9 +16,6 @@ from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
 from trainrun.runs.lines import Narrator, note_lines, warning_lines
 from trainrun.runs.paths import RunPaths
-
-if TYPE_CHECKING:
-    from trainrun.config import Config
 
 TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized
 _FLUSH_SECONDS = 0.5
@@ -113,13 +111,13 @@ class RunWriter:
             self._resume(snapshot)
         make_directory(self.paths.directory)
         contents = {
-            self.paths.config: self.config.to_yaml().encode(),
+            self.paths.config: to_yaml(self.config).encode(),
             self.paths.preprocessing: to_json_file(preprocessing),
             self.paths.metrics: _take(self._metrics).encode(),
             self.paths.log: _take(self._lines).encode(),
         }
         if not self.paths.group_config.exists():  # its seed is the default, whichever seed came first
-            contents[self.paths.group_config] = self.config.with_seed(0).to_yaml().encode()
+            contents[self.paths.group_config] = to_yaml(self.config.with_seed(0)).encode()
         write_files(contents, staging=self.paths.directory)  # no other process writes there
         self._journal.record("start", **process_facts(), **self._facts(device, threads, parts))
 

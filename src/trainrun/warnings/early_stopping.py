@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config
-from trainrun.config.sections import EarlyStopping
+from trainrun.config.keys.stopping import EarlyStopping
 from trainrun.ingredients import metrics
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config
-from trainrun.config.sections import Regularization
+from trainrun.config.keys.penalties import Regularization
 
 if TYPE_CHECKING:
     from trainrun.data import Dataset

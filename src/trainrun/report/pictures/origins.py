@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainrun.comparing import Comparison
 from trainrun.comparing.standings import Standing
+from trainrun.config import to_yaml
 from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
 
@@ -49,7 +50,7 @@ def _origin(one: Standing) -> Origin:
     for run in one.runs.values():
         if facts := _made_with(run):
             made[facts] = made.get(facts, 0) + 1
-    return Origin(one.label, _command(one), one.contender.config.to_yaml(), list(made.items()))
+    return Origin(one.label, _command(one), to_yaml(one.contender.config), list(made.items()))
 
 
 def _command(one: Standing) -> str:

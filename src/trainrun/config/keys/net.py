@@ -1,0 +1,98 @@
+"""Keys of the net: its layers, how its weights start, and dropout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from trainrun.config.choices import INGREDIENTS, Choice
+from trainrun.config.fields import Check, Expected, Follows, Others, Section, ShortForm, Width, misfit
+from trainrun.quantities import Rate
+
+_INITIALIZERS = {
+    **dict.fromkeys(("sigmoid", "tanh", "softsign"), "xavier_normal"),
+    "selu": "lecun_normal",
+}
+_RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+
+
+class Dropout(Section):
+    """Which part of the features and of each hidden layer's outputs is dropped."""
+
+    input: Rate = Field(0.0, description="the part of the input features that is dropped")
+    hidden: Annotated[
+        tuple[Rate, ...],
+        Expected("a rate (at least 0, below 1), or a list with one for each hidden layer"),
+        WithJsonSchema({"anyOf": [_RATE, {"type": "array", "items": _RATE}]}),
+    ] = Field((), description="the part of each hidden layer's outputs that is dropped; one rate is for all")
+
+
+def suited_initializer(activation: str) -> str:
+    """Return the name of the initializer that suits an activation, given by its name."""
+    return _INITIALIZERS.get(activation, "he_normal")
+
+
+def _one_width(value: object) -> object:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _suit_activation(value: object, others: Others) -> object:
+    """Replace `auto` by the initializer that suits the activation."""
+    activation = others.get("activation")
+    name = suited_initializer(activation.name if activation else "")
+    if value == "auto":
+        return name
+    if isinstance(value, Mapping) and value.get("name", "auto") == "auto":
+        return {**value, "name": name}
+    return value
+
+
+def _biases(value: Choice) -> Choice:
+    """Check that the initializer can make biases: some make matrices only."""
+    if value.ingredient.traits.get("matrix"):
+        raise misfit(f"{value.name} is for weight matrices: take zeros or another for biases")
+    return value
+
+
+def _hidden_rates(value: object) -> object:
+    return None if isinstance(value, Mapping | Section) else {"hidden": value}
+
+
+def _rate_each(value: object, others: Others) -> object:
+    """Give each hidden layer a rate: one rate is for all, a list has one for each."""
+    if not isinstance(value, Mapping):
+        return value
+    rates = value.get("hidden", 0.0)
+    layers = len(others.get("hidden", ()))
+    if isinstance(rates, tuple) and "hidden" in others and len(rates) != layers:
+        raise misfit(
+            f"must be one rate or {layers} of them, one for each hidden layer, got {len(rates)}", at="hidden"
+        )
+    if isinstance(rates, int | float):
+        return {**value, "hidden": (rates,) * max(layers, 1)}  # also without a layer the rate is checked
+    return value
+
+
+def _rates_of_layers(value: Dropout, others: Others) -> Dropout:
+    """Leave out the rate of a hidden layer where the net has none."""
+    layers = len(others.get("hidden", value.hidden))
+    return value.model_copy(update={"hidden": value.hidden[:layers]})
+
+
+Hidden = Annotated[
+    tuple[Width, ...],
+    ShortForm(_one_width, Width | list[Width]),
+    Expected("a list of widths from 1 to 65536 (or one width)"),
+]
+Activation = Annotated[Choice, INGREDIENTS["activation"]]
+Initializer = Annotated[Choice, INGREDIENTS["initializer"], Follows(("activation",), _suit_activation)]
+BiasInitializer = Annotated[Choice, INGREDIENTS["bias_initializer"], AfterValidator(_biases)]
+Rates = Annotated[
+    Dropout,
+    Check(_rates_of_layers, ("hidden",)),
+    Follows(("hidden",), _rate_each, resets=()),
+    ShortForm(_hidden_rates, Rate | list[Rate] | Dropout),
+    Expected("a rate (at least 0, below 1), a list of rates or a mapping with input and hidden"),
+]
