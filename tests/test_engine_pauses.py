@@ -11,8 +11,9 @@ import pytest
 from builders import CPU, blobs, config, ended, fingerprint, line, plan, run
 from trainrun.config import Config
 from trainrun.data import Dataset
+from trainrun.engine import epoch
 from trainrun.engine.training import Pauses, train
-from trainrun.events import EpochEnded, Event, FitStarted, Paused, Snapshot
+from trainrun.events import Diverged, EpochEnded, Event, FitStarted, Paused, Snapshot
 from trainrun.ingredients import optimizers
 
 # 36 training rows: 5 steps an epoch, the last of them short.
@@ -87,6 +88,28 @@ def test_a_member_that_has_diverged_in_the_epoch_is_remembered():
     members = [config(**BASE, optimizer="sgd"), wild]
     for stop in (2, 3, 4):
         assert_same(blobs(), members, [stop])
+
+
+LATE = {"name": "piecewise", "boundaries": ["12 steps"], "values": [0.01, 1e18]}
+
+
+def late() -> Config:
+    """A config that diverges in the middle of its third epoch."""
+    keys = BASE | {"dropout": 0, "activation": "identity"}
+    return config(**keys, optimizer="sgd", schedule=LATE)
+
+
+def test_a_member_that_diverges_after_a_pause_in_the_epoch_is_told_with_its_step():
+    (diverged,) = [event for event in run(blobs(), late())[0] if isinstance(event, Diverged)]
+    assert diverged.step in (13, 14, 15)
+    for stop in (11, 12):  # of the third epoch, one or two steps are done
+        assert_same(blobs(), [late()], [stop])
+
+
+def test_a_member_that_diverges_after_other_looks_in_the_epoch_is_told_with_its_step(monkeypatch):
+    expected = fingerprint(run(blobs(), late())[0])
+    monkeypatch.setattr(epoch, "_LOOK_SECONDS", 0.0)
+    assert fingerprint(run(blobs(), late())[0]) == expected
 
 
 def test_a_member_continues_alone():
