@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from test_config_identity import CONFIGS
+from configs import CONFIGS
 from trainrun.config import json_schema
 from trainrun.config.choices import INGREDIENTS
 from trainrun.config.nodes import Source, plain

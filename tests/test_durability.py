@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from test_continuing import carry
+from fits import carry
 from trainrun.runs.files import append, sync, write_files, write_out
 
 RANDOM = re.compile(r"^\.(.+)\.[0-9a-f]{12}\.tmp$")

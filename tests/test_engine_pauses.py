@@ -8,50 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from builders import CPU, blobs, config, ended, fingerprint, line, plan, run
+from builders import CPU, After, blobs, config, ended, fingerprint, line, plan, run, stop_and_go
 from trainrun.config import Config
 from trainrun.data import Dataset
 from trainrun.engine import epoch
 from trainrun.engine.training import Pauses, train
-from trainrun.events import Diverged, EpochEnded, Event, FitStarted, Paused, Snapshot
+from trainrun.events import Diverged, EpochEnded, Event, Paused, Snapshot
 from trainrun.ingredients import optimizers
 
 # 36 training rows: 5 steps an epoch, the last of them short.
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 4, "early_stopping": False, "dropout": 0.3}
-
-
-class After:
-    """A policy that stops a fit after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    def __call__(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-
-def stop_and_go(dataset: Dataset, members: Sequence[Config], stops: Sequence[int]) -> list[list[Event]]:
-    """The members' events where the stack is stopped after so many steps, continued, and so on."""
-    told: list[list[Event]] = [[] for _ in members]
-    places, snapshots = list(range(len(members))), list[Snapshot]()
-    for steps in (*stops, 10**9):
-        paused: dict[int, Snapshot] = {}
-        stream = train(
-            plan(dataset, [members[place] for place in places]),
-            device=CPU,
-            pauses=Pauses(After(steps)),
-            snapshots=snapshots,
-        )
-        for event in stream:
-            if isinstance(event, Paused):
-                paused[places[event.member]] = event.snapshot
-            elif not (isinstance(event, FitStarted) and told[places[event.member]]):
-                told[places[event.member]].append(event)
-        places, snapshots = list(paused), list(paused.values())
-        if not places:
-            break
-    return told
 
 
 def assert_same(dataset: Dataset, members: Sequence[Config], stops: Sequence[int]) -> None:
