@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 2
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*cache", ".hypothesis", "runs", "build", "__pycache__")
+LEFT_OUT = {".git", ".venv", ".hypothesis", ".pytest_cache", "__pycache__"}
 
 
 class Mutant(NamedTuple):
@@ -122,7 +122,7 @@ def noticed(mutant: Mutant | None, tests: Sequence[str]) -> bool:
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
-        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        shutil.copytree(ROOT, copy, ignore=_left_out)
         if mutant:
             _apply(mutant, copy / "src")
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
@@ -131,6 +131,10 @@ def noticed(mutant: Mutant | None, tests: Sequence[str]) -> bool:
     if done.returncode not in (0, 1):
         raise RuntimeError(f"the tests did not run with {mutant}:\n{done.stdout}{done.stderr}")
     return done.returncode == 1
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    return LEFT_OUT | {"runs", "build"} if Path(folder) == ROOT else LEFT_OUT
 
 
 def _apply(mutant: Mutant, source: Path) -> None:
