@@ -9,8 +9,10 @@ TESTS ?=
 ELSEWHERE := PYTHONHASHSEED=3 TZ=America/St_Johns LC_ALL=C
 SHARE := $(addprefix tests/test_,$(addsuffix .py,data_* config_* runs_* treatment notes))
 FAULTS ?= full
+# Text of the mutants to try; none: all. --all-tests: run the whole suite on each, not only the tests it names.
+MUTANTS ?=
 
-.PHONY: help setup demo test browser slurm faults docs check lint types format clean bench
+.PHONY: help setup demo test browser slurm faults mutants docs check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -49,6 +51,9 @@ slurm: $(DEV)  ## the scripts of docs/batch.md on a real Slurm, and by GNU paral
 
 faults: $(DEV)  ## kill the command, fill its disk, damage its files (an hour; FAULTS=share: minutes); root, strace
 	@TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) FAULTS=$(FAULTS) $(BIN)/pytest -m faults -n 2 tests/faults
+
+mutants: $(DEV)  ## turn lines wrong, one at a time, and count how many the tests notice (half an hour)
+	@$(BIN)/python tests/mutants.py $(MUTANTS)
 
 lint: $(DEV)
 	@$(BIN)/ruff check $(CODE)

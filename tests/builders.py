@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import yaml
 from trainrun.config import Config, load_config
 from trainrun.data import Dataset, Part, Preprocessing, Target
 from trainrun.data.vocabulary import Vocabulary
-from trainrun.engine.training import train
-from trainrun.events import EpochEnded, Event, FitEnded
+from trainrun.engine.training import Pauses, train
+from trainrun.events import EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot
 from trainrun.plan import Cell, Plan, make_plan
 
 CPU = torch.device("cpu")
@@ -58,6 +59,40 @@ def run(
     for event in train(plan(dataset, list(configs)), device=CPU, dtype=dtype, threads=threads):
         events[event.member].append(event)
     return events
+
+
+class After:
+    """A policy that stops a fit after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def stop_and_go(dataset: Dataset, members: Sequence[Config], stops: Sequence[int]) -> list[list[Event]]:
+    """The members' events where the stack is stopped after so many steps, continued, and so on."""
+    told: list[list[Event]] = [[] for _ in members]
+    places, snapshots = list(range(len(members))), list[Snapshot]()
+    for steps in (*stops, 10**9):
+        paused: dict[int, Snapshot] = {}
+        stream = train(
+            plan(dataset, [members[place] for place in places]),
+            device=CPU,
+            pauses=Pauses(After(steps)),
+            snapshots=snapshots,
+        )
+        for event in stream:
+            if isinstance(event, Paused):
+                paused[places[event.member]] = event.snapshot
+            elif not (isinstance(event, FitStarted) and told[places[event.member]]):
+                told[places[event.member]].append(event)
+        places, snapshots = list(paused), list(paused.values())
+        if not places:
+            break
+    return told
 
 
 def epochs(events: list[Event]) -> list[EpochEnded]:

@@ -1,16 +1,20 @@
 """A small training told in events, for tests of what watches one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from trainrun.config import Config, load_config
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
+from trainrun.notes import Note
+from trainrun.runs.paths import RunPaths
 from trainrun.runs.saving import finish
 from trainrun.runs.writing import RunWriter
 
 LOSSES = [0.9, 0.4, 0.5]
+FILLED = Note("filled", "data: filled 3 missing values: a\x1b]0;x\n 3", "a\x1b]0;x\n", 3)
+QUIET = Note("converted", "column 'b': text, 3 categories", "b", 3, loud=False)
 
 
 def make_config(folder: Path, text: str = "data: digits\n", name: str = "net") -> Config:
@@ -75,3 +79,21 @@ def take(writer: RunWriter, event: Event) -> None:
     writer.handle(event)
     if isinstance(event, FitEnded):
         finish({writer: event})
+
+
+def make_writers(
+    folder: Path, members: int, notes: Sequence[str] = (), data_notes: Sequence[Note] = ()
+) -> list[RunWriter]:
+    config = make_config(folder)
+    places = [RunPaths(folder / "net-0123abcd" / f"seed-{k}") for k in range(members)]
+    writers = [RunWriter(place, config.with_seed(k), notes, data_notes) for k, place in enumerate(places)]
+    for writer in writers:
+        writer.begin({}, device="cpu", threads=1)
+    return writers
+
+
+def side_by_side(members: int, diverged: Sequence[int] = ()) -> list[Event]:
+    """The events of members that train together; member k has k more on its losses."""
+    stories = [list(story(k, [0.9 + k, 0.4 + k, 0.5 + k], diverged=k in diverged)) for k in range(members)]
+    together = [event for events in zip(*(events[:4] for events in stories), strict=True) for event in events]
+    return together + [event for events in stories for event in events[4:]]

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from shell import trainrun_
 from tables import load, table, whole
-from test_cli import trainrun_
 from trainrun.config.data_section import DataConfig
 from trainrun.data import Preprocessing, load_data
 from trainrun.data.audit.columns import is_named_id

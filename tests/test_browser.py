@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from test_cli import trainrun_
+from shell import trainrun_
 from trainrun.runs.reading import find_runs
 
 pytestmark = pytest.mark.browser

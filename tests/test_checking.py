@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 from builders import CPU, blobs, config, line, plan
 from trainrun.checking import check, check_all, recipe, two_to
 from trainrun.checking.costs import memory, seconds_per_epoch
-from trainrun.checking.findings import judge
-from trainrun.checking.measures import measure, power
+from trainrun.checking.findings import judge, remarks
+from trainrun.checking.measures import Layer, Measures, measure, power
 from trainrun.checking.remedies import advise
 from trainrun.config import load_config
 from trainrun.data import load_data
@@ -283,3 +284,58 @@ def test_numbers_are_judged_by_their_own_guess():
     measures, findings, _ = judged(line(), hidden=[20])
     assert measures.guess == pytest.approx(1, rel=0.5)
     assert findings == []
+
+
+def measured(*, inputs: float = 1.0, layers: int = 3, loss: float = 1.0, **last: float) -> Measures:
+    """Measures of a sound net but for its last layer, or what else is named."""
+    sound = {"units": 8, "size": 1.0, "spread": 1.0, "off": 0.0, "dead": 0.0, "alike": False, "gradient": 1.0}
+    made = [Layer(number=number, **sound) for number in range(1, layers + 1)]
+    made[-1] = replace(made[-1], **last)
+    return Measures(inputs, inputs, tuple(made), loss, guess=1.0, finite=True)
+
+
+def kinds(measures: Measures, **keys: object) -> list[str]:
+    return [finding.kind for finding in judge(config(**keys), measures)]
+
+
+ABOVE, BELOW = 1 + 1e-9, 1 - 1e-9
+#: What is measured of the last of three layers, just still sound, and by how much more it is not.
+EDGES = [
+    ({"size": 2.0**-8}, BELOW, "vanishing"),
+    ({"size": 2.0**8}, ABOVE, "exploding"),
+    ({"spread": 2.0**-8}, BELOW, "fading"),
+    ({"gradient": 2.0**-8}, BELOW, "gradient"),  # the first layer's is then 2^8 of it
+    ({"gradient": 2.0**8}, ABOVE, "gradient"),
+]
+
+
+@pytest.mark.parametrize(("last", "factor", "kind"), EDGES, ids=str)
+def test_what_is_wrong_begins_at_its_bound(last, factor, kind):
+    ((name, value),) = last.items()
+    assert kinds(measured(**last)) == []
+    assert kinds(measured(**{name: value * factor})) == [kind]
+
+
+@pytest.mark.parametrize(("size", "factor"), [(1 / 64, BELOW), (8.0, ABOVE)])
+def test_inputs_are_too_small_or_too_large_from_their_bounds_on(size, factor):
+    layer = {"size": size, "spread": size}
+    assert kinds(measured(inputs=size, layers=1, **layer)) == []
+    assert kinds(measured(inputs=size * factor, layers=1, **layer)) == ["inputs"]
+
+
+def test_units_are_saturated_or_dead_from_their_bounds_on():
+    assert kinds(measured(off=0.25), activation="tanh") == []
+    assert kinds(measured(off=0.2501), activation="tanh") == ["saturated"]
+    assert kinds(measured(off=0.9), activation="relu") == []
+    assert kinds(measured(dead=0.7499), activation="relu") == []
+    assert kinds(measured(dead=0.75), activation="relu") == ["dead"]
+
+
+def test_a_first_loss_is_sure_of_wrong_answers_above_five_times_guessing():
+    assert kinds(measured(loss=5.0)) == []
+    assert kinds(measured(loss=5.0 * ABOVE)) == ["loss"]
+
+
+def test_a_signal_that_weakens_is_worth_a_word_between_its_bounds():
+    for spread, count in [(2.0**-4, 0), (2.0**-4 * BELOW, 1), (2.0**-8 * ABOVE, 1), (2.0**-8, 0)]:
+        assert len(list(remarks(measured(spread=spread)))) == count, spread

@@ -1,6 +1,5 @@
 """The command line as a shell sees it: what is printed, where, and with which code."""
 
-import contextlib
 import csv
 import io
 import json
@@ -9,37 +8,15 @@ import signal
 import subprocess
 import sys
 import tomllib
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import trainrun
+from shell import CONFIG, SOURCE, shell, trainrun_
 from tables import idx, write
-from trainrun.__main__ import main
 from trainrun.ingredients import REGISTRIES
-
-SOURCE = Path(trainrun.__file__).parent
-CONFIG = "data: iris\nhidden: [8]\nepochs: 3\nlearning_rate: 0.01\n"
-
-
-class Done(NamedTuple):
-    """What a command has said."""
-
-    stdout: str
-    stderr: str
-
-
-def trainrun_(*arguments: object, cwd: Path, code: int = 0) -> Done:
-    """Run the command in this process and check its exit code."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    done = Done(out.getvalue(), err.getvalue())
-    assert (left.value.code or 0) == code, done
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -262,18 +239,6 @@ def test_init_writes_a_config_that_fits(tmp_path):
 def test_init_without_a_table_takes_a_bundled_set(tmp_path):
     trainrun_("init", cwd=tmp_path)
     trainrun_("fit", "digits.yaml", "--set", "epochs=1", cwd=tmp_path)
-
-
-def shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a line of bash in which $T is the command."""
-    variables = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(SOURCE.parent),
-        "T": f"{sys.executable} -m trainrun",
-    }
-    return subprocess.run(
-        ["bash", "-c", line], cwd=cwd, env=variables, capture_output=True, text=True, check=False
-    )
 
 
 @pytest.mark.parametrize(

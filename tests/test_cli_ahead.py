@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from test_cli import trainrun_
+from shell import trainrun_
 
 NET = "data: iris\nhidden: [8, 8]\nepochs: 20\n"
 COMMANDS = [["check"], ["schedule"], ["find-lr", "--steps", "5", "--seeds", "2", "--low", "1e-3"]]

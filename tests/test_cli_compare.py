@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from test_cli import CONFIG, SOURCE, shell, trainrun_
+from shell import CONFIG, SOURCE, shell, trainrun_
 from trainrun.report.comparison_layout import render
 
 ASK = ("compare", "net.yaml", "--vs", "dropout=0.5 learning_rate=0.02", "--seeds", 6)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from test_cli import trainrun_
+from shell import trainrun_
 
 IRIS = "data: iris\nhidden: [8]\nepochs: 3\nactivation: relu\n"
 TABLE = "a,b,y1,y2\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]},{'xy'[i // 30]}\n" for i in range(60))

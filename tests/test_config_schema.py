@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from test_config_identity import CONFIGS
+from configs import CONFIGS
 from trainrun.config import json_schema
 from trainrun.config.choices import INGREDIENTS
 from trainrun.config.nodes import Source, plain
 from trainrun.config.yaml_core import parse
+from trainrun.ingredients import metrics
 
 VALIDATOR = Draft202012Validator(json_schema())
 
@@ -71,7 +72,8 @@ def test_configs_fit_the_schema(text):
         "early_stopping: false", "early_stopping: auto", "loss: {name: cross_entropy, label_smoothing: 0.1}",
         "optimizer: {eps: 1e-7}", "initializer: {mode: fan_in}", "initializer: {name:"
             " glorot_normal, gain: relu}",
-        "class_weight: balanced", "class_weight: {a: 2}", "metrics: accuracy", "metrics: [auc]",
+        "class_weight: balanced", "class_weight: {a: 2}", *(f"metrics: {name}" for name in metrics),
+        f"metrics: [{', '.join(metrics)}]",
         "extends: base.yaml", "warmup: 5%",
     ],
 )  # fmt: skip

@@ -4,12 +4,19 @@ import pytest
 
 from configs import problems_of
 from trainrun.config import Config
+from trainrun.config.choices import INGREDIENTS
 from trainrun.config.data_section import DataConfig, Split
 from trainrun.config.keys.net import Dropout
 from trainrun.config.keys.penalties import Regularization
 from trainrun.config.keys.stopping import EarlyStopping
 from trainrun.config.synonyms import KEYS, NAMES
-from trainrun.ingredients import REGISTRIES
+from trainrun.ingredients import REGISTRIES, optimizers
+
+
+def having(setting: str, key: str) -> str:
+    """The names of a key's ingredients that have a setting, as messages list them."""
+    return ", ".join(name for name, one in INGREDIENTS[key].registry.items() if setting in one.settings)
+
 
 KEY_ANSWERS = [
     ("lr", "learning_rate"),
@@ -30,9 +37,9 @@ KEY_ANSWERS = [
     ("l2", "regularization.l2"),
     ("patience", "early_stopping.patience"),
     ("monitor", "early_stopping.monitor"),
-    ("momentum", "a setting of optimizer (sgd, rmsprop)"),
-    ("betas", "a setting of optimizer (adam, adamw, nadam)"),
-    ("label_smoothing", "a setting of loss (cross_entropy)"),
+    ("momentum", f"a setting of optimizer ({having('momentum', 'optimizer')})"),
+    ("betas", f"a setting of optimizer ({having('betas', 'optimizer')})"),
+    ("label_smoothing", f"a setting of loss ({having('label_smoothing', 'loss')})"),
     ("target", "data.target"),
     ("split", "data.split"),
 ]
@@ -60,11 +67,12 @@ def test_a_word_without_a_counterpart_is_explained(tmp_path, word):
         ("optimizer: {lr: 0.1}", "2:13: optimizer.lr: unknown key; here it is learning_rate"),
         (
             "optimizer: {name: adam, momentum: 0.9}",
-            "2:25: optimizer.momentum: unknown key; here it is a setting of sgd, rmsprop",
+            "2:25: optimizer.momentum: unknown key; here it is a setting of "
+            + having("momentum", "optimizer"),
         ),
         (
             "schedule: {alpha: 0.1}",
-            "2:12: schedule.alpha: unknown key; here it is a setting of cosine, cosine_restarts",
+            f"2:12: schedule.alpha: unknown key; here it is a setting of {having('alpha', 'schedule')}",
         ),
         ("schedule: {name: cosine, alhpa: 0}", "2:26: schedule.alhpa: unknown key; did you mean alpha?"),
         ("activation: {name: relu, zzz: 0}", "2:26: activation.zzz: unknown key; known here: name"),
@@ -93,7 +101,7 @@ def test_an_unknown_key_is_answered_where_it_stands(tmp_path, text, problem):
         ),
         ("loss: {name: MSELoss}", "unknown loss 'MSELoss'; here it is mse"),
         ("optimizer: Adam", "unknown optimizer 'Adam'; did you mean adam?"),
-        ("optimizer: lion9", "unknown optimizer 'lion9'; known are sgd, adam,"),
+        ("optimizer: lion9", f"unknown optimizer 'lion9'; known are {', '.join(optimizers)}"),
         ("activation: LeakyReLU", "unknown activation 'LeakyReLU'; did you mean leaky_relu?"),
         ("initializer: xavier", "unknown initializer 'xavier'; here it is xavier_normal or xavier_uniform"),
         ("initializer: he_norml", "unknown initializer 'he_norml'; did you mean he_normal?"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from story import ended, epoch, make_config, story, take
+from story import FILLED, QUIET, ended, epoch, make_writers, side_by_side, story, take
 from trainrun.events import Event
 from trainrun.notes import Note
 from trainrun.report.console import Console
@@ -19,27 +19,6 @@ from trainrun.report.summary import run_summary, spread
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter
-
-FILLED = Note("filled", "data: filled 3 missing values: a\x1b]0;x\n 3", "a\x1b]0;x\n", 3)
-QUIET = Note("converted", "column 'b': text, 3 categories", "b", 3, loud=False)
-
-
-def make_writers(
-    folder: Path, members: int, notes: Sequence[str] = (), data_notes: Sequence[Note] = ()
-) -> list[RunWriter]:
-    config = make_config(folder)
-    places = [RunPaths(folder / "net-0123abcd" / f"seed-{k}") for k in range(members)]
-    writers = [RunWriter(place, config.with_seed(k), notes, data_notes) for k, place in enumerate(places)]
-    for writer in writers:
-        writer.begin({}, device="cpu", threads=1)
-    return writers
-
-
-def side_by_side(members: int, diverged: Sequence[int] = ()) -> list[Event]:
-    """The events of members that train together; member k has k more on its losses."""
-    stories = [list(story(k, [0.9 + k, 0.4 + k, 0.5 + k], diverged=k in diverged)) for k in range(members)]
-    together = [event for events in zip(*(events[:4] for events in stories), strict=True) for event in events]
-    return together + [event for events in stories for event in events[4:]]
 
 
 def watch(console: Console, writers: list[RunWriter], events: Sequence[Event]) -> None:

@@ -1,5 +1,6 @@
 """Data that cannot be used is refused in words, with its place, and never with a traceback."""
 
+import gzip
 import io
 import os
 import pickle
@@ -235,6 +236,38 @@ def test_bad_idx(tmp_path, content, message, suffix):
         DataError, match=message.replace("is cut off: its header promises 16", "is cut off .*16")
     ):
         whole(path, target=labels)
+
+
+def promised(size: int) -> bytes:
+    """The header of `size` numbers of one byte each, and none of them."""
+    return struct.pack(">BBBBI", 0, 0, 8, 1, size)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(8, "is cut off after 0 of 8 bytes"), (9, "is cut off: its header promises 9 bytes")],
+)
+def test_a_header_that_promises_more_than_the_file_holds_is_refused_before_room_is_made(
+    tmp_path, size, message
+):
+    path = write(tmp_path / "images-idx1-ubyte", promised(size))
+    assert path.stat().st_size == 8
+    with pytest.raises(DataError, match=message):
+        whole(path, target=write(tmp_path / "labels-idx1-ubyte", idx(LABELS)))
+
+
+@pytest.mark.parametrize(("more", "message"), [(0, "is cut off after 0 of"), (1, "its header promises")])
+def test_a_packed_file_may_promise_what_gzip_can_pack(tmp_path, more, message):
+    """Deflate packs at most 1032 bytes into one (zlib.net/feldspar.html)."""
+    packed = len(gzip.compress(promised(0)))
+    for largest in range(1032 * (packed - 8), 1032 * (packed + 8)):
+        path = write(tmp_path / "images-idx1-ubyte.gz", promised(largest))
+        if largest == 1032 * path.stat().st_size:
+            break
+    path = write(tmp_path / "images-idx1-ubyte.gz", promised(largest + more))
+    assert largest == 1032 * path.stat().st_size
+    with pytest.raises(DataError, match=message):
+        whole(path, target=write(tmp_path / "labels-idx1-ubyte", idx(LABELS)))
 
 
 class _Runs:

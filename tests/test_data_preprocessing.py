@@ -420,3 +420,17 @@ def test_a_damaged_preprocessing_is_refused(tmp_path, damage):
     saved = whole(table(tmp_path / "t.csv", MIXED), target="income").preprocessing.to_json()
     with pytest.raises(DataError, match=r"the preprocessing is .*; train again"):
         Preprocessing.from_json(damage(saved))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "f4"])
+@pytest.mark.parametrize("rows", [3, 4, 9, 10])
+def test_the_median_is_that_of_numpy_for_every_type(tmp_path, dtype, rows):
+    least = 0 if dtype == "u1" else -120
+    images = np.random.default_rng(rows).integers(least, 120, (rows, 4, 2)).astype(dtype)
+    path = write(tmp_path / "images-idx3-ubyte", idx(images))
+    labels = write(tmp_path / "labels-idx1-ubyte", idx((np.arange(rows) % 2).astype("u1")))
+    numbers = whole(path, target=labels, scale="none").preprocessing.numbers
+    expected = np.median(images.reshape(rows, 8).astype(np.float64), axis=0)
+    assert dict(zip(numbers.names, numbers.fills, strict=True)) == dict(
+        zip(numbers.names, expected, strict=True)
+    )

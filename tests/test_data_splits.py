@@ -4,6 +4,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tables import load, table, whole
+from trainrun.config.data_section import DataConfig
+from trainrun.data import load_data
 from trainrun.data.splits import part_sizes, split_rows
 from trainrun.errors import DataError
 from trainrun.streams import Purpose, stream
@@ -177,3 +179,23 @@ def test_a_rare_class_is_learnt_from(tmp_path):
 def test_no_part_of_its_own(numbered):
     dataset = whole(numbered, target="y")
     assert (len(dataset.train.y), dataset.valid, dataset.test) == (100, None, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "held"),
+    [(569, 0.2, 114), (10, 0.25, 3), (10, 0.24, 2), (5, 0.5, 3), (6, 0.5, 3), (150, 0.15, 23), (4, 0.01, 1)],
+)
+def test_shares_are_rounded_half_up_and_are_at_least_a_row(rows, share, held):
+    assert part_sizes(rows, share, 0, "t.csv") == (rows - held, held, 0)
+    assert part_sizes(rows, 0, share, "t.csv") == (rows - held, 0, held)
+
+
+def test_the_last_row_stays_for_training():
+    assert part_sizes(5, 2, 2, "t.csv") == (1, 2, 2)
+    with pytest.raises(DataError, match="valid 2 and test 3 of 5 rows leave none for training"):
+        part_sizes(5, 2, 3, "t.csv")
+
+
+def test_a_bundled_set_is_split_into_these_numbers_of_rows():
+    dataset = load_data(DataConfig(source="breast_cancer"), 0)
+    assert [len(part.y) for part in (dataset.train, dataset.valid, dataset.test)] == [341, 114, 114]

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
 
+from documents import CONFIGS, PAGES, README, ROOT
 from trainrun import errors
 from trainrun.cli import app
 from trainrun.config import load_config
-
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-WRITTEN = [page for page in (ROOT / "docs").glob("*.md") if page.stem not in ("index", "commands")]  # by hand
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(WRITTEN), *sorted((ROOT / "configs").rglob("*.md"))]
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -63,3 +57,17 @@ def test_every_exit_code_is_documented():
     }
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")]
     assert {kind.exit_code for kind in kinds} <= documented
+
+
+def test_the_order_in_which_exit_codes_win_is_documented():
+    text = " ".join((ROOT / "docs/exit-codes.md").read_text().split())
+    (order,) = re.findall(r"the first of ([\d, ]+) that occurred", text)
+    assert tuple(map(int, order.split(", "))) == errors.EXIT_PRECEDENCE
+
+
+def test_the_first_of_two_exit_codes_in_that_order_is_the_commands():
+    order = errors.EXIT_PRECEDENCE
+    for place, code in enumerate(order):
+        for later in order[place:]:
+            assert errors.exit_code([later, 0, code]) == errors.exit_code([code, later]) == code
+    assert errors.exit_code([0, 0]) == errors.exit_code([]) == 0

@@ -8,49 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from builders import CPU, blobs, config, ended, fingerprint, line, plan, run
+from builders import CPU, After, blobs, config, ended, fingerprint, line, plan, run, stop_and_go
 from trainrun.config import Config
 from trainrun.data import Dataset
+from trainrun.engine import epoch
 from trainrun.engine.training import Pauses, train
-from trainrun.events import EpochEnded, Event, FitStarted, Paused, Snapshot
+from trainrun.events import Diverged, EpochEnded, Event, Paused, Snapshot
 from trainrun.ingredients import optimizers
 
 # 36 training rows: 5 steps an epoch, the last of them short.
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 4, "early_stopping": False, "dropout": 0.3}
-
-
-class After:
-    """A policy that stops a fit after so many steps."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-
-    def __call__(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-
-def stop_and_go(dataset: Dataset, members: Sequence[Config], stops: Sequence[int]) -> list[list[Event]]:
-    """The members' events where the stack is stopped after so many steps, continued, and so on."""
-    told: list[list[Event]] = [[] for _ in members]
-    places, snapshots = list(range(len(members))), list[Snapshot]()
-    for steps in (*stops, 10**9):
-        paused: dict[int, Snapshot] = {}
-        stream = train(
-            plan(dataset, [members[place] for place in places]),
-            device=CPU,
-            pauses=Pauses(After(steps)),
-            snapshots=snapshots,
-        )
-        for event in stream:
-            if isinstance(event, Paused):
-                paused[places[event.member]] = event.snapshot
-            elif not (isinstance(event, FitStarted) and told[places[event.member]]):
-                told[places[event.member]].append(event)
-        places, snapshots = list(paused), list(paused.values())
-        if not places:
-            break
-    return told
 
 
 def assert_same(dataset: Dataset, members: Sequence[Config], stops: Sequence[int]) -> None:
@@ -87,6 +54,28 @@ def test_a_member_that_has_diverged_in_the_epoch_is_remembered():
     members = [config(**BASE, optimizer="sgd"), wild]
     for stop in (2, 3, 4):
         assert_same(blobs(), members, [stop])
+
+
+LATE = {"name": "piecewise", "boundaries": ["12 steps"], "values": [0.01, 1e18]}
+
+
+def late() -> Config:
+    """A config that diverges in the middle of its third epoch."""
+    keys = BASE | {"dropout": 0, "activation": "identity"}
+    return config(**keys, optimizer="sgd", schedule=LATE)
+
+
+def test_a_member_that_diverges_after_a_pause_in_the_epoch_is_told_with_its_step():
+    (diverged,) = [event for event in run(blobs(), late())[0] if isinstance(event, Diverged)]
+    assert diverged.step in (13, 14, 15)
+    for stop in (11, 12):  # of the third epoch, one or two steps are done
+        assert_same(blobs(), [late()], [stop])
+
+
+def test_a_member_that_diverges_after_other_looks_in_the_epoch_is_told_with_its_step(monkeypatch):
+    expected = fingerprint(run(blobs(), late())[0])
+    monkeypatch.setattr(epoch, "_LOOK_SECONDS", 0.0)
+    assert fingerprint(run(blobs(), late())[0]) == expected
 
 
 def test_a_member_continues_alone():

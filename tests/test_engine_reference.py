@@ -156,10 +156,11 @@ def test_penalties_smoothing_weights_and_clipping_equal_torch():
     assert_same(reference(dataset, c, OPTIMIZERS["sgd"][1], loss, penalty), dataset, c)
 
 
-def test_activity_penalties_equal_torch():
+@pytest.mark.parametrize("batch_size", [7, 9, 35])  # of 36 rows: 7 and 35 leave one over
+def test_activity_penalties_equal_torch(batch_size):
     dataset = blobs()
     c = config(
-        **BASE | {"epochs": 10, "activation": "tanh"},
+        **BASE | {"epochs": 10, "activation": "tanh", "batch_size": batch_size},
         optimizer="sgd",
         regularization={"activity_l1": 0.02, "activity_l2": 0.05},
     )

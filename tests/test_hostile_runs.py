@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save, save_file
 
-from test_continuing import carry
+from fits import carry
 from trainrun.__main__ import _report_bug, main
 from trainrun.events import Snapshot
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import datasets
 
+from shell import trainrun_
 from tables import load, table, whole
-from test_cli import trainrun_
 from trainrun.notes import Note
 
 CLASSES = ("digits", "iris", "wine", "breast_cancer")

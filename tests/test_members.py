@@ -8,8 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from story import story
-from test_console import FILLED, QUIET, make_writers, side_by_side
+from story import FILLED, QUIET, make_writers, side_by_side, story
 from trainrun.report import members
 from trainrun.report.members import Members
 from trainrun.runs.reading import Run

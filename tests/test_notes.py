@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from test_cli import trainrun_
+from shell import trainrun_
 from trainrun.runs.reading import Run
 
 HOSTILE = "a\x1b]0;x\u202e"

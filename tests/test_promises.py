@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from test_cli import CONFIG, shell, trainrun_
+from shell import CONFIG, shell, trainrun_
 from trainrun import fit, load_model, load_run
 from trainrun.errors import DataError
 from trainrun.runs.reading import Run

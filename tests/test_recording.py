@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from builders import CPU, blobs, config, fingerprint, line, plan, run
-from test_engine_pauses import stop_and_go
+from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
 from trainrun.engine.dropout import HashMasks
 from trainrun.engine.feed import Feed
 from trainrun.engine.network import Network

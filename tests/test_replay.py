@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import trainrun
+from run_folders import make_run
+from shell import trainrun_
 from story import make_config
-from test_cli import trainrun_
-from test_runs_reading import make_run
 from trainrun.config import load_config, to_yaml
 from trainrun.errors import StorageError
 from trainrun.replaying import Replay, Stop, replay

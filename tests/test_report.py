@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from test_cli import CONFIG, trainrun_
+from shell import CONFIG, trainrun_
 from trainrun.comparing import Question, answer
 from trainrun.errors import UsageError
 from trainrun.fitting import Observer

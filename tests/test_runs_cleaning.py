@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from test_runs_reading import make_run
+from run_folders import make_run
 from trainrun.errors import RunBusyError, StorageError, UsageError
 from trainrun.runs.cleaning import clear, parse_age, remove, select, size
 from trainrun.runs.lock import RunLock

@@ -12,41 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from run_folders import RESULT, make_run
 from trainrun.config import Config
 from trainrun.errors import StorageError, UsageError
 from trainrun.runs.naming import resolve
 from trainrun.runs.origins import record_request, written_groups
-from trainrun.runs.paths import RunPaths, group_directory, seed_directory, seed_of, split_group
-from trainrun.runs.reading import Run, find_runs
-
-RESULT = {
-    "status": "complete",
-    "stopped_by": "epochs",
-    "best_epoch": 2,
-    "epochs": 3,
-    "steps": 108,
-    "parameters": 9,
-    "zero_weights": 0,
-    "train": {"loss": 0.5, "accuracy": 0.9},
-    "valid": {"loss": 0.6, "accuracy": 0.8},
-    "test": None,
-}
-
-
-def make_run(
-    runs: Path, label: str, begun: str | None = None, origin: str = "written", **result: object
-) -> Run:
-    directory = runs / label
-    directory.mkdir(parents=True)
-    paths = RunPaths(directory)
-    paths.preprocessing.write_text("{}")
-    paths.result.write_text(json.dumps(RESULT | result))
-    if begun:
-        end = {"event": "end", "seconds": 1.5, "monitor": "val_accuracy"}
-        name = split_group(directory.parent.name)[0]
-        start = {"time": begun, "event": "start", "name": name, "origin": origin}
-        paths.events.write_text(json.dumps(start) + "\n" + json.dumps(end) + "\n")
-    return Run(directory)
+from trainrun.runs.paths import group_directory, seed_directory, seed_of, split_group
+from trainrun.runs.reading import find_runs
 
 
 def no_config(path: Path) -> str:

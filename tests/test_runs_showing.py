@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from run_folders import RESULT, Run, make_run
 from story import make_config
-from test_runs_reading import RESULT, Run, make_run
 from trainrun.config import to_yaml
 from trainrun.errors import StorageError
 from trainrun.report.listing import list_runs

@@ -71,6 +71,38 @@ def test_overlapping_splits_widen_the_variance_by_nadeau_and_bengio():
     assert power(found.smallest_difference, 10, error) == pytest.approx(0.8, abs=1e-4)
 
 
+@pytest.mark.parametrize("correction", [0.0, 0.1, 0.25, 1.0, 5.0])
+@pytest.mark.parametrize(("wins", "losses"), [(6, 0), (7, 3), (5, 5), (1, 19)])
+def test_p_better_over_overlapping_splits_counts_fewer_pairs(wins, losses, correction):
+    """Signs of normal differences that correlate by r: their correlation is that of the orthants."""
+    n, r = wins + losses, correction / (1 + correction)
+    both_negative = stats.multivariate_normal([0, 0], [[1, r], [r, 1]]).cdf([0, 0])
+    pairs = n / (1 + (n - 1) * (4 * both_negative - 1))  # a mean's variance with that correlation
+    won, lost = wins / n * pairs, losses / n * pairs
+    low = stats.beta.ppf(0.025, won, lost + 1) if wins else 0.0
+    high = stats.beta.ppf(0.975, won + 1, lost) if losses else 1.0
+    values = [1.0] * wins + [-1.0] * losses
+    found = difference(values, [0.0] * n, larger_is_better=True, correction=correction).p_better
+    assert found.value == wins / n
+    assert found.interval == pytest.approx((low, high), abs=1e-6)
+
+
+@pytest.mark.parametrize("truth", [0.5, 0.8, 0.95])
+def test_p_better_over_overlapping_splits_is_covered_at_least_95_times_in_100(truth):
+    n, correction, draws = 10, 0.25, 4000
+    r = correction / (1 + correction)
+    rng = np.random.default_rng(0)
+    shared, own = rng.normal(size=(draws, 1)), rng.normal(size=(draws, n))
+    gains = r**0.5 * shared + (1 - r) ** 0.5 * own + stats.norm.ppf(truth)
+    counts = np.bincount((gains > 0).sum(axis=1), minlength=n + 1)
+    intervals = [
+        difference([1.0] * w + [-1.0] * (n - w), [0.0] * n, larger_is_better=True, correction=correction)
+        for w in range(n + 1)
+    ]
+    covers = [one.p_better.interval.low <= truth <= one.p_better.interval.high for one in intervals]
+    assert counts[covers].sum() / draws >= 0.95
+
+
 @given(SAMPLES)
 def test_the_direction_turns_what_is_said_and_nothing_else(sample):
     up = difference(sample, [0.0] * len(sample), larger_is_better=True)

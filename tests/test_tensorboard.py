@@ -6,9 +6,9 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fits import CONFIG, carry, statuses
+from shell import trainrun_
 from story import make_config, story
-from test_cli import trainrun_
-from test_continuing import CONFIG, carry, statuses
 from trainrun.report.tensorboard import TensorBoard
 from trainrun.runs.reading import Run, find_runs
 from trainrun.runs.writing import RunWriter

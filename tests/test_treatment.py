@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shell import trainrun_
 from tables import table, whole
-from test_cli import trainrun_
 from trainrun.data import Preprocessing
 from trainrun.events import EpochEnded, Event, Snapshot
 from trainrun.fitting import Observer, Outcome, Request, carry_out

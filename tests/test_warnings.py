@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from builders import blobs, line, plan
 from configs import config_of
-from test_cli import trainrun_
-from test_continuing import carry, statuses
-from test_docs import CONFIGS, PAGES
+from documents import CONFIGS, PAGES
+from fits import carry, statuses
+from shell import trainrun_
 from trainrun.config import load_config, to_yaml
 from trainrun.data import Dataset, load_data
 from trainrun.errors import ConfigError

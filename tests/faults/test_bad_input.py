@@ -13,7 +13,7 @@ from command import Command, sized
 from nets import command
 
 sys.path.append(str(Path(__file__).parents[1]))  # the strategies of the quick tests
-from test_config_fuzz import CONFIGS, load_or_explain
+from random_configs import CONFIGS, load_or_explain
 
 pytestmark = pytest.mark.faults
 
