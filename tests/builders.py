@@ -13,6 +13,7 @@ import yaml
 from trainrun.config import Config, load_config
 from trainrun.data import Dataset, Part, Preprocessing, Target
 from trainrun.data.vocabulary import Vocabulary
+from trainrun.engine.layers import Dense, make_layers
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot
 from trainrun.plan import Cell, Plan, make_plan
@@ -49,6 +50,13 @@ def line(rows: int = 60, features: int = 5, seed: int = 0) -> Dataset:
 def plan(dataset: Dataset, configs: list[Config]) -> Plan:
     """The plan of one stack."""
     return make_plan([Cell(c, dataset) for c in configs])
+
+
+def start_weights(made: Plan, member: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A member's initial weight [inputs, outputs] and bias [outputs] of each dense layer, float64."""
+    dense = [layer for layer in make_layers(made.net) if isinstance(layer, Dense)]
+    starts = [[slot.start(made.start(member)) for slot in layer.slots] for layer in dense]
+    return [(weight.T, bias) for weight, bias in starts]
 
 
 def run(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from builders import blobs, config, ended, epochs, line, plan, run
-from trainrun.engine.layout import Layout, member_sum
+from builders import blobs, config, ended, epochs, line, plan, run, start_weights
+from trainrun.engine.layout import member_sum
 from trainrun.events import Diverged
 
 BASE = {"hidden": [8], "batch_size": 8, "epochs": 5, "early_stopping": False}
@@ -42,7 +42,7 @@ def test_decoupled_weight_decay_spares_biases():
     keys["bias_initializer"] = {"name": "constant", "value": 1.0}
     plain = ended(run(dataset, config(**keys))[0]).weights
     decayed = ended(run(dataset, config(**keys, regularization={"weight_decay": 0.5}))[0]).weights
-    start = plan(dataset, [config(**keys)]).start_weights(0)[0][0].T
+    start = start_weights(plan(dataset, [config(**keys)]))[0][0].T
     np.testing.assert_allclose(decayed["0.weight"], plain["0.weight"] - 0.05 * start, atol=1e-6)
     assert np.array_equal(decayed["0.bias"], plain["0.bias"])
 
@@ -77,7 +77,7 @@ def test_without_a_finite_epoch_the_start_weights_are_kept():
     end = ended(events)
     assert end.best_epoch is None
     assert not epochs(events)
-    start = plan(blobs(), [c]).start_weights(0)[0][0].T.astype(np.float32)
+    start = start_weights(plan(blobs(), [c]))[0][0].T.astype(np.float32)
     assert np.array_equal(end.weights["0.weight"], start)
 
 
@@ -140,11 +140,10 @@ def test_confusion_counts_every_row():
 
 def test_paired_configs_start_from_the_same_draws():
     he, lecun = (plan(blobs(), [config(**BASE, initializer=name)]) for name in ("he_normal", "lecun_normal"))
-    np.testing.assert_allclose(he.start_weights(0)[0][0], lecun.start_weights(0)[0][0] * 2**0.5)
+    np.testing.assert_allclose(start_weights(he)[0][0], start_weights(lecun)[0][0] * 2**0.5)
 
 
 def test_parameters_are_counted_without_padding():
-    assert Layout((1, 1, 1), members=3).parameters == 4
     assert ended(run(line(features=1), config(**BASE | {"hidden": [1]}))[0]).parameters == 4
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from builders import blobs, config, ended, epochs, line, plan, run
+from builders import blobs, config, ended, epochs, line, plan, run, start_weights
 from trainrun.config import Config
 from trainrun.data import Dataset
 from trainrun.streams import Purpose, stream
@@ -79,7 +79,7 @@ def reference(
 
 def start(dataset: Dataset, c: Config) -> nn.Sequential:
     modules: list[nn.Module] = []
-    for weight, bias in plan(dataset, [c]).start_weights(0):
+    for weight, bias in start_weights(plan(dataset, [c])):
         linear = nn.Linear(*weight.shape).double()
         linear.weight.data = torch.from_numpy(weight.T.copy())
         linear.bias.data = torch.from_numpy(bias.copy())
@@ -95,11 +95,10 @@ def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: floa
         stack = fit.stack
         for _ in fit.run(Pauses()):
             pass
-    found = stack.layout.real_layers(stack.parameters_D)
-    linears = [module for module in net if isinstance(module, nn.Linear)]
-    for layer, linear in zip(found, linears, strict=True):
-        torch.testing.assert_close(layer.weight_KIO[0].T, linear.weight.data, rtol=0, atol=tolerance)
-        torch.testing.assert_close(layer.bias_K1O[0, 0], linear.bias.data, rtol=0, atol=tolerance)
+    found, expected = stack.layout.saved(stack.parameters_D), net.state_dict()
+    assert found.keys() == expected.keys()
+    for key, value_K in found.items():
+        torch.testing.assert_close(value_K[0], expected[key], rtol=0, atol=tolerance)
 
 
 BASE = {"hidden": [7, 6], "batch_size": 9, "epochs": 50, "early_stopping": False, "learning_rate": 0.01}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders import CPU, blobs, config, line, plan
+from builders import CPU, blobs, config, line, plan, start_weights
 from trainrun.data import Part
 from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations
@@ -19,7 +19,7 @@ def reference(made, sight):
     y = torch.from_numpy(made.dataset.train.y[_rows(made, sight)])
     module = getattr(torch.nn, made.cells[0].config.activation.ingredient.traits["module"])()
     before, after, h = [], [], x
-    for index, (weight, bias) in enumerate(made.start_weights(0)):
+    for index, (weight, bias) in enumerate(start_weights(made)):
         z = h @ torch.from_numpy(weight) + torch.from_numpy(bias)
         if index < len(made.widths) - 2:
             before.append(z.requires_grad_())

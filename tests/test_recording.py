@@ -228,7 +228,7 @@ def steps_on(device: torch.device, made: Any) -> list[list[Any]]:
     with torch.inference_mode():
         stack = Stack.start(made, device, torch.float32)
         feed = Feed(made.dataset.train, device, torch.float32)
-        network = Network(stack.layout, made.activation, made.activation_derivative)
+        network = Network(stack.layout.layers)
         steps = Steps(made, stack, network, feed)
         steps.begin(1, 0)
         order_KN = torch.from_numpy(feed.order(steps.seeds, 1)).to(device)

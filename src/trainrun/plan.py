@@ -11,20 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from trainrun.config import Choice, Config
 from trainrun.data import Dataset
 from trainrun.errors import ConfigError
-from trainrun.ingredients.initializers import Fans
 from trainrun.ingredients.learning_rates import lay_out
 from trainrun.ingredients.optimizers import Optimizer
 from trainrun.objective import Objective, make_objective, misfit
 from trainrun.stopping import EarlyStopping, Plateau
-from trainrun.streams import Purpose, stream
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,46 @@ class Cell:
 
     config: Config
     dataset: Dataset
+
+
+class Architecture(NamedTuple):
+    """What a net is made of.
+
+    Attributes:
+        inputs: columns of the input.
+        hidden: widths of the hidden layers.
+        outputs: the number of classes, or 1 for a number.
+        activation: the function after each hidden layer.
+    """
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    activation: Choice
+
+    @classmethod
+    def of(cls, config: Config, inputs: int, classes: int) -> Architecture:
+        """Return the architecture that a config describes.
+
+        Args:
+            config: the config.
+            inputs: columns after preprocessing.
+            classes: the number of classes; 0 where the target is a number.
+        """
+        return cls(inputs, config.hidden, classes or 1, config.activation)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return inputs, hidden widths, outputs."""
+        return self.inputs, *self.hidden, self.outputs
+
+
+class Start(NamedTuple):
+    """What a member's initial parameters are drawn from."""
+
+    seed: int
+    initializer: Choice
+    bias_initializer: Choice
 
 
 @dataclass(frozen=True)
@@ -69,8 +106,7 @@ class Plan:
     Attributes:
         cells: its runs, K of them.
         dataset: the data all of them share.
-        widths: inputs, hidden widths, outputs.
-        activation, activation_derivative: of z, and of (z, h).
+        net: what the net is made of.
         objective: loss and metrics.
         class_weight: [classes] weights of the training loss, or None.
         optimizer: turns gradients into directions.
@@ -84,9 +120,7 @@ class Plan:
 
     cells: tuple[Cell, ...]
     dataset: Dataset
-    widths: tuple[int, ...]
-    activation: Callable[..., Any]
-    activation_derivative: Callable[..., Any]
+    net: Architecture
     objective: Objective
     class_weight: np.ndarray | None
     optimizer: Optimizer
@@ -98,6 +132,11 @@ class Plan:
     early_stopping: EarlyStopping
     plateau: Plateau
     _rates: tuple[Callable[[np.ndarray], np.ndarray], ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return inputs, hidden widths, outputs."""
+        return self.net.widths
 
     @property
     def seeds(self) -> list[int]:
@@ -119,15 +158,10 @@ class Plan:
         steps = np.arange((epoch - 1) * self.steps_per_epoch, epoch * self.steps_per_epoch)
         return np.stack([self._rates[member](steps) for member in members], axis=1)
 
-    def start_weights(self, member: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """A member's weight [inputs, outputs] and bias [outputs] of each layer, float64."""
+    def start(self, member: int) -> Start:
+        """Return what a member's initial parameters are drawn from."""
         config = self.cells[member].config
-        layers = []
-        for index, fans in enumerate(pairwise(self.widths)):
-            weight = _draw(config.initializer, stream(config.seed, Purpose.WEIGHTS, index), fans, fans)
-            bias = _draw(config.bias_initializer, stream(config.seed, Purpose.BIASES, index), fans[1:], fans)
-            layers.append((weight, bias))
-        return layers
+        return Start(config.seed, config.initializer, config.bias_initializer)
 
 
 def stacks(cells: Sequence[Cell]) -> list[list[int]]:
@@ -152,15 +186,12 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     """
     config, dataset = cells[0].config, cells[0].dataset
     batch_size = min(config.batch_size, len(dataset.train.y))
-    outputs = len(dataset.target.classes) or 1
     configs = [cell.config for cell in cells]
     objective = make_objective(config, dataset.target)
     return Plan(
         cells=tuple(cells),
         dataset=dataset,
-        widths=(dataset.train.x.shape[1], *config.hidden, outputs),
-        activation=config.activation.function,
-        activation_derivative=config.activation.derivative,
+        net=Architecture.of(config, dataset.train.x.shape[1], len(dataset.target.classes)),
         objective=objective,
         class_weight=_class_weight(config, dataset),
         optimizer=config.optimizer.function(),
@@ -194,13 +225,6 @@ def _shared(cell: Cell) -> Hashable:
         "threads",
     )
     return id(cell.dataset), *(repr(getattr(config, key)) for key in keys)
-
-
-def _draw(
-    choice: Choice, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]
-) -> np.ndarray:
-    values: np.ndarray = choice.function(rng, shape, Fans(*fans))
-    return values
 
 
 def _strengths(configs: Sequence[Config]) -> Strengths:

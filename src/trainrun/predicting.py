@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from trainrun.data.files import listed, nearest, quoted
 from trainrun.errors import DataError, StorageError, UsageError, printable
 from trainrun.notes import Note
 from trainrun.objective import make_objective
+from trainrun.plan import Architecture
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import default_runs
@@ -114,9 +114,11 @@ class TrainedRun:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
+        from trainrun.engine.layers import keyed_slots, make_layers
         from trainrun.engine.saved import SavedNet
 
-        path, shapes = self.run.paths.weights, self._shapes()
+        path, layers = self.run.paths.weights, make_layers(self._architecture())
+        shapes = {key: slot.shape for key, slot in keyed_slots(layers).items()}
         shown, numbers = printable(str(path)), sum(map(math.prod, shapes.values()))
         try:
             weights = load(read_bytes(path, largest=4 * numbers + _LARGEST_HEADER))
@@ -126,16 +128,11 @@ class TrainedRun:
             array.dtype != np.float32 for array in weights.values()
         ):
             raise StorageError(f"{shown}: its weights are not those of this run's net")
-        return SavedNet(weights, self.config.activation)
+        return SavedNet(weights, layers)
 
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the keys of the net's weights, and their shapes."""
-        outputs = len(self.preprocessing.target.classes) or 1
-        widths = (len(self.preprocessing.feature_names), *self.config.hidden, outputs)
-        shapes: dict[str, tuple[int, ...]] = {}
-        for index, (i, o) in enumerate(pairwise(widths)):
-            shapes |= {f"{2 * index}.weight": (o, i), f"{2 * index}.bias": (o,)}
-        return shapes
+    def _architecture(self) -> Architecture:
+        inputs, classes = len(self.preprocessing.feature_names), len(self.preprocessing.target.classes)
+        return Architecture.of(self.config, inputs, classes)
 
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))

@@ -52,7 +52,7 @@ class LayerMasks(ABC):
         like: a tensor of the device and dtype.
         layer: 0 for the net's input, then the hidden layers.
         rows: of a full batch.
-        width: units of the layer.
+        width: units of the layer. A single unit takes the draws of two.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class LayerMasks(ABC):
     ) -> None:
         self._seeds, self._layer, self._like = seeds, layer, like
         self._rows, self._width = rows, width
-        self._words = -(-rows * width // _PER_WORD)  # a step takes whole words
+        self._drawn_width = max(2, width)
+        self._words = -(-rows * self._drawn_width // _PER_WORD)  # a step takes whole words
         # A signed draw is uniform over -32768 .. 32767; a unit stays where it reaches the threshold.
         threshold_K = np.minimum(np.round(rates * 65536), 65535) - 32768
         self._threshold_K1 = threshold_K.astype(np.int16)[:, None]
@@ -73,8 +74,8 @@ class LayerMasks(ABC):
     def draw(self, steps: int) -> Tensor:
         """The masks of the next `steps` steps, [K, steps, rows, width], 0 or 1/(1-rate)."""
         masks = self._kept(steps).mul_(self._scale_K1)
-        used = masks.unflatten(1, (steps, -1))[..., : self._rows * self._width]
-        return used.unflatten(2, (self._rows, self._width))
+        used = masks.unflatten(1, (steps, -1))[..., : self._rows * self._drawn_width]
+        return used.unflatten(2, (self._rows, self._drawn_width))[..., : self._width]
 
     @abstractmethod
     def _kept(self, steps: int) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from trainrun.engine.feed import ROWS_AT_ONCE, Feed
-from trainrun.engine.layout import Layer
+from trainrun.engine.layout import Views
 from trainrun.engine.network import Network
 from trainrun.engine.tally import Tally
 from trainrun.ingredients.metrics import confusion
@@ -36,32 +36,34 @@ class Evaluator:
     def __init__(self, plan: Plan, network: Network, feeds: Mapping[str, Feed]) -> None:
         self._plan, self._network, self._feeds = plan, network, feeds
 
-    def values(self, part: str, layers: Sequence[Layer]) -> list[dict[str, float]] | None:
+    def values(self, part: str, views: Views) -> list[dict[str, float]] | None:
         """Each member's loss and metrics on a part; None where the part does not exist."""
         feed = self._feeds.get(part)
         if feed is None:
             return None
-        return [values for tally in self._tallies(feed, layers) for values in tally.values(feed.truth())]
+        return [values for tally in self._tallies(feed, views) for values in tally.values(feed.truth())]
 
-    def in_full(self, part: str, layers: Sequence[Layer]) -> list[Evaluation] | None:
+    def in_full(self, part: str, views: Views) -> list[Evaluation] | None:
         """The same, with each member's confusion matrix where there are classes."""
         feed, classes = self._feeds.get(part), len(self._plan.dataset.target.classes)
         if feed is None or not classes:
-            values = self.values(part, layers)
+            values = self.values(part, views)
             return None if values is None else [Evaluation(of_one, None) for of_one in values]
         return [
             Evaluation(values, confusion(answer_N, feed.truth(), classes))
-            for tally in self._tallies(feed, layers, "class")
+            for tally in self._tallies(feed, views, "class")
             for values, answer_N in zip(tally.values(feed.truth()), tally.answer("class"), strict=True)
         ]
 
-    def _tallies(self, feed: Feed, layers: Sequence[Layer], *answers: str) -> Iterator[Tally]:
+    def _tallies(self, feed: Feed, views: Views, *answers: str) -> Iterator[Tally]:
         """A tally of all rows for some members after the others: what passes through the net stays small."""
         objective, target = self._plan.objective, self._plan.dataset.target
         at_once = max(1, _NUMBERS_AT_ONCE // (ROWS_AT_ONCE * max(self._plan.widths)))
-        for start in range(0, len(layers[0].weight_KIO), at_once):
-            some = [Layer(*(block[start : start + at_once] for block in layer)) for layer in layers]
-            room_KN = feed.x_NI.new_empty(len(some[0].weight_KIO), len(feed))
+        members = next(len(tensor) for parameters in views for tensor in parameters)
+        for start in range(0, members, at_once):
+            stop = min(start + at_once, members)
+            some = [tuple(tensor[start:stop] for tensor in parameters) for parameters in views]
+            room_KN = feed.x_NI.new_empty(stop - start, len(feed))
             tally = Tally(objective, objective.report, target, room_KN, *answers)
             for batch in feed.pieces(len(room_KN)):
                 output_KBC = self._network.evaluate(some, batch.x_KBI)

@@ -1,7 +1,7 @@
 """Data on the device, and the batches each member sees.
 
-A single column is carried as two, and a single row as two of which one does not count: products with a
-dimension of 1 take another route, whose bits depend on the stack's size.
+A single row is carried as two, of which one does not count. A product with a dimension of 1 takes another
+route, whose bits depend on the number of members.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, pad
+from torch.nn.functional import embedding
 
 from trainrun.data import Part
 from trainrun.streams import Purpose, stream
@@ -38,13 +38,12 @@ class Feed:
     """A part of the data, resident on the device.
 
     Attributes:
-        x_NI: inputs, at least two columns.
+        x_NI: inputs.
         target_N: class indices (int64) or scaled targets.
     """
 
     def __init__(self, part: Part, device: torch.device, dtype: torch.dtype) -> None:
-        x = torch.from_numpy(part.x).to(device, dtype)
-        self.x_NI = pad(x, (0, 1)) if x.shape[1] == 1 else x
+        self.x_NI = torch.from_numpy(part.x).to(device, dtype)
         target = torch.from_numpy(part.y)
         self.target_N = target.to(device, dtype if target.is_floating_point() else torch.int64)
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainrun.engine.layers import Activation
 from trainrun.engine.layout import Layout, member_sum
 from trainrun.ingredients.regularizers import l1, l1_derivative, l2, l2_derivative, soft_threshold
 from trainrun.plan import Strengths
@@ -35,7 +36,9 @@ class Penalties:
         self._l1_in_gradient = column(np.where(strengths.proximal, 0.0, strengths.l1))
         self._l1_proximal = column(np.where(strengths.proximal, strengths.l1, 0.0))
         self._l2 = column(strengths.l2)
-        has_hidden = len(layout.widths) > 2  # else there is no activity to penalize
+        has_hidden = any(
+            isinstance(layer, Activation) for layer in layout.layers
+        )  # else there is no activity to penalize
         self._activity_l1 = column(strengths.activity_l1) if has_hidden else None
         self._activity_l2 = column(strengths.activity_l2) if has_hidden else None
         self._decay = column(strengths.weight_decay)
@@ -67,7 +70,7 @@ class Penalties:
     def decay(self, parameters_D: Tensor, rate: Tensor) -> None:
         """Decoupled weight decay by the learning rate times its strength, in place."""
         if self._decay is not None:
-            for weights in self._layout.weights(parameters_D):
+            for weights in self._layout.regularized(parameters_D):
                 weights.mul_(1 - rate * self._decay)
 
     def shrink(self, parameters_D: Tensor, rate: Tensor, curvature_D: Tensor | None) -> None:
@@ -75,7 +78,7 @@ class Penalties:
         assert self._l1_proximal is not None
         threshold = rate * self._l1_proximal
         if curvature_D is None:
-            for weights in self._layout.weights(parameters_D):
+            for weights in self._layout.regularized(parameters_D):
                 weights.copy_(soft_threshold(weights, threshold))
         else:
             for weights, curvature in self._pairs(parameters_D, curvature_D):
@@ -86,12 +89,12 @@ class Penalties:
         total = parameters_D.new_zeros(self._layout.members)
         for strength, penalty in ((self._l1, l1), (self._l2, l2)):
             if strength is not None:
-                for weights in self._layout.weights(parameters_D):
+                for weights in self._layout.regularized(parameters_D):
                     total = total + member_sum(penalty(weights)) * strength[:, 0]
         return total.double().cpu().numpy()
 
     def _pairs(self, one_D: Tensor, other_D: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        return zip(self._layout.weights(one_D), self._layout.weights(other_D), strict=True)
+        return zip(self._layout.regularized(one_D), self._layout.regularized(other_D), strict=True)
 
     def activity_gradient(self, hidden_KBO: Tensor, rows: int) -> Tensor:
         """The activity penalty's derivative by a hidden output; only the first `rows` rows are real."""

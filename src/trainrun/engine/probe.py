@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainrun.data import Part
 from trainrun.engine.feed import ROWS_AT_ONCE, Feed
+from trainrun.engine.layers import make_layers
 from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
@@ -70,24 +71,22 @@ def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
         What is seen of each member, in order.
     """
     stack = Stack.start(plan, device, torch.float32)
-    network = Network(stack.layout, plan.activation, plan.activation_derivative)
+    network = Network(stack.layout.layers)
     part = _some_rows(plan)
     batch = next(Feed(part, device, torch.float32).pieces(len(plan.cells)))
-    trace = network.forward(stack.layers, batch.x_KBI, [None] * len(plan.widths))
+    trace = network.forward(stack.views, batch.x_KBI, None)
     delta_KBC = plan.objective.derivative(trace.output_KBC, batch.target_KB)
-    gradients = dict(network.deltas(stack.layers, trace, delta_KBC, None))
+    deltas = dict(network.deltas(stack.views, trace, delta_KBC))
     loss_KB = plan.objective.report(trace.output_KBC, batch.target_KB)[:, : batch.rows]
-    slopes = [plan.activation_derivative(z, h) for z, h in zip(trace.before, trace.hidden, strict=True)]
     layers = [
-        (z, h, slope.expand_as(h), gradients[index])
-        for index, (z, h, slope) in enumerate(zip(trace.before, trace.hidden, slopes, strict=True))
+        (z, h, plan.net.activation.derivative(z, h).expand_as(h), deltas[index - 1])
+        for index, (z, h) in zip(network.activations, network.activated(trace), strict=True)
     ]
     for k in range(len(plan.cells)):
         yield Sight(
             input_BI=part.x,
             layers=tuple(
-                LayerSight(*(_array(values_KBO[k, : batch.rows, :width]) for values_KBO in layer))
-                for layer, width in zip(layers, plan.widths[1:-1], strict=True)
+                LayerSight(*(_array(values_KBO[k, : batch.rows]) for values_KBO in layer)) for layer in layers
             ),
             loss=float(loss_KB[k].double().mean()),
             steepest=_steepest(plan),
@@ -107,7 +106,7 @@ def guessing(plan: Plan) -> float:
 
 def footprint(plan: Plan) -> int:
     """Bytes that one member takes in training: weights, gradients, the best, the optimizer's, and a step."""
-    kept = (3 + len(plan.optimizer.state)) * Layout(plan.widths, 1).size
+    kept = (3 + len(plan.optimizer.state)) * Layout(make_layers(plan.net), 1).size
     return _BYTES * (kept + _PASSES * plan.batch_size * sum(plan.widths))
 
 
@@ -120,7 +119,8 @@ def _some_rows(plan: Plan) -> Part:
 
 def _steepest(plan: Plan) -> float:
     z = torch.linspace(-_REACH, _REACH, 1601)
-    return float(plan.activation_derivative(z, plan.activation(z)).max())
+    activation = plan.net.activation
+    return float(activation.derivative(z, activation.function(z)).max())
 
 
 def _array(values: Tensor) -> np.ndarray:

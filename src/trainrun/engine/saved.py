@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from trainrun.config import Choice
 from trainrun.data import Part, Target
 from trainrun.engine.feed import Feed
-from trainrun.engine.layout import Layout
+from trainrun.engine.layers import Layer
+from trainrun.engine.layout import Layout, Views
 from trainrun.engine.network import Network
 from trainrun.engine.tally import Tally
 from trainrun.objective import Objective
@@ -23,21 +23,16 @@ class SavedNet:
     """A net with given weights.
 
     Args:
-        weights: keyed `0.weight`, `0.bias`, `2.weight`, ... and shaped as `torch.nn.Sequential` has them.
-        activation: between the layers.
+        weights: the values of all slots, by key.
+        layers: the layers of the net.
     """
 
-    def __init__(self, weights: Mapping[str, np.ndarray], activation: Choice) -> None:
-        self._weights, self._activation = weights, activation
+    def __init__(self, weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> None:
+        self._weights, self._layers = weights, layers
 
     def sequential(self) -> nn.Sequential:
-        """Linear, activation, ..., Linear, in evaluation mode."""
-        module = getattr(nn, self._activation.ingredient.traits["module"])
-        modules: list[nn.Module] = []
-        for index in range(0, len(self._weights), 2):
-            outputs, inputs = self._weights[f"{index}.weight"].shape
-            modules += [nn.Linear(inputs, outputs), module(**self._activation.settings)]
-        net = nn.Sequential(*modules[:-1])
+        """Return the layers as modules of `torch.nn`, in evaluation mode."""
+        net = nn.Sequential(*(layer.module() for layer in self._layers if layer.in_evaluation))
         net.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in self._weights.items()})
         return net.eval()
 
@@ -48,11 +43,10 @@ class SavedNet:
         Returns:
             [N, outputs] float32: logits, or targets in the trained scale.
         """
-        layout, flat_D = self._flat()
-        network = Network(layout, self._activation.function, self._activation.derivative)
-        feed, layers = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32), layout.layers(flat_D)
+        network, views = Network(self._layers), self._views()
+        feed = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32)
         return torch.cat(
-            [network.evaluate(layers, batch.x_KBI)[0, : batch.rows] for batch in feed.pieces(1)]
+            [network.evaluate(views, batch.x_KBI)[0, : batch.rows] for batch in feed.pieces(1)]
         ).numpy()
 
     def evaluate(
@@ -70,12 +64,9 @@ class SavedNet:
         tally.add(torch.from_numpy(self.outputs(x)[None]), torch.from_numpy(y[None]))
         return tally.values(y)[0]
 
-    def _flat(self) -> tuple[Layout, Tensor]:
-        indices = range(0, len(self._weights), 2)
-        layers = [(self._weights[f"{index}.weight"], self._weights[f"{index}.bias"]) for index in indices]
-        layout = Layout((layers[0][0].shape[1], *(len(bias) for _, bias in layers)), members=1)
+    def _views(self) -> Views:
+        layout = Layout(self._layers, members=1)
         flat_D = torch.zeros(layout.size)
-        for view, (weight, bias) in zip(layout.real_layers(flat_D), layers, strict=True):
-            view.weight_KIO.copy_(torch.from_numpy(weight.T.copy()))
-            view.bias_K1O.copy_(torch.from_numpy(bias.copy()))
-        return layout, flat_D
+        for key, value_K in layout.saved(flat_D).items():
+            value_K[0] = torch.from_numpy(self._weights[key].copy())
+        return layout.views(flat_D)

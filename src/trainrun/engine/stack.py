@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainrun.engine.layers import keyed_slots, make_layers
 from trainrun.engine.layout import Layout
 from trainrun.plan import Plan
 
@@ -39,19 +40,19 @@ class Stack:
         self.layout, self.members, self.steps = layout, members, steps
         self.parameters_D, self.best_D, self.optimizer_state = parameters_D, best_D, state
         self.gradient_D = torch.zeros_like(parameters_D)
-        self.blocks, self.layers = layout.blocks(parameters_D), layout.layers(parameters_D)
-        self.gradients = layout.layers(self.gradient_D)
+        self.blocks, self.views = layout.blocks(parameters_D), layout.views(parameters_D)
+        self.gradients = layout.views(self.gradient_D)
 
     @classmethod
     def start(cls, plan: Plan, device: torch.device, dtype: torch.dtype) -> Stack:
         """All members of a plan, at their start weights."""
-        layout = Layout(plan.widths, len(plan.cells))
+        layout = Layout(make_layers(plan.net), len(plan.cells))
         parameters = torch.zeros(layout.size, dtype=dtype)
-        views = layout.real_layers(parameters)
+        slots, saved = keyed_slots(layout.layers), layout.saved(parameters)
         for member in range(len(plan.cells)):
-            for (weight, bias), (weight_IO, bias_O) in zip(views, plan.start_weights(member), strict=True):
-                weight[member] = torch.from_numpy(weight_IO)
-                bias[member, 0] = torch.from_numpy(bias_O)
+            start = plan.start(member)
+            for key, slot in slots.items():
+                saved[key][member] = torch.from_numpy(slot.start(start))
         parameters = parameters.to(device)
         state = {name: torch.full_like(parameters, value) for name, value in plan.optimizer.state.items()}
         return cls(layout, np.arange(len(plan.cells)), parameters, parameters.clone(), state, 0)
@@ -114,12 +115,8 @@ class Stack:
                 best[rows] = now[rows]
 
     def best_weights(self, row: int) -> dict[str, np.ndarray]:
-        """A member's best weights, keyed and shaped as `torch.nn.Sequential` has them (float32)."""
-        weights = {}
-        for index, (weight, bias) in enumerate(self.layout.real_layers(self.best_D)):
-            weights[f"{2 * index}.weight"] = _array(weight[row].T)
-            weights[f"{2 * index}.bias"] = _array(bias[row, 0])
-        return weights
+        """Return a member's best weights, as `torch.nn.Sequential` has them (float32)."""
+        return {key: _array(value_K[row]) for key, value_K in self.layout.saved(self.best_D).items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trainrun.engine.dropout import Masks
 from trainrun.engine.feed import Batch, Feed
+from trainrun.engine.layers import Step
 from trainrun.engine.network import Network
 from trainrun.engine.penalties import Penalties
 from trainrun.engine.recording import ROUTES, Direct
@@ -60,10 +61,10 @@ class Steps:
         self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, self._like)
         weight_C = plan.class_weight
         self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(self._like)
-        rows, widths = max(2, plan.batch_size), stack.layout.padded
-        numbers = max(1, len(self.seeds)) * rows * max(widths)
+        rows = max(2, plan.batch_size)
+        numbers = max(1, len(self.seeds)) * rows * max(2, *plan.widths)
         self.block = min(self._route.longest, max(1, self._route.numbers // numbers))
-        self._masks = self._make_masks(rows, widths)
+        self._masks = self._make_masks(rows)
 
     def begin(self, epoch: int, done: int) -> None:
         """Go to the place after `done` steps of an epoch."""
@@ -119,13 +120,16 @@ class Steps:
     def _pass(self, chosen_KB: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
         """Forward and backward through the net and the penalties: real outputs, activity penalty."""
         stack, penalties, batch = self._stack, self.penalties, self._feed.batch(chosen_KB)
-        trace = self._network.forward(stack.layers, batch.x_KBI, _cut(masks, batch.x_KBI.shape[1]))
-        delta_KBC = self._delta(trace.output_KBC, batch)
-        by_hidden = activity_K = None
+        activity, activity_K = None, None
         if penalties.any_activity:
-            by_hidden = partial(penalties.activity_gradient, rows=batch.rows)
-            activity_K = penalties.of_activity(trace.hidden, batch.rows)
-        self._network.backward(stack.layers, stack.gradients, trace, delta_KBC, by_hidden)
+            activity = partial(penalties.activity_gradient, rows=batch.rows)
+        step = Step(_cut(masks, batch.x_KBI.shape[1]), activity)
+        trace = self._network.forward(stack.views, batch.x_KBI, step)
+        delta_KBC = self._delta(trace.output_KBC, batch)
+        if penalties.any_activity:
+            hidden = [activated.output_KBO for activated in self._network.activated(trace)]
+            activity_K = penalties.of_activity(hidden, batch.rows)
+        self._network.backward(stack.views, stack.gradients, trace, delta_KBC)
         penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)
         return trace.output_KBC[:, : batch.rows], activity_K
 
@@ -148,13 +152,15 @@ class Steps:
             delta_KBC[:, batch.rows :] = 0
         return delta_KBC
 
-    def _make_masks(self, rows: int, widths: Sequence[int]) -> Masks:
-        rates = self._plan.dropout[self._stack.members]
+    def _make_masks(self, rows: int) -> Masks:
+        rates, dropouts = self._plan.dropout[self._stack.members], self._network.dropouts
         layers = [
-            self._route.masks(self.seeds, rates_K, self._like, layer=layer, rows=rows, width=width)
+            self._route.masks(
+                self.seeds, rates_K, self._like, layer=layer.number, rows=rows, width=layer.width
+            )
             if rates_K.any()
             else None
-            for layer, (rates_K, width) in enumerate(zip(rates.T, widths, strict=False))
+            for layer, rates_K in zip(dropouts, rates.T, strict=True)
         ]
         return Masks(layers)
 

@@ -18,6 +18,7 @@ import torch
 from trainrun.engine.epoch import Epoch, EpochResult
 from trainrun.engine.evaluation import Evaluator
 from trainrun.engine.feed import Feed
+from trainrun.engine.layers import keyed_slots
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import Steps
@@ -105,7 +106,7 @@ class Fit:
         self._plan = plan
         start = Stack.start(plan, device, dtype)
         self._parameters = start.layout.parameters
-        self._network = Network(start.layout, plan.activation, plan.activation_derivative)
+        self._network = Network(start.layout.layers)
         parts = {name: getattr(plan.dataset, name) for name in PARTS}
         self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
         self._evaluator = Evaluator(plan, self._network, self._feeds)
@@ -182,7 +183,7 @@ class Fit:
     def _judge(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
         """Validation, the best weights, and who stops."""
         stack = self.stack
-        valid = self._evaluator.values("valid", stack.layers)
+        valid = self._evaluator.values("valid", stack.views)
         monitored_K = self._monitored(trained.values, valid)
         decision = self._stopping.observe(epoch, monitored_K)
         self._plateau.observe(monitored_K)
@@ -227,8 +228,9 @@ class Fit:
         ended_steps_K = np.full(len(rows), ended.steps) if steps_K is None else steps_K[rows]
         self._stopping, self._plateau = self._stopping.select(others), self._plateau.select(others)
         self._train_on(self.stack.select(others))
-        layers = ended.layout.layers(ended.best_D)
-        parts = {part: found for part in PARTS if (found := self._evaluator.in_full(part, layers))}
+        views = ended.layout.views(ended.best_D)
+        regularized = [key for key, slot in keyed_slots(ended.layout.layers).items() if slot.regularized]
+        parts = {part: found for part in PARTS if (found := self._evaluator.in_full(part, views))}
         for k, member in enumerate(ended.members):
             weights = ended.best_weights(k)
             untrained = self._plan.epochs[member] == 0
@@ -240,7 +242,7 @@ class Fit:
                 epochs=epochs,
                 steps=int(ended_steps_K[k]),
                 parameters=self._parameters,
-                zero_weights=sum(int((w == 0).sum()) for key, w in weights.items() if key.endswith("weight")),
+                zero_weights=sum(int((weights[key] == 0).sum()) for key in regularized),
                 **{part: parts[part][k].values if part in parts else None for part in PARTS},
                 confusion={
                     part: matrix
