@@ -13,6 +13,7 @@ from trainrun.data import Part
 from trainrun.engine.feed import ROWS_AT_ONCE, Feed
 from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
+from trainrun.engine.process import prepare_process
 from trainrun.engine.stack import Stack
 from trainrun.plan import Plan
 from trainrun.streams import Purpose, stream
@@ -69,6 +70,7 @@ def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
     Yields:
         What is seen of each member, in order.
     """
+    prepare_process()
     stack = Stack.start(plan, device, torch.float32)
     network = Network(stack.layout, plan.activation, plan.activation_derivative)
     part = _some_rows(plan)
