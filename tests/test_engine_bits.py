@@ -111,10 +111,6 @@ def test_members_that_stop_leave_the_others_alone():
     assert_alone_as_in_stack(blobs(), members, checked=range(6), threads=(1,))
 
 
-def test_products_are_set_to_be_reproducible():
-    assert os.environ["MKL_CBWR"]
-
-
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_parts_of_a_stack_side_by_side(parts):
     members, dataset = seeds(5, epochs=3), blobs()

@@ -14,6 +14,7 @@ from trainrun.engine.feed import ROWS_AT_ONCE, Feed
 from trainrun.engine.layers import make_layers
 from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
+from trainrun.engine.process import prepare_process
 from trainrun.engine.stack import Stack
 from trainrun.plan import Plan
 from trainrun.streams import Purpose, stream
@@ -70,6 +71,7 @@ def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
     Yields:
         What is seen of each member, in order.
     """
+    prepare_process()
     stack = Stack.start(plan, device, torch.float32)
     network = Network(stack.layout.layers)
     part = _some_rows(plan)

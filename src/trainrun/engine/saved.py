@@ -13,6 +13,7 @@ from trainrun.engine.feed import Feed
 from trainrun.engine.layers import Layer
 from trainrun.engine.layout import Layout, Views
 from trainrun.engine.network import Network
+from trainrun.engine.process import prepare_process
 from trainrun.engine.tally import Tally
 from trainrun.objective import Objective
 
@@ -28,6 +29,7 @@ class SavedNet:
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], layers: Sequence[Layer]) -> None:
+        prepare_process()
         self._weights, self._layers = weights, layers
 
     def sequential(self) -> nn.Sequential:

@@ -20,6 +20,7 @@ from trainrun.engine.evaluation import Evaluator
 from trainrun.engine.feed import Feed
 from trainrun.engine.layers import keyed_slots
 from trainrun.engine.network import Network
+from trainrun.engine.process import prepare_process
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import Steps
 from trainrun.engine.trouble import Trouble
@@ -103,6 +104,7 @@ class Fit:
     """
 
     def __init__(self, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:
+        prepare_process()
         self._plan = plan
         start = Stack.start(plan, device, dtype)
         self._parameters = start.layout.parameters

@@ -9,6 +9,7 @@ corrections, is tabulated beforehand as a learning rate is. Formulas and default
 # No `from __future__ import annotations` here: the registry reads the settings' types, not their text.
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainrun.quantities import NonNegative, Positive, Rate
@@ -98,18 +99,35 @@ class _Moments:
         return math.sqrt(1 - self._betas[1] ** t)
 
 
+_FUSED_ARGUMENTS = [
+    *("self", "grads", "exp_avgs", "exp_avg_sqs", "max_exp_avg_sqs", "state_steps"),
+    *("lr", "beta1", "beta2", "weight_decay", "eps", "amsgrad", "maximize"),
+]
+
+
 class _Adam(_Moments):
     def __init__(self, *, betas: tuple[Rate, Rate] = (0.9, 0.999), eps: Positive = 1e-8) -> None:
         super().__init__(betas, eps)
 
-    def coefficients(self, t: int) -> tuple[float, float]:
-        return self._correction(t), float(t)
+    def coefficients(self, t: int) -> tuple[float, float, float]:
+        return self._correction(t), float(t), 1 - self._betas[0] ** t
 
     def direction(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
+        if _has_fused_adam():
+            return self._fused(gradient, state, coefficients)
+        beta1, beta2 = self._betas
+        mean = state["exp_avg"].lerp_(gradient, 1 - beta1)
+        state["exp_avg_sq"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        return (mean / coefficients[2]).div_(self.curvature(state, coefficients))
+
+    def _fused(self, gradient: "Tensor", state: "State", coefficients: "Tensor") -> "Tensor":
+        """Compute the direction by PyTorch's fused kernel, which goes over memory once.
+
+        The kernel takes one learning rate, but members have their own. So it starts from zero with a learning
+        rate of -1, which leaves the direction. It corrects the moments by itself, from t in float32.
+        """
         import torch
 
-        # The fused kernel goes over memory once. It takes one learning rate, and members have their own: from
-        # zero and with a rate of -1 it leaves the direction. It corrects by itself, from t in float32.
         direction = torch.zeros_like(gradient)
         torch._fused_adam_(
             [direction],
@@ -127,6 +145,18 @@ class _Adam(_Moments):
             maximize=False,
         )
         return direction
+
+
+@cache
+def _has_fused_adam() -> bool:
+    """Return whether this PyTorch has its fused Adam, which is private, with the arguments used here."""
+    import torch
+
+    kernel = getattr(torch.ops.aten, "_fused_adam_", None)
+    if kernel is None or not hasattr(torch, "_fused_adam_"):
+        return False
+    arguments = kernel.default._schema.arguments
+    return [given.name for given in arguments if not given.has_default_value()] == _FUSED_ARGUMENTS
 
 
 @optimizers.register()
