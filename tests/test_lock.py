@@ -147,6 +147,21 @@ def test_a_lock_on_a_file_without_its_name_does_not_count(paths):
     os.close(descriptor)
 
 
+def test_a_file_that_loses_its_name_while_it_is_locked_is_locked_anew(paths, monkeypatch):
+    original, locked = fcntl.flock, []
+
+    def flock(descriptor, how):
+        if not locked:  # the last holder removes the file between opening and locking
+            paths.lock.unlink()
+        locked.append(descriptor)
+        original(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with RunLock(paths):
+        assert len(locked) == 2
+        assert json.loads(paths.lock.read_text())["pid"] == os.getpid()
+
+
 def test_of_processes_that_race_for_runs_one_each_trains(tmp_path):
     command = [sys.executable, "-c", RACE, str(tmp_path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
