@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from trainrun.engine.layers import Activation, Dropout, Layer, Step
-from trainrun.engine.layers.activation import Activated
 from trainrun.engine.layout import Views
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(NamedTuple):
     """What the backward pass needs of a forward pass.
 
     Attributes:
@@ -70,7 +67,7 @@ class Network:
             kept.append(memory)
         return Trace(step, kept, x_KBI)
 
-    def activated(self, trace: Trace) -> list[Activated]:
+    def activated(self, trace: Trace) -> list[tuple[Tensor, Tensor]]:
         """Return the input and the output of each activation."""
         return [trace.kept[index] for index in self.activations]
 
@@ -84,7 +81,7 @@ class Network:
             delta_KBC: the loss's derivative by the net's output.
         """
         for index, delta in self.deltas(views, trace, delta_KBC):
-            if gradients[index]:
+            if gradients[index]:  # the layer has slots
                 self.layers[index].write_gradients(gradients[index], trace.kept[index], delta)
 
     def deltas(self, views: Views, trace: Trace, delta_KBC: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -127,7 +127,7 @@ class Steps:
         trace = self._network.forward(stack.views, batch.x_KBI, step)
         delta_KBC = self._delta(trace.output_KBC, batch)
         if penalties.any_activity:
-            hidden = [activated.output_KBO for activated in self._network.activated(trace)]
+            hidden = [output_KBO for _, output_KBO in self._network.activated(trace)]
             activity_K = penalties.of_activity(hidden, batch.rows)
         self._network.backward(stack.views, stack.gradients, trace, delta_KBC)
         penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)

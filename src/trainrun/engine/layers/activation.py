@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 
 from trainrun.config import Choice
 from trainrun.engine.layers.layer import Layer, Parameters, Step
-
-
-class Activated(NamedTuple):
-    """The input and the output of an activation."""
-
-    before_KBO: Tensor
-    output_KBO: Tensor
 
 
 class Activation(Layer):
@@ -26,20 +17,24 @@ class Activation(Layer):
 
     def __init__(self, activation: Choice) -> None:
         self._activation = activation
-        self._function, self.derivative = activation.function, activation.derivative
+        self._function, self._derivative = activation.function, activation.derivative
 
-    def forward(self, parameters: Parameters, x_KBI: Tensor, step: Step | None) -> tuple[Tensor, Activated]:
-        """Return the output, and input and output."""
+    def forward(
+        self, parameters: Parameters, x_KBI: Tensor, step: Step | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return the output, and the input with the output."""
         output_KBO = self._function(x_KBI)
-        return output_KBO, Activated(x_KBI, output_KBO)
+        return output_KBO, (x_KBI, output_KBO)
 
     def backward(
-        self, parameters: Parameters, kept: Activated, delta_KBO: Tensor, step: Step | None
+        self, parameters: Parameters, kept: tuple[Tensor, Tensor], delta_KBO: Tensor, step: Step | None
     ) -> Tensor:
         """Return delta, plus the activity penalty's derivative, times the slope."""
+        x_KBI, output_KBO = kept
         if step is not None and step.activity is not None:
-            delta_KBO = delta_KBO + step.activity(kept.output_KBO)
-        return delta_KBO * self.derivative(*kept)
+            delta_KBO = delta_KBO + step.activity(output_KBO)
+        slope_KBO: Tensor = self._derivative(x_KBI, output_KBO)
+        return delta_KBO * slope_KBO
 
     def module(self) -> nn.Module:
         """Return the module of the same function and settings."""
