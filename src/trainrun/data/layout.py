@@ -61,7 +61,7 @@ class Layout(ABC):
 
     @abstractmethod
     def known_names(self, first: tuple[str, ...]) -> frozenset[str]:
-        """Return the names in a first row that are known. A number is none: it may as well be a cell."""
+        """Return the known names in a first row. Numbers are left out: they may be cells."""
 
     @abstractmethod
     def names(self, width: int, place: str) -> tuple[str, ...]:
