@@ -20,7 +20,7 @@ class Point(NamedTuple):
 
     Attributes:
         name: of the system call.
-        number: the how-manieth of that name in the process, from 1.
+        number: the how-manieth of that name in its thread or process, as strace counts, from 1.
         target: what it is about, without what differs between two commands.
     """
 
@@ -60,13 +60,17 @@ def inject(make: Callable[[], Command], warm: Warm, point: Point, fault: str) ->
 
 
 def _calls(log: Path) -> list[Point]:
+    """The calls of the thread that works on the runs, in order; `git` is a process with a count of its own."""
+    lines = log.read_text(errors="replace").splitlines()
+    calls = [
+        (match[1], match[2], _target(match[3], log.parent)) for match in map(_LINE.match, lines) if match
+    ]
+    worker = next((thread for thread, _, target in calls if target), None)
     counts: Counter[str] = Counter()
     found = []
-    for line in log.read_text(errors="replace").splitlines():
-        if match := _LINE.match(line):
-            _, name, told = match.groups()
-            counts[name] += 1
-            found.append(Point(name, counts[name], _target(told, log.parent)))
+    for _, name, target in (call for call in calls if call[0] == worker):
+        counts[name] += 1
+        found.append(Point(name, counts[name], target))
     return found
 
 
