@@ -17,7 +17,7 @@ from trainrun.data.table import Table
 from trainrun.data.textfile import TextFile, look_through
 from trainrun.errors import DataError, printable
 
-_TOTALS = {*("total", "totals", "grand total", "sum", "overall", "average", "mean"), *("summe", "gesamt")}
+_TOTALS = {"total", "totals", "grand total", "sum", "overall", "average", "mean", "summe", "gesamt"}
 _LONGEST_ROW = 1 << 24  # bytes: bounds the memory that a quote which is never closed can take
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +209,15 @@ class Notation:
         if notation.decimal not in (".", ",") or notation.order not in ("", "typed", *ORDERS):
             raise ValueError("an unknown way to write numbers")
         return notation
+
+
+def columns_of_parts(notations: Mapping[str, Notation]) -> dict[str, str]:
+    """Return the file's column of each part of a date, such as `when` of `when (month)`.
+
+    Args:
+        notations: how columns are read, by the file's names.
+    """
+    return {part: name for name, kept in notations.items() for part in part_names(name, kept.parts)}
 
 
 def read_known(name: str, text: Text, notation: Notation, sentinels: tuple[float, ...]) -> dict[str, Column]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from trainrun.data.dates import part_names
 from trainrun.data.files import quoted
 from trainrun.data.mistakes import unreadable
+from trainrun.data.notation import columns_of_parts
 from trainrun.data.ranges import Ranges
 from trainrun.data.scaling import Moments, Scaler
 from trainrun.data.table import Rows, Table, Text
@@ -178,8 +178,7 @@ _FILLS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def _check_numbers(table: Table, name: str) -> None:
     column = table[name]
     if isinstance(column, Text):
-        parts = {part: raw for raw, kept in table.notations.items() for part in part_names(raw, kept.parts)}
-        raw = parts.get(name, name)
+        raw = columns_of_parts(table.notations).get(name, name)
         notation = table.notations.get(raw)
         bad = np.flatnonzero(unreadable(column, notation))
         text = quoted(column.values[column.codes[bad[0]]])

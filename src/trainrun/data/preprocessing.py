@@ -17,7 +17,7 @@ from trainrun.data.dates import part_names
 from trainrun.data.files import listed, nearest_name, quoted
 from trainrun.data.layout import KnownLayout
 from trainrun.data.mistakes import check_feature
-from trainrun.data.notation import Notation
+from trainrun.data.notation import Notation, columns_of_parts
 from trainrun.data.numeric import Numbers
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
 from trainrun.data.targets import Target
@@ -74,7 +74,7 @@ class Preprocessing:
         """Layout for reading further rows."""
         labels, target = self.target.labels, self.target.name
         numbers = {*self.numbers.names, *([target] if labels is None or labels.kind == "number" else [])}
-        numbers -= {part for name, kept in self.notations.items() for part in part_names(name, kept.parts)}
+        numbers -= self._of_parts.keys()
         without_target = tuple(name for name in self.header if name != target)
         return KnownLayout(
             na=self.na,
@@ -123,8 +123,11 @@ class Preprocessing:
 
     def file_column(self, name: str) -> str:
         """Return the file's column that a column of a table is, or is a part of."""
-        parts = ((raw, part_names(raw, kept.parts)) for raw, kept in self.notations.items())
-        return next((raw for raw, named in parts if name in named), name)
+        return self._of_parts.get(name, name)
+
+    @cached_property
+    def _of_parts(self) -> dict[str, str]:
+        return columns_of_parts(self.notations)
 
     def _read_as(self, name: str) -> tuple[str, ...]:
         """The columns that a column of the file is read as: itself, or the parts of its dates."""
@@ -164,7 +167,8 @@ class Preprocessing:
         Raises:
             DataError: a column is missing; the message names columns that are close to it.
         """
-        absent = [name for name in self.features if not set(self._read_as(name)) <= set(table.columns)]
+        there = set(table.columns)
+        absent = [name for name in self.features if not there.issuperset(self._read_as(name))]
         if absent:
             raise DataError(
                 f"{table.place}: has no column {listed(absent)}{_near(absent, table)}; training had "
@@ -258,7 +262,7 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
     for name in features:
         if name not in chosen:
             check_feature(table, name)
-    raw = {part: name for name, kept in table.notations.items() for part in part_names(name, kept.parts)}
+    raw = columns_of_parts(table.notations)
     is_text = {name: name in chosen or isinstance(table[name], Text) for name in features}
     numbers = [name for name in features if not is_text[name]]
     fill = data.missing if data.missing in ("mean", "most_frequent") else "median"

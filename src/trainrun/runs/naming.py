@@ -115,7 +115,7 @@ def group_of_name(name: str, everything: Sequence[Path]) -> tuple[Path | None, s
     if not written:
         if len(mine) > 1:
             raise UsageError(_ambiguous(name, [[Run(place) for place in seeds(group)] for group in mine]))
-        return next(iter(mine), None), "its config was changed on the command line"
+        return next(iter(mine), None), "none of this name is recorded as fitted as written in a file"
     chosen = max(written, key=lambda group: (written[group], group.name))
     count = len({*mine, *written})
     reason = f"of {count} configs named {printable(name)} the one last fitted as written in a file"
