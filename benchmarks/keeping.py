@@ -63,7 +63,7 @@ def measure(case: Case, folder: Path, number: int) -> Record:
 def _main() -> None:
     from trainrun.__main__ import main
     from trainrun.engine.training import Pauses
-    from trainrun.fitting import training
+    from trainrun.fitting import stacks as training
     from trainrun.runs.writing import RunWriter
 
     clock = dict.fromkeys(("training", "begun", "saved", "finished"), 0.0)

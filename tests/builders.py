@@ -12,7 +12,7 @@ import yaml
 
 from trainrun.config import Config, load_config
 from trainrun.data import Dataset, Part, Preprocessing, Target
-from trainrun.data.vocabulary import Vocabulary
+from trainrun.data.columns.vocabulary import Vocabulary
 from trainrun.engine.layers import Dense, make_layers
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot

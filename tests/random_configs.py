@@ -3,9 +3,9 @@
 from hypothesis import strategies as st
 
 from trainrun.config import Config, load_config, to_yaml
-from trainrun.config.choices import INGREDIENTS
-from trainrun.config.data_section import DataConfig, Split
 from trainrun.config.identity import identify
+from trainrun.config.keys.choices import INGREDIENTS
+from trainrun.config.keys.data import DataConfig, Split
 from trainrun.config.keys.net import Dropout
 from trainrun.config.keys.penalties import Regularization
 from trainrun.config.keys.stopping import EarlyStopping

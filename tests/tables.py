@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.data import DataConfig
 from trainrun.data import Dataset, load_data
 
 NO_SPLIT = {"valid": 0, "test": 0}

@@ -9,7 +9,7 @@ import pytest
 
 from shell import trainrun_
 from tables import load, table, whole
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.data import DataConfig
 from trainrun.data import Preprocessing, load_data
 from trainrun.data.audit.columns import is_named_id
 

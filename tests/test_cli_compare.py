@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from shell import CONFIG, SOURCE, shell, trainrun_
-from trainrun.report.comparison_layout import render
+from trainrun.report.comparison.layout import render
 
 ASK = ("compare", "net.yaml", "--vs", "dropout=0.5 learning_rate=0.02", "--seeds", 6)
 LABEL = "net + dropout=0.5 learning_rate=0.02"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tables import table, whole, write
 from trainrun.data import as_table, describe_new_rows, read_table
-from trainrun.data.judging import judge
+from trainrun.data.columns.judging import judge
 from trainrun.errors import DataError
 
 VALUES = [1104459.5, 209028.25, -869382.0, 12.5, 0.0, 1234.75]

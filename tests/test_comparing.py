@@ -12,8 +12,7 @@ from scipy import stats
 
 import trainrun
 from trainrun.comparing import Comparison
-from trainrun.comparing.cautions import look_sentence
-from trainrun.comparing.contenders import split_changes
+from trainrun.comparing.candidates import split_changes
 from trainrun.comparing.look_log import (
     Look,
     LookHistory,
@@ -22,6 +21,7 @@ from trainrun.comparing.look_log import (
     look_history,
     record_look,
 )
+from trainrun.comparing.warnings import look_sentence
 from trainrun.errors import ConfigError, DifferentRunError, UsageError
 
 CONFIG = "data: iris\nhidden: [4]\nepochs: 3\nlearning_rate: 0.01\n"

@@ -10,9 +10,9 @@ import pytest
 from configs import config_of
 from trainrun.config import Config, load_config, load_saved, to_yaml
 from trainrun.config.facts import facts, sections
-from trainrun.config.fields import Apart, Check, DecidedByData, Follows, ShortForm
 from trainrun.config.first_defaults import FIRST_DEFAULTS
 from trainrun.config.identity import following, identify
+from trainrun.config.keys.fields import Apart, Check, DecidedByData, Follows, ShortForm
 from trainrun.errors import ConfigError
 from trainrun.runs.reading import Run
 

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from configs import CONFIGS
 from trainrun.config import json_schema
-from trainrun.config.choices import INGREDIENTS
-from trainrun.config.nodes import Source, plain
-from trainrun.config.yaml_core import parse
+from trainrun.config.keys.choices import INGREDIENTS
+from trainrun.config.yaml.parser import parse
+from trainrun.config.yaml.tree import Source, plain
 from trainrun.ingredients import metrics
 
 VALIDATOR = Draft202012Validator(json_schema())

@@ -4,12 +4,12 @@ import pytest
 
 from configs import problems_of
 from trainrun.config import Config
-from trainrun.config.choices import INGREDIENTS
-from trainrun.config.data_section import DataConfig, Split
+from trainrun.config.keys.choices import INGREDIENTS
+from trainrun.config.keys.data import DataConfig, Split
 from trainrun.config.keys.net import Dropout
 from trainrun.config.keys.penalties import Regularization
 from trainrun.config.keys.stopping import EarlyStopping
-from trainrun.config.synonyms import KEYS, NAMES
+from trainrun.config.messages.synonyms import KEYS, NAMES
 from trainrun.ingredients import REGISTRIES, optimizers
 
 

@@ -13,9 +13,9 @@ import pytest
 from story import FILLED, QUIET, ended, epoch, make_writers, side_by_side, story, take
 from trainrun.events import Event
 from trainrun.notes import Note
-from trainrun.report.console import Console
-from trainrun.report.stack_lines import StackLines
-from trainrun.report.summary import run_summary, spread
+from trainrun.report.progress.console import Console
+from trainrun.report.progress.stack_lines import StackLines
+from trainrun.report.progress.summary import run_summary, spread
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunWriter

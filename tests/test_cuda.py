@@ -17,8 +17,8 @@ from torch import Tensor
 
 from builders import CPU, blobs, config, ended, line, plan
 from trainrun.engine.device import choose_device
-from trainrun.engine.dropout import HashMasks
-from trainrun.engine.recording import ROUTES, Block, CudaGraphs, Route
+from trainrun.engine.masks import HashMasks
+from trainrun.engine.step_runner import ROUTES, Block, CudaGraphs, Route
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitStarted, Paused
 from trainrun.ingredients import activations, losses, optimizers

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tables import NO_SPLIT, idx, load, table, whole, write
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.data import DataConfig
 from trainrun.data import digests
 from trainrun.errors import DataError, DataMissingError
 

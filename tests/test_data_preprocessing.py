@@ -12,7 +12,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, QuantileTransform
 
 from tables import idx, load, table, whole, write
 from trainrun.data import Preprocessing, as_table, read_table
-from trainrun.data.scaling import Moments, Scaler
+from trainrun.data.preprocessing.scaling import Moments, Scaler
 from trainrun.errors import DataError
 
 NAN = float("nan")

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tables import NO_SPLIT, idx, table, whole, write
-from trainrun.config.data_section import BUNDLED, DataConfig
+from trainrun.config.keys.data import BUNDLED, DataConfig
 from trainrun.data import digests, load_data
-from trainrun.data.bundled import read_bundled
-from trainrun.data.vocabulary import is_number
+from trainrun.data.columns.vocabulary import is_number
+from trainrun.data.readers.bundled import read_bundled
 
 
 @pytest.mark.parametrize("source", BUNDLED)
@@ -39,7 +39,7 @@ def test_bundled_sets_equal_scikit_learns(source):
 
 def test_digits_need_no_heavy_import():
     code = (
-        "import sys; from trainrun.config.data_section import DataConfig\n"
+        "import sys; from trainrun.config.keys.data import DataConfig\n"
         "from trainrun.data import load_data, digests\n"
         "data = DataConfig(source='digits'); digests(data); load_data(data, 0)\n"
         "print(sorted({'sklearn', 'scipy', 'pandas', 'torch', 'pyarrow'} & set(sys.modules)))"
@@ -53,7 +53,7 @@ def test_digits_need_no_heavy_import():
 def test_csv_needs_no_pandas(tmp_path):
     path = table(tmp_path / "t.csv", {"a": [1, "?", 3, 4], "b": ["x", "y", "x", ""], "y": [0, 1, 0, 1]})
     code = (
-        "import sys; from pathlib import Path; from trainrun.config.data_section import DataConfig\n"
+        "import sys; from pathlib import Path; from trainrun.config.keys.data import DataConfig\n"
         "from trainrun.data import load_data\n"
         "load_data(DataConfig(path=Path(sys.argv[1]), target='y', split={'valid': 0, 'test': 0}), 0)\n"
         "print(sorted({'sklearn', 'scipy', 'pandas', 'torch'} & set(sys.modules)))"

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tables import load, table, whole
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.data import DataConfig
 from trainrun.data import load_data
 from trainrun.data.splits import part_sizes, split_rows
 from trainrun.errors import DataError

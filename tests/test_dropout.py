@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainrun.engine.dropout import HashMasks, LayerMasks, StreamMasks
+from trainrun.engine.masks import HashMasks, LayerMasks, StreamMasks
 
 KINDS = pytest.mark.parametrize("kind", [StreamMasks, HashMasks])
 HALF = np.array([0.5])

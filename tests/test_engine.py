@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from builders import blobs, config, ended, epochs, line, plan, run, start_weights
-from trainrun.engine.layout import member_sum
+from trainrun.engine.buffers import member_sum
 from trainrun.events import Diverged
 
 BASE = {"hidden": [8], "batch_size": 8, "epochs": 5, "early_stopping": False}

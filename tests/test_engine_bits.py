@@ -12,8 +12,8 @@ from multiprocessing import active_children
 import pytest
 
 from builders import CPU, blobs, config, ended, epochs, fingerprint, line, run
-from trainrun.engine.parts import train_parts
 from trainrun.engine.training import Pauses
+from trainrun.engine.workers import train_parts
 from trainrun.errors import ResourceError
 from trainrun.ingredients import activations, optimizers
 from trainrun.plan import Cell, part_plans

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from story import FILLED, QUIET, make_writers, side_by_side, story
-from trainrun.report import members
-from trainrun.report.members import Members
+from trainrun.report.progress import stack_progress as members
+from trainrun.report.progress.stack_progress import Members
 from trainrun.runs.reading import Run
 
 

@@ -15,7 +15,7 @@ from trainrun.engine import process
 SCRIPT = """
 import ctypes, os, sys
 import trainrun.comparing, trainrun.checking, trainrun.rate_range
-import trainrun.engine.parts, trainrun.engine.saved
+import trainrun.engine.workers, trainrun.engine.saved
 import torch
 from trainrun import fit, load_run
 libraries = ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so"))

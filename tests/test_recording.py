@@ -19,11 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
-from trainrun.engine.dropout import HashMasks
-from trainrun.engine.feed import Feed
+from trainrun.engine.device_data import Feed
+from trainrun.engine.masks import HashMasks
 from trainrun.engine.network import Network
-from trainrun.engine.recording import ROUTES, Block, Route
 from trainrun.engine.stack import Stack
+from trainrun.engine.step_runner import ROUTES, Block, Route
 from trainrun.engine.steps import Steps
 from trainrun.engine.training import Fit, Pauses
 from trainrun.events import FitEnded

@@ -8,8 +8,8 @@ from run_folders import RESULT, Run, make_run
 from story import make_config
 from trainrun.config import to_yaml
 from trainrun.errors import StorageError
-from trainrun.report.listing import list_runs
-from trainrun.report.showing import show_runs
+from trainrun.report.list import list_runs
+from trainrun.report.show import show_runs
 
 CONFUSION = {"test": [[3, 1], [0, 4]]}
 

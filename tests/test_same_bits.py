@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables import table
-from trainrun.data.vocabulary import Vocabulary
+from trainrun.data.columns.vocabulary import Vocabulary
 from trainrun.report import tensorboard
 from trainrun.runs.paths import RunPaths, groups
 from trainrun.runs.reading import Run

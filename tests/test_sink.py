@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainrun.report import sink
-from trainrun.report.sink import Sink
+from trainrun.report.progress import stream as sink
+from trainrun.report.progress.stream import Sink
 from waiting import wait_until
 
 LONG = "data: iris\nhidden: [4]\nbatch_size: 128\nepochs: 100000\nearly_stopping: false\n"

@@ -15,7 +15,7 @@ from tables import idx, write
 from trainrun.config import load_config
 from trainrun.data import load_data
 from trainrun.errors import DataError, UsageError
-from trainrun.report.starter import write_starter
+from trainrun.report.init import write_starter
 
 RELAXED = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainrun.config import load_config
-from trainrun.config.nodes import Source, locate, marks, plain
-from trainrun.config.problems import UnreadableError
-from trainrun.config.yaml_core import LARGEST, parse
+from trainrun.config.yaml.parser import LARGEST, parse
+from trainrun.config.yaml.problems import UnreadableError
+from trainrun.config.yaml.tree import Source, locate, marks, plain
 from trainrun.errors import ConfigError, printable
 
 SOURCE = Source("a.yaml", Path())

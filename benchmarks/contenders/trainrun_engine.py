@@ -10,7 +10,7 @@ from benchmarks.works import Work, config_file
 from trainrun.config import load_config
 from trainrun.data import load_data
 from trainrun.engine.device import choose_device, choose_processors
-from trainrun.engine.parts import train_parts
+from trainrun.engine.workers import train_parts
 from trainrun.events import EpochEnded
 from trainrun.plan import Cell, make_plan, part_plans
 

@@ -80,7 +80,7 @@ def _has_a_folder() -> bool:
 
 
 def _leave(message: str, code: int) -> None:
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
 
     Sink(sys.stderr).lines([message])  # the code is the answer, whether or not anyone can read the message
     sys.exit(code)

@@ -124,7 +124,7 @@ def fit(
     """Train configs; continue stopped runs, skip complete ones."""
     with _stoppable(time_limit) as stop:
         from trainrun.fitting import Observers, Request, carry_out
-        from trainrun.report.console import Console
+        from trainrun.report.progress.console import Console
 
         request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop)
         console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
@@ -164,9 +164,9 @@ def compare(
     """
     with _stoppable(time_limit) as stop:
         from trainrun.comparing import Question, answer
-        from trainrun.report.comparison_layout import render
-        from trainrun.report.members import Members
-        from trainrun.report.sink import Sink
+        from trainrun.report.comparison.layout import render
+        from trainrun.report.progress.stack_progress import Members
+        from trainrun.report.progress.stream import Sink
 
         question = Question(configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate, stop)
         members = Members(sys.stderr, stop.requested)
@@ -203,8 +203,8 @@ def report(
     Nothing is trained. A comparison is noted in looks.jsonl in the folder of runs.
     """
     from trainrun.comparing import Question, answer
-    from trainrun.report.members import Members
     from trainrun.report.pictures import form_of, render
+    from trainrun.report.progress.stack_progress import Members
     from trainrun.runs.files import write_out
 
     form = form or form_of(out)
@@ -226,8 +226,8 @@ def check(
     Shows the size of signals and gradients in each layer, on one batch. Nothing is saved.
     """
     from trainrun.checking import Check, Unchecked, check_all
-    from trainrun.report.checks import as_json, as_text
-    from trainrun.report.sink import Sink
+    from trainrun.report.check import as_json, as_text
+    from trainrun.report.progress.stream import Sink
 
     results: list[Check | Unchecked] = []
     for result in check_all(configs, changes or []):
@@ -251,8 +251,8 @@ def schedule(
 ) -> None:
     """Show the learning rate at every step of training."""
     from trainrun.config import load_config
+    from trainrun.report.progress.stream import Sink
     from trainrun.report.schedule import remarks, render, tabulate
-    from trainrun.report.sink import Sink
 
     planned = load_config(config, changes or [])
     text = render(planned, tabulate(planned), form)
@@ -284,8 +284,8 @@ def find_lr(
     """
     from trainrun.config import load_config
     from trainrun.rate_range import find_range
-    from trainrun.report.rates import as_json, as_text
-    from trainrun.report.sink import Sink
+    from trainrun.report.find_lr import as_json, as_text
+    from trainrun.report.progress.stream import Sink
 
     recipe = load_config(config, changes or [])
     if (progress := Sink(sys.stderr)).is_terminal:
@@ -316,7 +316,7 @@ def predict(
     Each row of FILE gives one row. Classes are named; numbers are in units of the target.
     """
     from trainrun.predicting import load_run
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
@@ -351,7 +351,7 @@ def evaluate(
 ) -> None:
     """Compute the loss and metrics on labelled rows."""
     from trainrun.predicting import load_run
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
     from trainrun.report.tables import cell, text_table
     from trainrun.runs.files import to_json
 
@@ -381,7 +381,7 @@ def list_(
 
     Schedules, optimizers and the like are listed with their settings and defaults.
     """
-    from trainrun.report.listing import list_ingredients, list_runs
+    from trainrun.report.list import list_ingredients, list_runs
 
     if what != "runs":
         _print(list_ingredients(what, form))
@@ -407,7 +407,7 @@ def show(
 
     A single run shows its config, results, confusion matrix and last epochs; several show a table.
     """
-    from trainrun.report.showing import show_runs
+    from trainrun.report.show import show_runs
 
     found = _named(names, runs)
     for run in found:
@@ -440,7 +440,7 @@ def clean(
     runs: RunsFolder = _HERE,
 ) -> None:
     """Remove runs; without --yes, only list them."""
-    from trainrun.report.listing import describe_removal
+    from trainrun.report.list import describe_removal
     from trainrun.runs.cleaning import remove, select
     from trainrun.runs.reading import find_runs
 
@@ -482,7 +482,7 @@ def init(
     ] = None,
 ) -> None:
     """Write a commented config to start from."""
-    from trainrun.report.starter import write_starter
+    from trainrun.report.init import write_starter
 
     _print(write_starter(table, target, out))
 
@@ -496,7 +496,7 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
         except typer.Exit as leaving:
             if leaving.exit_code != INTERRUPTED:
                 raise
-            from trainrun.report.sink import Sink
+            from trainrun.report.progress.stream import Sink
 
             last_word = Sink(sys.stderr, stop.requested)
             last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
@@ -514,7 +514,7 @@ def _tensorboard(wanted: bool) -> list[Observer]:
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:
     """Print errors and JSON output, then exit with the command's code."""
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
 
     messages = dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error)
     Sink(sys.stderr).lines(list(messages))
@@ -534,7 +534,7 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
         runs: the folder of runs.
         one: whether each name must mean a single run.
     """
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
     from trainrun.runs.naming import resolve
 
     named = [resolve(name, runs, _identify) for name in names]
@@ -546,7 +546,7 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
 
 def _leave_out(closed: Sequence[StorageError]) -> None:
     """Report runs that could not be read; exit with their code if there are any."""
-    from trainrun.report.sink import Sink
+    from trainrun.report.progress.stream import Sink
 
     Sink(sys.stderr).lines([str(error) for error in closed])
     if closed:
@@ -588,7 +588,7 @@ def _print(text: str, *, safe: bool = False) -> None:
         text: the report.
         safe: whether its only control characters are colours.
     """
-    from trainrun.report.sink import discard
+    from trainrun.report.progress.stream import discard
 
     if sys.stdout is None:  # closed from the start
         raise typer.Exit(74)

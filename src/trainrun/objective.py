@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainrun.config import Choice, Config
-from trainrun.config.choices import choice_model
+from trainrun.config.keys.choices import choice_model
 from trainrun.data import Target
 from trainrun.errors import ConfigError
 from trainrun.ingredients import losses, metrics

@@ -14,11 +14,11 @@ from itertools import compress, takewhile
 import numpy as np
 
 from trainrun.config import Config
-from trainrun.config.choices import choice_model
+from trainrun.config.keys.choices import choice_model
 from trainrun.data import Dataset, Part, load_data
 from trainrun.engine.device import choose_device, choose_processors
-from trainrun.engine.parts import train_parts
 from trainrun.engine.probe import footprint, guessing
+from trainrun.engine.workers import train_parts
 from trainrun.errors import UsageError, as_out_of_memory
 from trainrun.events import EpochEnded
 from trainrun.ingredients import schedules

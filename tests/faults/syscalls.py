@@ -60,7 +60,7 @@ def inject(make: Callable[[], Command], warm: Warm, point: Point, fault: str) ->
 
 
 def _calls(log: Path) -> list[Point]:
-    """The calls of the thread that works on the runs, in order; `git` is a process with a count of its own."""
+    """The calls of the thread that works on the runs, in order. `git` is a process of its own."""
     lines = log.read_text(errors="replace").splitlines()
     calls = [
         (match[1], match[2], _target(match[3], log.parent)) for match in map(_LINE.match, lines) if match

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainrun.checking.findings import Finding, activation_words, initializer_words, judge
 from trainrun.checking.measures import measure
 from trainrun.config import Choice, Config
-from trainrun.config.choices import choice_model
+from trainrun.config.keys.choices import choice_model
 from trainrun.config.keys.net import suited_initializer
 from trainrun.data import Dataset, load_data
 from trainrun.engine.probe import guessing, look

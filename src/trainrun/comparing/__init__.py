@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.comparing.answering import Comparison, Pairing, answer
-from trainrun.comparing.contenders import Question
+from trainrun.comparing.answers import Comparison, Pairing, answer
+from trainrun.comparing.candidates import Question
 from trainrun.fitting import Observer
 from trainrun.runs.paths import default_runs
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trainrun.comparing.contenders import Contender, Gathering
+from trainrun.comparing.candidates import Contender, Gathering
 from trainrun.config.identity import differences
-from trainrun.config.scalars import resolve
+from trainrun.config.yaml.scalars import resolve
 from trainrun.errors import ConfigError
 from trainrun.runs.files import to_json
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trainrun.comparing.contenders import Contender
+from trainrun.comparing.candidates import Contender
 from trainrun.errors import TrainrunError
 from trainrun.runs.files import append, to_json
 from trainrun.runs.reading import readable_rows

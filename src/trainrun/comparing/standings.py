@@ -9,7 +9,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
-from trainrun.comparing.contenders import Contender, Question
+from trainrun.comparing.candidates import Contender, Question
 from trainrun.data import load_data
 from trainrun.errors import printable
 from trainrun.events import PARTS

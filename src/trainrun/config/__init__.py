@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainrun.config.choices import Choice
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.choices import Choice
+from trainrun.config.keys.data import DataConfig
 from trainrun.config.loading import load_config, load_saved
 from trainrun.config.model import Config
 from trainrun.config.rendering import to_yaml

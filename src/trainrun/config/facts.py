@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from trainrun.config.choices import Choice
-from trainrun.config.fields import Section
+from trainrun.config.keys.choices import Choice
+from trainrun.config.keys.fields import Section
 from trainrun.config.model import Config
 
 F = TypeVar("F")

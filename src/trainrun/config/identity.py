@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainrun.config.choices import Choice
-from trainrun.config.data_section import DataConfig
 from trainrun.config.facts import facts, join
-from trainrun.config.fields import Apart, Follows, Section
 from trainrun.config.first_defaults import first_defaults
+from trainrun.config.keys.choices import Choice
+from trainrun.config.keys.data import DataConfig
+from trainrun.config.keys.fields import Apart, Follows, Section
 from trainrun.config.model import Config
 from trainrun.config.rendering import plain, written
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from trainrun.config.identity import APART
-from trainrun.config.layers import compose
 from trainrun.config.merging import spread
+from trainrun.config.messages.phrasing import phrase
 from trainrun.config.model import Config
-from trainrun.config.nodes import Path as KeyPath
-from trainrun.config.nodes import Scalar, Table, locate, marks, plain
-from trainrun.config.phrasing import phrase
-from trainrun.config.problems import Problem, UnreadableError, config_error
 from trainrun.config.references import refer
+from trainrun.config.sources import compose
+from trainrun.config.yaml.problems import Problem, UnreadableError, config_error
+from trainrun.config.yaml.tree import Path as KeyPath
+from trainrun.config.yaml.tree import Scalar, Table, locate, marks, plain
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:

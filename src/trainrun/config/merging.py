@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from trainrun.config.choices import INGREDIENTS, OneOf
 from trainrun.config.facts import facts
-from trainrun.config.fields import ShortForm
-from trainrun.config.nodes import Entry, Node, Path, Scalar, Table, plain
+from trainrun.config.keys.choices import INGREDIENTS, OneOf
+from trainrun.config.keys.fields import ShortForm
 from trainrun.config.references import OF_FILES
+from trainrun.config.yaml.tree import Entry, Node, Path, Scalar, Table, plain
 
 _EXPAND: dict[str, Callable[[object], object]] = {
     **{key: form.expand for key, form in facts(ShortForm).items()},

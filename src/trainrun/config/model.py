@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr
 
-from trainrun.config.data_section import Data
-from trainrun.config.fields import Epochs, Section
+from trainrun.config.keys.data import Data
+from trainrun.config.keys.fields import Epochs, Section
 from trainrun.config.keys.net import Activation, BiasInitializer, Hidden, Initializer, Rates
 from trainrun.config.keys.objective import ClassWeight, Loss, Metrics
 from trainrun.config.keys.optimization import BatchSize, Optimizer, Schedule, Warmup

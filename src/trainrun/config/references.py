@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from trainrun.config.nodes import Entry, Items, Node, Scalar, Table
+from trainrun.config.yaml.tree import Entry, Items, Node, Scalar, Table
 from trainrun.errors import short
 
 #: The keys of `data` that go with files and not with a bundled set.

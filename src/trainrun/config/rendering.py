@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from trainrun.config.choices import Choice
 from trainrun.config.facts import facts
-from trainrun.config.fields import DecidedByData, Section
+from trainrun.config.keys.choices import Choice
+from trainrun.config.keys.fields import DecidedByData, Section
 from trainrun.config.model import Config
-from trainrun.config.scalars import resolve
+from trainrun.config.yaml.scalars import resolve
 from trainrun.quantities import Duration
 
 _DECIDED_BY_DATA = facts(DecidedByData)

@@ -12,10 +12,10 @@ from trainrun.data.files import place_of
 from trainrun.data.inputs import digests, identify_config, identify_file
 from trainrun.data.loading import load_data
 from trainrun.data.notes import describe_new_rows
-from trainrun.data.preprocessing import Preprocessing
-from trainrun.data.sources import read_file, read_idx_pair, table_from_rows
+from trainrun.data.preprocessing.preprocessing import Preprocessing
+from trainrun.data.preprocessing.targets import Target
+from trainrun.data.readers.sources import read_file, read_idx_pair, table_from_rows
 from trainrun.data.table import Table
-from trainrun.data.targets import Target
 
 __all__ = [
     "Dataset",

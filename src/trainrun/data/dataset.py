@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainrun.data.preprocessing import Preprocessing
-from trainrun.data.targets import Target
+from trainrun.data.preprocessing.preprocessing import Preprocessing
+from trainrun.data.preprocessing.targets import Target
 from trainrun.notes import Note
 
 

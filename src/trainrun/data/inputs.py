@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainrun.config import Config, load_config
-from trainrun.config.data_section import DataConfig
 from trainrun.config.identity import identify
-from trainrun.data.bundled import TARGET, bundled_files, read_bundled
+from trainrun.config.keys.data import DataConfig
 from trainrun.data.files import place_of, sha256
 from trainrun.data.layout import KnownLayout, TrainingLayout
-from trainrun.data.sources import LABELS, read_file, read_idx_pair
+from trainrun.data.readers.bundled import TARGET, bundled_files, read_bundled
+from trainrun.data.readers.sources import LABELS, read_file, read_idx_pair
 from trainrun.data.table import Table
 
 

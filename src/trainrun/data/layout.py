@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
 
+from trainrun.data.columns.notation import Notation
+from trainrun.data.columns.vocabulary import is_number
 from trainrun.data.files import listed
-from trainrun.data.notation import Notation
-from trainrun.data.vocabulary import is_number
 from trainrun.errors import DataError
 
 

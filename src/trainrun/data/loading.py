@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainrun.config.data_section import DataConfig
+from trainrun.config.keys.data import DataConfig
 from trainrun.data.audit import audit
+from trainrun.data.columns.vocabulary import as_text
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.inputs import read_part_file, read_training_file, target_name
 from trainrun.data.notes import describe_columns, describe_rows
-from trainrun.data.preprocessing import Preprocessing, feature_columns, fit_preprocessing, refuse_missing
+from trainrun.data.preprocessing.preprocessing import (
+    Preprocessing,
+    feature_columns,
+    fit_preprocessing,
+    refuse_missing,
+)
+from trainrun.data.preprocessing.targets import Target
 from trainrun.data.splits import part_sizes, room_for_classes, split_rows, train_on_every_class
 from trainrun.data.table import Rows, Table, complete_rows, missing
-from trainrun.data.targets import Target
-from trainrun.data.vocabulary import as_text
 from trainrun.errors import DataError
 from trainrun.streams import Purpose, stream
 

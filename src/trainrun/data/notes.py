@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from trainrun.data.audit.ranges import describe_outside
-from trainrun.data.categorical import Category
+from trainrun.data.columns.notation import MISSING_WORDS, Notation
+from trainrun.data.columns.vocabulary import as_text, is_code, is_number, used_values
 from trainrun.data.files import listed, quoted
-from trainrun.data.notation import MISSING_WORDS, Notation
-from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.preprocessing.categorical import Category
+from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
-from trainrun.data.vocabulary import as_text, is_code, is_number, used_values
 from trainrun.errors import printable
 from trainrun.notes import Kind, Note
 

@@ -12,7 +12,7 @@ from trainrun.data.files import quoted
 from trainrun.errors import DataError
 
 if TYPE_CHECKING:
-    from trainrun.data.notation import Notation
+    from trainrun.data.columns.notation import Notation
 
 _BLOCK = 200_000  # numbers worked on at once: they stay in the processor's cache
 

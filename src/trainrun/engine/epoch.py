@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.feed import Feed
+from trainrun.engine.device_data import Feed
+from trainrun.engine.divergence import Trouble
+from trainrun.engine.scores import Tally
 from trainrun.engine.steps import Steps, Taken
-from trainrun.engine.tally import Tally
-from trainrun.engine.trouble import Trouble
 from trainrun.plan import Plan
 
 _LOOK_SECONDS = 0.5  # from one look for trouble to the next: on a GPU it waits for the work under way

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainrun.engine.feed import ROWS_AT_ONCE, Feed
-from trainrun.engine.layout import Views
+from trainrun.engine.buffers import Views
+from trainrun.engine.device_data import ROWS_AT_ONCE, Feed
 from trainrun.engine.network import Network
-from trainrun.engine.tally import Tally
+from trainrun.engine.scores import Tally
 from trainrun.ingredients.metrics import confusion
 from trainrun.plan import Plan
 

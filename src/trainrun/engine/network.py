@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from trainrun.engine.buffers import Views
 from trainrun.engine.layers import Activation, Dropout, Layer, Step
-from trainrun.engine.layout import Views
 
 
 class Trace(NamedTuple):

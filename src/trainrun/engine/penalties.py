@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainrun.engine.buffers import Layout, member_sum
 from trainrun.engine.layers import Activation
-from trainrun.engine.layout import Layout, member_sum
 from trainrun.ingredients.regularizers import l1, l1_derivative, l2, l2_derivative, soft_threshold
 from trainrun.plan import Strengths
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from trainrun.data import Part
-from trainrun.engine.feed import ROWS_AT_ONCE, Feed
+from trainrun.engine.buffers import Layout
+from trainrun.engine.device_data import ROWS_AT_ONCE, Feed
 from trainrun.engine.layers import make_layers
-from trainrun.engine.layout import Layout
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
 from trainrun.engine.stack import Stack

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from trainrun.data import Part, Target
-from trainrun.engine.feed import Feed
+from trainrun.engine.buffers import Layout, Views
+from trainrun.engine.device_data import Feed
 from trainrun.engine.layers import Layer
-from trainrun.engine.layout import Layout, Views
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
-from trainrun.engine.tally import Tally
+from trainrun.engine.scores import Tally
 from trainrun.objective import Objective
 
 _CPU = torch.device("cpu")

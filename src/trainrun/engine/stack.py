@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainrun.engine.buffers import Layout
 from trainrun.engine.layers import keyed_slots, make_layers
-from trainrun.engine.layout import Layout
 from trainrun.plan import Plan
 
 

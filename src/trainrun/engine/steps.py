@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.dropout import Masks
-from trainrun.engine.feed import Batch, Feed
+from trainrun.engine.device_data import Batch, Feed
 from trainrun.engine.layers import Step
+from trainrun.engine.masks import Masks
 from trainrun.engine.network import Network
 from trainrun.engine.penalties import Penalties
-from trainrun.engine.recording import ROUTES, Direct
 from trainrun.engine.stack import Stack
+from trainrun.engine.step_runner import ROUTES, Direct
 from trainrun.plan import Plan
 
 

@@ -15,15 +15,15 @@ from time import monotonic
 import numpy as np
 import torch
 
+from trainrun.engine.device_data import Feed
+from trainrun.engine.divergence import Trouble
 from trainrun.engine.epoch import Epoch, EpochResult
 from trainrun.engine.evaluation import Evaluator
-from trainrun.engine.feed import Feed
 from trainrun.engine.layers import keyed_slots
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
 from trainrun.engine.stack import Stack
 from trainrun.engine.steps import Steps
-from trainrun.engine.trouble import Trouble
 from trainrun.events import PARTS, Diverged, EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot
 from trainrun.plan import Plan
 

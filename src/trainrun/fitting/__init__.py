@@ -75,7 +75,7 @@ def _train(jobs: Sequence[Job], request: Request, observer: Observer) -> None:
                 take_over(job, request, observer)
     waiting = [job for job in jobs if not job.outcome]
     if waiting and not request.stopped():
-        from trainrun.fitting.training import load_engine, shared_stacks, train_stack
+        from trainrun.fitting.stacks import load_engine, shared_stacks, train_stack
 
         load_engine(request)
         for stack in shared_stacks(waiting):

@@ -32,7 +32,7 @@ def has_older_reading(run: Run) -> bool:
 
     A run without a readable preprocessing.json has nothing to check.
     """
-    from trainrun.data.preprocessing import READING
+    from trainrun.data.preprocessing.preprocessing import READING
 
     try:
         head = _HEAD.match(read_bytes(run.paths.preprocessing))

@@ -10,7 +10,7 @@ from trainrun.config import Config
 from trainrun.errors import printable
 from trainrun.replaying import Replay, Stop, replay
 from trainrun.report.tables import records_json, render, text_table
-from trainrun.runs.lines import number
+from trainrun.runs.log_lines import number
 from trainrun.runs.reading import Run, by_group
 from trainrun.statistics import Mean
 

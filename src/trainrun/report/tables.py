@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from trainrun.errors import printable
 from trainrun.runs.files import to_json
-from trainrun.runs.lines import number
+from trainrun.runs.log_lines import number
 
 Format = Literal["text", "json", "csv", "markdown"]
 Record = Mapping[str, Any]

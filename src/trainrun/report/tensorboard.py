@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from trainrun.errors import TrainrunError, UsageError, printable
 from trainrun.events import EpochEnded, Event
 from trainrun.fitting import Observer
-from trainrun.report.sink import Sink
+from trainrun.report.progress.stream import Sink
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo, metrics_row
 

@@ -14,7 +14,7 @@ from trainrun.notes import Note
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
-from trainrun.runs.lines import Narrator, note_lines, warning_lines
+from trainrun.runs.log_lines import Narrator, note_lines, warning_lines
 from trainrun.runs.paths import RunPaths
 
 TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized

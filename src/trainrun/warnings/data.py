@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config
-from trainrun.config.data_section import Split
+from trainrun.config.keys.data import Split
 
 if TYPE_CHECKING:
     from trainrun.data import Dataset

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from trainrun.config.choices import INGREDIENTS, Choice
-from trainrun.config.fields import Check, Expected, Follows, Others, Section, ShortForm, Width, misfit
+from trainrun.config.keys.choices import INGREDIENTS, Choice
+from trainrun.config.keys.fields import Check, Expected, Follows, Others, Section, ShortForm, Width, misfit
 from trainrun.quantities import Rate
 
 _INITIALIZERS = {

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from annotated_types import MinLen
 from pydantic import AfterValidator, WithJsonSchema
 
-from trainrun.config.choices import INGREDIENTS, Choice
-from trainrun.config.fields import Check, DecidedByData, Expected, Others, ShortForm, misfit
-from trainrun.config.vocabulary import unknown_name
+from trainrun.config.keys.choices import INGREDIENTS, Choice
+from trainrun.config.keys.fields import Check, DecidedByData, Expected, Others, ShortForm, misfit
+from trainrun.config.messages.suggestions import unknown_name
 from trainrun.ingredients import metrics
 from trainrun.quantities import NonNegative
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from annotated_types import Le
 from pydantic import AfterValidator
 
-from trainrun.config.choices import INGREDIENTS, Choice
-from trainrun.config.fields import Check, Others, misfit
+from trainrun.config.keys.choices import INGREDIENTS, Choice
+from trainrun.config.keys.fields import Check, Others, misfit
 from trainrun.quantities import Duration, PositiveCount
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from trainrun.config.fields import Expected, Follows, Others, Section
+from trainrun.config.keys.fields import Expected, Follows, Others, Section
 from trainrun.quantities import NonNegative
 
 

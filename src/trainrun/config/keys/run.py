@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import AfterValidator
 
-from trainrun.config.fields import Apart, Seed, misfit
+from trainrun.config.keys.fields import Apart, Seed, misfit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICE = re.compile(r"auto|cpu|cuda|cuda:[0-9]{1,3}")

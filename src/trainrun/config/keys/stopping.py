@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from trainrun.config.fields import Check, Epochs, Expected, Follows, Others, Section, ShortForm, misfit
-from trainrun.config.vocabulary import unknown_name
+from trainrun.config.keys.fields import Check, Epochs, Expected, Follows, Others, Section, ShortForm, misfit
+from trainrun.config.messages.suggestions import unknown_name
 from trainrun.ingredients import metrics
 from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.quantities import NonNegative

@@ -11,7 +11,7 @@ from trainrun.data.audit.leaks import describe_leaks, find_leaks
 from trainrun.data.audit.ranges import describe_outside
 from trainrun.data.audit.repeats import HashedRows, describe_repeats
 from trainrun.data.dataset import Part
-from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table
 from trainrun.notes import Note
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from trainrun.data.audit.advice import columns_named, drop
+from trainrun.data.columns.vocabulary import EXACT
 from trainrun.data.files import quoted
-from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text, missing
-from trainrun.data.vocabulary import EXACT
 from trainrun.notes import Note
 
 _FEWEST_ROWS = 20

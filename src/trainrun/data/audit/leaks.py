@@ -10,7 +10,7 @@ import numpy as np
 
 from trainrun.data.audit.advice import columns_named, drop
 from trainrun.data.files import quoted
-from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Column, Rows, Table, Text
 from trainrun.notes import Note
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from trainrun.data.dates import example
+from trainrun.data.columns.dates import example
 from trainrun.data.files import listed, quoted
-from trainrun.data.preprocessing import Preprocessing
+from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table
 from trainrun.notes import Note
 

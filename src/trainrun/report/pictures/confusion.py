@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainrun.comparing.standings import Standing
 from trainrun.events import PARTS
-from trainrun.report.showing import class_labels
+from trainrun.report.show import class_labels
 
 
 @dataclass(frozen=True)

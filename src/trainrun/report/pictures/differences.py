@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trainrun.comparing import Comparison, Pairing
-from trainrun.comparing.yardstick import larger_is_better
+from trainrun.comparing.criterion import larger_is_better
 
 _MARGIN = 0.06  # of the axis, on either side
 

@@ -20,7 +20,8 @@ from trainrun import __version__
 from trainrun.comparing import Comparison
 from trainrun.comparing.standings import Standing
 from trainrun.errors import printable
-from trainrun.report.comparison import Block, blocks
+from trainrun.report.comparison.blocks import Block, blocks
+from trainrun.report.comparison.verdicts import verdict_sentence, why_not_compared
 from trainrun.report.pictures import words
 from trainrun.report.pictures.confusion import confusions
 from trainrun.report.pictures.curves import Curve, Panel, panels
@@ -28,8 +29,7 @@ from trainrun.report.pictures.differences import forests
 from trainrun.report.pictures.layers import Layer, layers
 from trainrun.report.pictures.origins import compare_command, origins
 from trainrun.report.tables import cell
-from trainrun.report.verdicts import verdict_sentence, why_not_compared
-from trainrun.runs.lines import number
+from trainrun.runs.log_lines import number
 
 _DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
 _UNFOLDED = 4  # layers; the histograms of a deeper net are folded, their table stays visible

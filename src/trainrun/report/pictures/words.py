@@ -7,12 +7,12 @@ from operator import itemgetter
 from statistics import median_low
 
 from trainrun.comparing import Pairing
-from trainrun.report.comparison import Block
+from trainrun.report.comparison.blocks import Block
+from trainrun.report.comparison.verdicts import figures, with_sign
 from trainrun.report.pictures.confusion import Confusion
 from trainrun.report.pictures.curves import Curve, Panel
 from trainrun.report.pictures.layers import Layer
-from trainrun.report.verdicts import figures, with_sign
-from trainrun.runs.lines import number
+from trainrun.runs.log_lines import number
 
 _PARTS = {"train": "training", "valid": "validation"}
 _MOST_MISTAKES = 3

@@ -1,0 +1,1 @@
+"""Columns of text: find out what their cells mean (numbers, dates, categories), and read them so."""

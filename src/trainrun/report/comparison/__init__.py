@@ -1,0 +1,1 @@
+"""Output of `trainrun compare`: tables and sentences, laid out for people, or as data for programs."""

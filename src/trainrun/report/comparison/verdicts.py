@@ -1,0 +1,105 @@
+"""A verdict in words, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+from trainrun.comparing import Comparison, Pairing
+from trainrun.comparing.standings import Standing
+from trainrun.runs.log_lines import number
+from trainrun.statistics import Difference, Share
+
+_ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
+
+
+def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
+    """Return a sentence that says which config is better, by how much, and how sure that is."""
+    found = pairing.difference
+    what = {
+        "better": f"{pairing.config} is better than {pairing.baseline}",
+        "worse": f"{pairing.config} is worse than {pairing.baseline}",
+        "withheld": f"No verdict between {pairing.config} and {pairing.baseline}",
+        "no difference shown": f"No difference shown between {pairing.config} and {pairing.baseline}",
+        "too few seeds": f"Too few seeds to tell {pairing.config} from {pairing.baseline}",
+    }[found.verdict]
+    by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
+    return f"{what} {_scope(comparison, found)}: {by}{_surety(comparison, found)}{_outlook(found)}."
+
+
+def why_not_compared(comparison: Comparison, one: Standing) -> str:
+    """Return why a contender cannot be compared with the baseline."""
+    met = comparison.standings[0].complete.keys() & one.complete.keys()
+    return (
+        f"{'no metric that both report' if met else 'no seed in which both are complete'}: nothing to compare"
+    )
+
+
+def figures(*values: float) -> list[str]:
+    """Values that stand side by side, in the notation that suits the largest of them.
+
+    >>> figures(-0.0039, 0.00012), figures(1.2e-05, 3e-07)
+    (['-0.0039', '0.0001'], ['1.2000e-05', '3.0000e-07'])
+    """
+    largest = max(map(abs, values))
+    plain = largest < _ROUNDING or "e" not in number(largest)
+    return [f"{value:.4f}".replace("-0.0000", "0.0000") if plain else f"{value:.4e}" for value in values]
+
+
+def with_sign(figure: str) -> str:
+    """A difference's figure, with a plus where it is above 0."""
+    return figure if figure.startswith(("-", "0.0000")) else f"+{figure}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value as text."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def share(found: Share) -> str:
+    """A share with its interval, in per cent."""
+    low, high = found.interval
+    return f"{found.value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _scope(comparison: Comparison, found: Difference) -> str:
+    seeds = f"{found.n} seed{'s' * (found.n != 1)}"
+    return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
+
+
+def _amount(found: Difference) -> str:
+    if found.interval is None:
+        return with_sign(*figures(found.mean))
+    if found.interval == (0, 0):
+        return "exactly 0"
+    mean, low, high = map(with_sign, figures(found.mean, *found.interval))
+    return f"{mean} (95% interval {low} to {high})"
+
+
+def _surety(comparison: Comparison, found: Difference) -> str:
+    if found.p is None or found.interval == (0, 0):
+        return ""
+    p = probability(found.p)
+    said = f", p {p if p.startswith('<') else f'= {p}'}"
+    family = sum(1 for one in comparison.pairings if _is_decisive(comparison, one))
+    reasons = [
+        *([f"Holm-corrected for {family} configs"] if family > 1 else []),
+        *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if comparison.corrected else []),
+    ]
+    said += f" ({'; '.join(reasons)})" if reasons else ""
+    return said + (f", P(better) {share(found.p_better)}" if found.p_better else "")
+
+
+def _outlook(found: Difference) -> str:
+    if found.verdict == "withheld":
+        looks, often = ("better", "more") if found.improvement > 0 else ("worse", "less")
+        return f"; alone this would say {looks}, but it diverged {often} often than the baseline"
+    if found.verdict != "no difference shown" or not found.smallest_difference:
+        return ""
+    could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
+    more = found.more_seeds
+    return could + (f", and a difference this small takes about {more:,} more" if more else "")
+
+
+def _is_decisive(comparison: Comparison, pairing: Pairing) -> bool:
+    yardstick = comparison.yardstick
+    return (pairing.metric, pairing.part) == (yardstick.metric, yardstick.part)

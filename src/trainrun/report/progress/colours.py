@@ -1,0 +1,22 @@
+"""Colours, for people who look at a terminal that has them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from trainrun.report.progress.stream import Sink
+
+BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
+
+
+def wants_colour() -> bool:
+    """Return whether stdout is a terminal that shows colours, and colours are not switched off."""
+    return Sink(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
+
+
+def painted(text: str, code: str, colour: bool) -> str:
+    """Text in a colour, line by line; as it is where there is none."""
+    if not (colour and code):
+        return text
+    return "\n".join(f"\x1b[{code}m{line}\x1b[0m" for line in text.split("\n"))
