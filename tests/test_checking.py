@@ -97,8 +97,8 @@ def judged(dataset, **keys):
     """A recipe's measures, what is wrong and what is advised, without its costs."""
     given = config(**keys)
     made = plan(dataset, [given])
-    (sight,) = look(made, CPU)
-    measures = measure(sight, guessing(made))
+    (probe,) = look(made, CPU)
+    measures = measure(probe, guessing(made))
     findings = judge(given, measures)
     return measures, findings, advise(given, dataset, CPU, findings) if findings else None
 
@@ -164,9 +164,9 @@ def test_xavier_halves_the_mean_square_and_he_keeps_it():
 
 def test_measures_are_those_of_the_arrays():
     made = plan(blobs(), [config(hidden=[5, 3], activation="relu")])
-    (sight,) = look(made, CPU)
-    measures = measure(sight, 1.0)
-    h = sight.layers[1].output_BO.astype(np.float64)
+    (probe,) = look(made, CPU)
+    measures = measure(probe, 1.0)
+    h = probe.layers[1].output_BO.astype(np.float64)
     last = measures.layers[1]
     assert last.size == pytest.approx(np.sqrt((h**2).mean()))
     assert last.spread == pytest.approx(np.sqrt(((h - h.mean(0)) ** 2).mean()))
@@ -194,7 +194,7 @@ def test_a_check_looks_at_everything_and_leaves_nothing(tmp_path, monkeypatch):
     assert (found.findings, found.advice, found.warnings, found.notes) == ((), None, (), ())
     assert found.measures.guess == pytest.approx(math.log(3))
     assert (found.widths, found.rows, found.classes) == ((4, 8, 3), 90, 3)
-    assert found.sight.parameters == 5 * 8 + 9 * 3
+    assert found.probe.parameters == 5 * 8 + 9 * 3
     assert found.seconds > 0
     assert list(tmp_path.iterdir()) == []
 
@@ -276,8 +276,8 @@ def test_thirty_layers_on_mnist(name, kinds, shared_data):
     ]
     given = load_config(ROOT / f"configs/papers/depth30_{name}.yaml", changes)
     made = plan(load_data(given.data, 0), [given])
-    (sight,) = look(made, CPU)
-    assert [found.kind for found in judge(given, measure(sight, guessing(made)))] == kinds
+    (probe,) = look(made, CPU)
+    assert [found.kind for found in judge(given, measure(probe, guessing(made)))] == kinds
 
 
 def test_numbers_are_judged_by_their_own_guess():

@@ -114,13 +114,13 @@ def test_one_vs_may_hold_several_changes(text, changes):
     assert split_changes(text) == changes
 
 
-def test_every_contender_has_a_label_of_its_own(ask):
+def test_every_candidate_has_a_label_of_its_own(ask):
     Path("other").mkdir(exist_ok=True)
     write("other/net.yaml", CONFIG + "activation: tanh\n")
     write("other/same.yaml", CONFIG + "name: net\n")
     long = "activation=selu optimizer=sgd schedule={name: cosine, alpha: 0.1}"
     comparison = ask("net.yaml", "other/net.yaml", "other/same.yaml", vs=["hidden=3", long], seeds=1)
-    one, two = (comparison.standings[place].contender.id8 for place in (0, 1))
+    one, two = (comparison.standings[place].candidate.id8 for place in (0, 1))
     assert labels(comparison) == [
         f"net-{one}",
         f"net-{two}",
@@ -233,21 +233,21 @@ def test_losses_that_are_not_the_same_function_are_not_compared(ask, change, rea
     base = write("numbers.yaml", "data: diabetes\nhidden: [4]\nepochs: 2\n")
     comparison = ask(base, vs=[change], seeds=2)
     assert warned(comparison, reason)
-    assert comparison.yardstick.metric == "rmse"
+    assert comparison.criterion.metric == "rmse"
     assert {pair.metric for pair in comparison.pairings} == {"rmse", "mae", "r2"}
 
 
 def test_label_smoothing_leaves_the_reported_loss_the_same_function(ask):
     comparison = ask(vs=["loss={name: cross_entropy, label_smoothing: 0.2}"], seeds=2)
-    assert comparison.yardstick.metric == "loss"
+    assert comparison.criterion.metric == "loss"
     assert not warned(comparison, "losses are not compared")
 
 
 def test_the_metric_decides_that_is_asked_for_else_the_monitored_one(ask):
     change = ["dropout=0.3"]
-    assert ask(vs=change).yardstick.metric == "loss"
-    assert ask(vs=change, metric="accuracy").yardstick.metric == "accuracy"
-    assert ask(vs=change, overrides=["early_stopping.monitor=val_accuracy"]).yardstick.metric == "accuracy"
+    assert ask(vs=change).criterion.metric == "loss"
+    assert ask(vs=change, metric="accuracy").criterion.metric == "accuracy"
+    assert ask(vs=change, overrides=["early_stopping.monitor=val_accuracy"]).criterion.metric == "accuracy"
     with pytest.raises(UsageError, match=r"--metric: these runs report loss and accuracy, not rmse"):
         ask(vs=change, metric="rmse")
 
@@ -261,7 +261,7 @@ def test_the_metric_decides_that_is_asked_for_else_the_monitored_one(ask):
 )
 def test_without_a_test_part_another_decides_and_it_is_said(ask, overrides, part):
     comparison = ask(vs=["dropout=0.3"], overrides=overrides)
-    assert comparison.yardstick.part == part
+    assert comparison.criterion.part == part
     assert warned(comparison, "no test part")
     assert comparison.decisive("net + dropout=0.3").part == part
     assert comparison.scored is None
@@ -369,7 +369,7 @@ def test_an_ablation_changes_each_key_alone(ask):
         "net + activation=tanh",
         "net + dropout.hidden=0.3",
     ]
-    assert len({one.contender.id8 for one in comparison.standings}) == 4
+    assert len({one.candidate.id8 for one in comparison.standings}) == 4
     assert comparison.decisive("net + activation=tanh") is not None
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from builders import CPU, blobs, config, ended, line, plan
 from trainrun.engine.device import choose_device
 from trainrun.engine.masks import HashMasks
-from trainrun.engine.step_runner import ROUTES, Block, CudaGraphs, Route
+from trainrun.engine.step_runner import ROUTES, Block, CudaGraphs, StepRunner
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitStarted, Paused
 from trainrun.ingredients import activations, losses, optimizers
@@ -34,7 +34,7 @@ TOLERANCE, ROUNDING = 2e-3, 1e-6
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 40, "early_stopping": False}
 
 
-class Unrecorded(Route):
+class Unrecorded(StepRunner):
     """The steps of a block as they are, with the masks of a recording."""
 
     longest, numbers = CudaGraphs.longest, CudaGraphs.numbers

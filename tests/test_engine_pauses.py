@@ -117,7 +117,7 @@ PLATEAU = config(
     }
 )
 PLATEAU_PAUSES = (23 * 5 + 2, 25 * 5 + 2)
-UNTOUCHED = {"bad_step", "quantity", "layer"}  # of members in trouble, tested above
+UNTOUCHED = {"bad_step", "quantity", "layer"}  # of members that diverged, tested above
 
 
 def plateau_snapshot(steps: int) -> Snapshot:

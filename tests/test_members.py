@@ -10,14 +10,14 @@ import pytest
 
 from story import FILLED, QUIET, make_writers, side_by_side, story
 from trainrun.report.progress import stack_progress as members
-from trainrun.report.progress.stack_progress import Members
+from trainrun.report.progress.stack_progress import StackProgress
 from trainrun.runs.reading import Run
 
 
 def watched(folder, stream, runs: int = 4, **options) -> None:
     """Watch a stack of `runs` members, of which the last diverges."""
     writers = make_writers(folder, runs, options.get("notes", ()), options.get("data_notes", ()))
-    progress = Members(stream)
+    progress = StackProgress(stream)
     progress.expect(runs + options.get("before", 0))
     for _ in range(options.get("before", 0)):
         progress.already(Run(folder))
@@ -56,7 +56,7 @@ def test_the_time_left_is_by_the_epochs_not_by_what_came_before_them(tmp_path, m
     monkeypatch.setattr(members, "_SECONDS_BETWEEN_LINES", 0.0)
     writers = make_writers(tmp_path, 2)
     page = io.StringIO()
-    progress = Members(page)
+    progress = StackProgress(page)
     progress.expect(2)
     progress._begun -= 1000  # spent on loading
     progress.begin([writer.info for writer in writers])
@@ -88,7 +88,7 @@ def test_a_run_that_continues_counts_for_what_was_done(tmp_path, monkeypatch):
     writer.begin({}, device="cpu", threads=1, snapshot=writer.snapshot())
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as stream:
-        progress = Members(stream)
+        progress = StackProgress(stream)
         progress.expect(1)
         progress.begin([writer.info])
         progress.handle(started)
@@ -108,7 +108,7 @@ def test_what_there_is_to_note_is_said_once(tmp_path):
 
 def test_where_everything_was_finished_nothing_is_said():
     page = io.StringIO()
-    progress = Members(page)
+    progress = StackProgress(page)
     progress.close()
     assert page.getvalue() == ""
 
@@ -138,7 +138,7 @@ def test_a_run_that_has_no_epochs_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(members, "_SECONDS_BETWEEN_LINES", 0.0)
     (writer,) = make_writers(tmp_path, 1)
     page = io.StringIO()
-    progress = Members(page)
+    progress = StackProgress(page)
     progress.expect(1)
     progress.begin([writer.info])
     started, *_, ended = story()

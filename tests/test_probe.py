@@ -13,10 +13,10 @@ from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations
 
 
-def reference(made, sight):
+def reference(made, probe):
     """Outputs, pre-activations and gradients of the hidden layers, and the mean loss, in float64."""
-    x = torch.from_numpy(sight.input_BI).double()
-    y = torch.from_numpy(made.dataset.train.y[_rows(made, sight)])
+    x = torch.from_numpy(probe.input_BI).double()
+    y = torch.from_numpy(made.dataset.train.y[_rows(made, probe)])
     module = getattr(torch.nn, made.cells[0].config.activation.ingredient.traits["module"])()
     before, after, h = [], [], x
     for index, (weight, bias) in enumerate(start_weights(made)):
@@ -34,30 +34,30 @@ def reference(made, sight):
     return before, after, [z.grad for z in before], loss.mean().item()
 
 
-def _rows(made, sight):
+def _rows(made, probe):
     """Which training rows were sent through the net."""
     train = made.dataset.train.x
-    return [int(np.flatnonzero((train == row).all(axis=1))[0]) for row in sight.input_BI]
+    return [int(np.flatnonzero((train == row).all(axis=1))[0]) for row in probe.input_BI]
 
 
 @pytest.mark.parametrize("activation", activations)
 def test_a_look_sees_what_torch_sees(activation):
     made = plan(blobs(), [config(activation=activation, hidden=[7, 1, 4])])
-    (sight,) = look(made, CPU)
-    before, after, gradients, loss = reference(made, sight)
-    for layer, z, h, gradient in zip(sight.layers, before, after, gradients, strict=True):
+    (probe,) = look(made, CPU)
+    before, after, gradients, loss = reference(made, probe)
+    for layer, z, h, gradient in zip(probe.layers, before, after, gradients, strict=True):
         np.testing.assert_allclose(layer.before_BO, z.detach(), atol=1e-5)
         np.testing.assert_allclose(layer.output_BO, h.detach(), atol=1e-5)
         np.testing.assert_allclose(layer.gradient_BO, gradient, atol=1e-5)
-    assert sight.loss == pytest.approx(loss, rel=1e-5)
+    assert probe.loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_a_look_at_numbers():
     made = plan(line(), [config(hidden=[6])])
-    (sight,) = look(made, CPU)
-    *_, gradients, loss = reference(made, sight)
-    np.testing.assert_allclose(sight.layers[0].gradient_BO, gradients[0], atol=1e-5)
-    assert sight.loss == pytest.approx(loss, rel=1e-5)
+    (probe,) = look(made, CPU)
+    *_, gradients, loss = reference(made, probe)
+    np.testing.assert_allclose(probe.layers[0].gradient_BO, gradients[0], atol=1e-5)
+    assert probe.loss == pytest.approx(loss, rel=1e-5)
 
 
 def test_members_see_the_same_rows_each_with_its_own_weights():
@@ -84,5 +84,5 @@ def test_guessing_classes_is_the_logarithm_of_their_number(loss):
 def test_a_single_row_is_enough():
     data = blobs()
     alone = replace(data, train=Part(data.train.x[:1], data.train.y[:1]))
-    (sight,) = look(plan(alone, [config()]), CPU)
-    assert sight.layers[0].output_BO.shape == (1, 64)
+    (probe,) = look(plan(alone, [config()]), CPU)
+    assert probe.layers[0].output_BO.shape == (1, 64)

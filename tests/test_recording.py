@@ -19,11 +19,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
-from trainrun.engine.device_data import Feed
+from trainrun.engine.device_data import DeviceData
 from trainrun.engine.masks import HashMasks
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
-from trainrun.engine.step_runner import ROUTES, Block, Route
+from trainrun.engine.step_runner import ROUTES, Block, StepRunner
 from trainrun.engine.steps import Steps
 from trainrun.engine.training import Fit, Pauses
 from trainrun.events import FitEnded
@@ -59,7 +59,7 @@ class Tape(TorchDispatchMode):
         return now
 
 
-class Taped(Route):
+class Taped(StepRunner):
     """What `CudaGraphs` does, with a tape."""
 
     longest, numbers = 3, 2**24
@@ -187,7 +187,7 @@ def test_stopped_between_blocks_and_continued(taped, stops):
     assert [fingerprint(events) for events in found] == [fingerprint(events) for events in expected]
 
 
-class Numberless(Route):
+class Numberless(StepRunner):
     """Steps where tensors have a shape and no numbers: reading one, or mixing devices, is an error."""
 
     longest, numbers = 16, 2**24
@@ -227,7 +227,7 @@ def steps_on(device: torch.device, made: Any) -> list[list[Any]]:
     """An epoch's steps."""
     with torch.inference_mode():
         stack = Stack.start(made, device, torch.float32)
-        feed = Feed(made.dataset.train, device, torch.float32)
+        feed = DeviceData(made.dataset.train, device, torch.float32)
         network = Network(stack.layout.layers)
         steps = Steps(made, stack, network, feed)
         steps.begin(1, 0)

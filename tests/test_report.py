@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from shell import CONFIG, trainrun_
-from trainrun.comparing import Question, answer
+from trainrun.comparing import CompareRequest, answer
 from trainrun.errors import UsageError
 from trainrun.fitting import Observer
 from trainrun.report.pictures import form_of, render, words
@@ -76,7 +76,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def comparison(folder):
     base = next(run for run in find_runs(folder / "runs") if (run.result or {})["zero_weights"] == 0)
-    question = Question([str(base.directory.parent)], [CHANGE], runs=folder / "runs", fit=False)
+    question = CompareRequest([str(base.directory.parent)], [CHANGE], runs=folder / "runs", fit=False)
     return answer(question, Observer())
 
 
@@ -108,7 +108,7 @@ def test_a_curve_ends_where_half_of_its_runs_are_left(tmp_path):
     for run, epochs in zip(runs, (1, 2, 3), strict=True):
         lines = run.paths.metrics.read_text().splitlines(keepends=True)
         run.paths.metrics.write_text("".join(lines[:epochs]))
-    found = answer(Question([str(runs[0].directory.parent)], runs=tmp_path, fit=False), Observer())
+    found = answer(CompareRequest([str(runs[0].directory.parent)], runs=tmp_path, fit=False), Observer())
     assert [list(curve.epochs) for curve in panels(found.standings)[0].curves] == [[1, 2], [1, 2]]
 
 
@@ -314,7 +314,7 @@ def test_a_run_without_an_epoch(tmp_path):
 @pytest.mark.parametrize(("form", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_a_figure_is_the_same_each_time(folder, form, start):
     run = find_runs(folder / "runs")[0].directory
-    one = answer(Question([str(run)], runs=folder / "runs", fit=False), Observer())
+    one = answer(CompareRequest([str(run)], runs=folder / "runs", fit=False), Observer())
     first, second = render(one, form), render(one, form)
     assert first == second
     assert first.startswith(start)

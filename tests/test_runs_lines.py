@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from trainrun.events import Diverged, EpochEnded, FitEnded, FitStarted
-from trainrun.runs.log_lines import Narrator, number
+from trainrun.runs.log_lines import LogLines, number
 
 STARTED = FitStarted(member=0, epochs=30, parameters=9, monitor="val_loss", larger_is_better=False)
 EPOCH = EpochEnded(
@@ -61,7 +61,7 @@ def test_numbers(value, decimals, text):
 
 
 def test_an_epoch_that_improved():
-    assert Narrator(STARTED).lines(EPOCH) == [
+    assert LogLines(STARTED).lines(EPOCH) == [
         "Epoch 1/30 - loss: 1.9021 - accuracy: 0.4120 - val_loss: 0.77609 - val_accuracy: 0.8011"
         " - learning_rate: 1.000e-02",
         "Epoch 1: val_loss improved from inf to 0.77609, saving model to best.safetensors",
@@ -70,20 +70,20 @@ def test_an_epoch_that_improved():
 
 def test_an_epoch_that_did_not_improve():
     worse = replace(EPOCH, epoch=2, improved=False, previous_best=0.776094, monitored=0.9, wait=1)
-    assert Narrator(STARTED).lines(worse)[1] == "Epoch 2: val_loss did not improve from 0.77609"
+    assert LogLines(STARTED).lines(worse)[1] == "Epoch 2: val_loss did not improve from 0.77609"
 
 
 def test_where_larger_is_better_the_start_is_minus_infinity():
     started = replace(STARTED, monitor="val_accuracy", larger_is_better=True)
     better = replace(EPOCH, monitored=0.80111, previous_best=float("-inf"), best=0.80111)
-    epoch, message = Narrator(started).lines(better)
+    epoch, message = LogLines(started).lines(better)
     assert "val_loss: 0.7761 - val_accuracy: 0.80111 - " in epoch
     assert message == "Epoch 1: val_accuracy improved from -inf to 0.80111, saving model to best.safetensors"
 
 
 def test_without_a_validation_part_the_loss_is_monitored():
     alone = replace(EPOCH, valid=None, monitored=1.90214, best=1.90214)
-    assert Narrator(replace(STARTED, monitor="loss")).lines(alone) == [
+    assert LogLines(replace(STARTED, monitor="loss")).lines(alone) == [
         "Epoch 1/30 - loss: 1.90214 - accuracy: 0.4120 - learning_rate: 1.000e-02",
         "Epoch 1: loss improved from inf to 1.90214, saving model to best.safetensors",
     ]
@@ -104,7 +104,7 @@ RESTORING = "Restoring model weights from the end of the best epoch: 1."
 )
 def test_endings(stopped_by, best_epoch, lines):
     ended = replace(ENDED, stopped_by=stopped_by, best_epoch=best_epoch)
-    assert Narrator(STARTED).lines(ended) == lines
+    assert LogLines(STARTED).lines(ended) == lines
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_endings(stopped_by, best_epoch, lines):
     ],
 )
 def test_a_divergence_says_where_and_what_to_try(step, quantity, layer, what, remedy):
-    (line,) = Narrator(STARTED).lines(Diverged(0, 3, step, quantity, layer, learning_rate=10.0))
+    (line,) = LogLines(STARTED).lines(Diverged(0, 3, step, quantity, layer, learning_rate=10.0))
     start, _, advice = line.partition(": try ")
     assert start.startswith(
         f"Epoch 3: diverged at step {step}, {what} is not finite at learning_rate 1.000e+01: "
@@ -126,4 +126,4 @@ def test_a_divergence_says_where_and_what_to_try(step, quantity, layer, what, re
 
 
 def test_the_start_says_nothing():
-    assert Narrator(STARTED).lines(STARTED) == []
+    assert LogLines(STARTED).lines(STARTED) == []

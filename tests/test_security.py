@@ -31,9 +31,9 @@ CALLS = {
     *("torch.load", "torch.save", "torch.jit.load", "torch.hub.load", "np.load", "numpy.load", "np.fromfile"),
     *("yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "pd.read_pickle", "sys.settrace"),
 }
-PIPES = {"engine/parts.py"}  # between a process and its own forks: nobody else can open them
+PIPES = {"engine/workers.py"}  # between a process and its own forks: nobody else can open them
 PROGRAMS = {"runs/journal.py"}  # where git is asked for the commit: every word of the command is in the code
-IMPORTS = {"__init__.py", "lazy.py", "fitting/training.py"}  # of modules that the code names
+IMPORTS = {"__init__.py", "lazy.py", "fitting/stacks.py"}  # of modules that the code names
 
 
 def dotted(node: ast.expr) -> str:

@@ -80,9 +80,10 @@ def _has_a_folder() -> bool:
 
 
 def _leave(message: str, code: int) -> None:
-    from trainrun.report.progress.stream import Sink
+    from trainrun.report.progress.stream import QuietStream
 
-    Sink(sys.stderr).lines([message])  # the code is the answer, whether or not anyone can read the message
+    # The code is the answer, whether or not anyone can read the message.
+    QuietStream(sys.stderr).lines([message])
     sys.exit(code)
 
 

@@ -48,7 +48,7 @@ class TrainedRun:
 
     def __init__(self, run: Run) -> None:
         if closed := run.closed:
-            raise closed from run.trouble
+            raise closed from run.read_error
         if not run.result:
             raise UsageError(f"{run.label}: is not finished")
         self.run = run

@@ -13,7 +13,7 @@ from trainrun.checking.remedies import advise
 from trainrun.config import Config, load_config
 from trainrun.data import load_data
 from trainrun.engine.device import choose_device
-from trainrun.engine.probe import Sight, guessing, look
+from trainrun.engine.probe import Probe, guessing, look
 from trainrun.errors import DIVERGED, TrainrunError, as_out_of_memory
 from trainrun.notes import Note
 from trainrun.plan import Cell, Plan, make_plan
@@ -35,7 +35,7 @@ class Check:
         widths: inputs, hidden widths, outputs.
         rows: of the training part.
         classes: of the target; 0 where numbers are predicted.
-        sight: the net at its start, as arrays.
+        probe: the net at its start, as arrays.
         measures: the same in figures.
         findings: what is wrong with the net, the cause first.
         advice: what to try against it.
@@ -51,7 +51,7 @@ class Check:
     widths: tuple[int, ...]
     rows: int
     classes: int
-    sight: Sight
+    probe: Probe
     measures: Measures
     findings: tuple[Finding, ...]
     advice: str | None
@@ -117,8 +117,8 @@ def check(config: Config) -> Check:
 
 def _look(config: Config, plan: Plan, device: torch.device) -> Check:
     dataset = plan.dataset
-    (sight,) = look(plan, device)
-    measures = measure(sight, guessing(plan))
+    (probe,) = look(plan, device)
+    measures = measure(probe, guessing(plan))
     findings = judge(config, measures)
     return Check(
         config=config,
@@ -126,7 +126,7 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         widths=plan.widths,
         rows=len(dataset.train.y),
         classes=len(dataset.target.classes),
-        sight=sight,
+        probe=probe,
         measures=measures,
         findings=tuple(findings),
         advice=advise(config, dataset, device, findings) if findings else None,

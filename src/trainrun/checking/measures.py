@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainrun.engine.probe import LayerSight, Sight
+from trainrun.engine.probe import LayerProbe, Probe
 
 _FLAT = 1 / 128  # of the steepest slope: below it hardly a gradient passes (not even leaky_relu is so flat)
 
@@ -76,27 +76,27 @@ def power(value: float, by: float) -> float:
         return float(np.log2(np.float64(value)) - np.log2(np.float64(by)))
 
 
-def measure(sight: Sight, guess: float) -> Measures:
+def measure(probe: Probe, guess: float) -> Measures:
     """Measure what was seen of one net.
 
     Args:
-        sight: of its start.
+        probe: of its start.
         guess: the loss of a net that knows nothing.
     """
-    values = [sight.input_BI, *(array for layer in sight.layers for array in vars(layer).values())]
+    values = [probe.input_BI, *(array for layer in probe.layers for array in vars(layer).values())]
     with np.errstate(over="ignore", invalid="ignore"):
-        layers = [_layer(layer, i, sight.steepest) for i, layer in enumerate(sight.layers, 1)]
+        layers = [_layer(layer, i, probe.steepest) for i, layer in enumerate(probe.layers, 1)]
         return Measures(
-            size=_size(sight.input_BI),
-            spread=_spread(sight.input_BI),
+            size=_size(probe.input_BI),
+            spread=_spread(probe.input_BI),
             layers=tuple(layers),
-            loss=sight.loss,
+            loss=probe.loss,
             guess=guess,
-            finite=bool(np.isfinite(sight.loss) and all(np.isfinite(array).all() for array in values)),
+            finite=bool(np.isfinite(probe.loss) and all(np.isfinite(array).all() for array in values)),
         )
 
 
-def _layer(seen: LayerSight, number: int, steepest: float) -> Layer:
+def _layer(seen: LayerProbe, number: int, steepest: float) -> Layer:
     output_BO = seen.output_BO
     off_BO = np.abs(seen.slope_BO) < _FLAT * steepest
     units = output_BO.shape[1]

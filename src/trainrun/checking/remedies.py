@@ -60,8 +60,8 @@ def _helps(change: Change, config: Config, dataset: Dataset, device: torch.devic
     if change.config.data != config.data:
         dataset = load_data(change.config.data, config.seed)
     plan = make_plan([Cell(change.config, dataset)])
-    (sight,) = look(plan, device)
-    return not judge(change.config, measure(sight, guessing(plan)))
+    (probe,) = look(plan, device)
+    return not judge(change.config, measure(probe, guessing(plan)))
 
 
 def _scales(config: Config) -> Iterator[Change]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainrun.comparing.answers import Comparison, Pairing, answer
-from trainrun.comparing.candidates import Question
+from trainrun.comparing.candidates import CompareRequest
 from trainrun.fitting import Observer
 from trainrun.runs.paths import default_runs
 
-__all__ = ["Comparison", "Pairing", "Question", "answer", "compare"]
+__all__ = ["CompareRequest", "Comparison", "Pairing", "answer", "compare"]
 
 
 def compare(
@@ -40,8 +40,8 @@ def compare(
         TrainrunError: the first thing that went wrong, once all runs were carried as far as they go.
     """
     where = default_runs() if runs is None else Path(runs)
-    question = Question(configs, vs, overrides, seeds, metric, where, fit, ablate)
-    comparison = answer(question, Observer())
+    request = CompareRequest(configs, vs, overrides, seeds, metric, where, fit, ablate)
+    comparison = answer(request, Observer())
     if comparison.errors:
         raise comparison.errors[0]
     return comparison

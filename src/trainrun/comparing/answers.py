@@ -1,4 +1,4 @@
-"""From a question to its answer: complete runs, differences over paired seeds, verdicts, warnings."""
+"""From a request to its answer: complete runs, differences over paired seeds, verdicts, warnings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trainrun.comparing.ablation import Ablation, take_apart
-from trainrun.comparing.candidates import Contender, Gathering, Question, distinct
+from trainrun.comparing.candidates import Candidate, CandidateFactory, CompareRequest, distinct
 from trainrun.comparing.criterion import (
-    Yardstick,
-    choose_yardstick,
+    Criterion,
+    choose_criterion,
     known_metric,
     larger_is_better,
     require_reported,
@@ -33,10 +33,10 @@ from trainrun.statistics import Difference, decide, difference
 
 @dataclass(frozen=True)
 class Pairing:
-    """A contender against the baseline, by one metric on one part of the data.
+    """A candidate against the baseline, by one metric on one part of the data.
 
     Attributes:
-        config: the contender's label.
+        config: the candidate's label.
         baseline: the baseline's.
         metric: by its plain name.
         part: of the data.
@@ -55,10 +55,10 @@ class Comparison:
     """Result of a comparison.
 
     Attributes:
-        standings: of the contenders, the baseline first; those that stand in for an ablation last.
-        yardstick: the metric and the part that decide.
-        pairings: every contender against the baseline, by every metric they share, on every part.
-        ablations: contenders that were taken apart, key by key.
+        standings: of the candidates, the baseline first; those that stand in for an ablation last.
+        criterion: the metric and the part that decide.
+        pairings: every candidate against the baseline, by every metric they share, on every part.
+        ablations: candidates that were taken apart, key by key.
         over_splits: whether each seed drew a split of its own.
         corrected: whether intervals and p are corrected for splits that overlap.
         scored: how many configs were ever scored on this test part; None where that is not known.
@@ -68,7 +68,7 @@ class Comparison:
     """
 
     standings: tuple[Standing, ...]
-    yardstick: Yardstick
+    criterion: Criterion
     pairings: tuple[Pairing, ...]
     ablations: tuple[Ablation, ...]
     over_splits: bool
@@ -79,57 +79,57 @@ class Comparison:
     exit_code: int
 
     def pairing(self, label: str, metric: str, part: str) -> Pairing | None:
-        """A contender's pairing; None where nothing could be paired."""
+        """A candidate's pairing; None where nothing could be paired."""
         wanted = (label, metric, part)
         return next((pair for pair in self.pairings if (pair.config, pair.metric, pair.part) == wanted), None)
 
     def decisive(self, label: str) -> Pairing | None:
-        """The pairing that says whether a contender is better."""
-        return self.pairing(label, self.yardstick.metric, self.yardstick.part)
+        """The pairing that says whether a candidate is better."""
+        return self.pairing(label, self.criterion.metric, self.criterion.part)
 
 
-def answer(question: Question, observer: Observer) -> Comparison:
+def answer(request: CompareRequest, observer: Observer) -> Comparison:
     """Fit what is missing and compare.
 
     Args:
-        question: what is to be compared.
+        request: what is to be compared.
         observer: watches the training.
 
     Raises:
-        TrainrunError: the question makes no sense; what goes wrong with single runs is part of the answer.
+        TrainrunError: the request makes no sense; what goes wrong with single runs is part of the answer.
     """
-    wanted = known_metric(question.metric) if question.metric else None
-    with _folders_of(question):
-        contenders, ablations = _contenders(question, observer)
+    wanted = known_metric(request.metric) if request.metric else None
+    with _folders_of(request):
+        candidates, ablations = _candidates(request, observer)
     if wanted:
-        require_reported(contenders, wanted)
-    outcomes = fit_missing(contenders, question, observer) if question.fit else []
-    with _folders_of(question):
-        standings = [stand(one, outcomes) for one in contenders]
-    yardstick = choose_yardstick(standings, wanted)
-    pairings = tuple(_pairings(standings, yardstick))
-    seeds = {one.contender.id8: _paired(standings[0], one) for one in standings[1:]}
-    on_test = yardstick.part == "test" and bool(standings[0].complete)
-    look, earlier = make_look(contenders[0], seeds, on_test=on_test), earlier_looks(question.runs)
+        require_reported(candidates, wanted)
+    outcomes = fit_missing(candidates, request, observer) if request.fit else []
+    with _folders_of(request):
+        standings = [stand(one, outcomes) for one in candidates]
+    criterion = choose_criterion(standings, wanted)
+    pairings = tuple(_pairings(standings, criterion))
+    seeds = {one.candidate.id8: _paired(standings[0], one) for one in standings[1:]}
+    on_test = criterion.part == "test" and bool(standings[0].complete)
+    look, earlier = make_look(candidates[0], seeds, on_test=on_test), earlier_looks(request.runs)
     if is_new(look, earlier):
-        record_look(question.runs, look)
+        record_look(request.runs, look)
     history = look_history(look, earlier)
     return Comparison(
         standings=tuple(standings),
-        yardstick=yardstick,
+        criterion=criterion,
         pairings=pairings,
         ablations=tuple(ablations),
-        over_splits=contenders[0].config.data.redrawn,
-        corrected=standings[0].overlap(yardstick.part) is not None,
+        over_splits=candidates[0].config.data.redrawn,
+        corrected=standings[0].overlap(criterion.part) is not None,
         scored=history.scored,
-        warnings=tuple(cautions(standings, yardstick, ablations, history)),
+        warnings=tuple(cautions(standings, criterion, ablations, history)),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
         exit_code=_exit_code(standings, outcomes),
     )
 
 
 @contextmanager
-def _folders_of(question: Question) -> Iterator[None]:
+def _folders_of(request: CompareRequest) -> Iterator[None]:
     """Say in terms of what the command does that a folder is closed to it: reads, or also trains."""
     try:
         yield
@@ -137,40 +137,40 @@ def _folders_of(question: Question) -> Iterator[None]:
         cause = error if isinstance(error, PermissionError) else error.__cause__
         if not isinstance(cause, PermissionError):
             raise
-        kind = RunDirectoryError if question.trains else StorageError
+        kind = RunDirectoryError if request.trains else StorageError
         if isinstance(error, StorageError):
             raise kind(str(error)) from cause
         with explained(None, "be read", kind):
             raise
 
 
-def _contenders(question: Question, observer: Observer) -> tuple[list[Contender], list[Ablation]]:
-    """All contenders; those that only explain others come last, each recipe once."""
-    gathering = Gathering(question, observer)
-    baseline, *others = gathering.contenders
-    taken = [take_apart(gathering, baseline, whole) for whole in others] if question.ablate else []
+def _candidates(request: CompareRequest, observer: Observer) -> tuple[list[Candidate], list[Ablation]]:
+    """All candidates; those that only explain others come last, each recipe once."""
+    factory = CandidateFactory(request, observer)
+    baseline, *others = factory.candidates
+    taken = [take_apart(factory, baseline, whole) for whole in others] if request.ablate else []
     taken = [one for one in taken if one.parts and len(one.parts) + len(one.impossible) > 1]
     parts = {part.id8: part for ablation in taken for part in ablation.parts.values()}
-    known = {one.id8 for one in gathering.contenders}
-    contenders = distinct([*gathering.contenders, *(part for id8, part in parts.items() if id8 not in known)])
-    named = {one.id8: one for one in reversed(contenders)}
-    return contenders, [ablation.renamed(named) for ablation in taken]
+    known = {one.id8 for one in factory.candidates}
+    candidates = distinct([*factory.candidates, *(part for id8, part in parts.items() if id8 not in known)])
+    named = {one.id8: one for one in reversed(candidates)}
+    return candidates, [ablation.renamed(named) for ablation in taken]
 
 
 def _paired(baseline: Standing, other: Standing) -> list[int]:
     return [seed for seed in baseline.complete if seed in other.complete]
 
 
-def _pairings(standings: Sequence[Standing], yardstick: Yardstick) -> Iterator[Pairing]:
-    """Contender by contender within a metric and part, which is a family of verdicts."""
+def _pairings(standings: Sequence[Standing], criterion: Criterion) -> Iterator[Pairing]:
+    """Candidate by candidate within a metric and part, which is a family of verdicts."""
     baseline, *others = standings
-    for part in yardstick.parts():
+    for part in criterion.parts():
         for metric in baseline.metrics(part):
             family = [(one, *_values(baseline, one, part, metric)) for one in others]
             family = [
                 (one, mine, its)
                 for one, mine, its in family
-                if mine and not (metric == "loss" and one.label in yardstick.other_losses)
+                if mine and not (metric == "loss" and one.label in criterion.other_losses)
             ]
             grows = larger_is_better(metric)
             overlap = baseline.overlap(part)
@@ -183,7 +183,7 @@ def _pairings(standings: Sequence[Standing], yardstick: Yardstick) -> Iterator[P
 
 
 def _values(baseline: Standing, other: Standing, part: str, metric: str) -> tuple[list[float], list[float]]:
-    """The contender's and the baseline's values at the seeds that both have."""
+    """The candidate's and the baseline's values at the seeds that both have."""
     before, after = baseline.values(part, metric), other.values(part, metric)
     shared = [seed for seed in before if seed in after]
     return [after[seed] for seed in shared], [before[seed] for seed in shared]
@@ -199,7 +199,7 @@ def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome]) -> in
         if one.seeds("diverged"):
             codes.add(DIVERGED)
         if (
-            not one.contender.saved
+            not one.candidate.saved
             and not outcomes
             and len(one.complete) + len(one.seeds("diverged")) < len(one.runs)
         ):

@@ -27,7 +27,7 @@ _NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=2
 
 
 @dataclass(frozen=True)
-class Question:
+class CompareRequest:
     """Request to compare configs.
 
     Attributes:
@@ -66,7 +66,7 @@ def _is_file(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One config of a comparison, with the runs that speak for it.
 
     Attributes:
@@ -91,7 +91,7 @@ class Contender:
     saved: bool = False
     only: str = ""
 
-    def changes(self, other: Contender) -> list[tuple[str, object, object]]:
+    def changes(self, other: Candidate) -> list[tuple[str, object, object]]:
         """The keys in which another one differs, with both values; other data are one."""
         found = differences(self.config, other.config)
         mine, its = self.config.data, other.config.data
@@ -100,11 +100,11 @@ class Contender:
         return found
 
 
-class Gathering:
-    """Makes contenders of what a question names.
+class CandidateFactory:
+    """Makes candidates of what a request names.
 
     Args:
-        question: what is to be compared.
+        request: what is to be compared.
         observer: is told what names mean.
 
     Raises:
@@ -113,26 +113,26 @@ class Gathering:
         DataMissingError: a data file is not there.
     """
 
-    def __init__(self, question: Question, observer: Observer) -> None:
-        self._question = question
+    def __init__(self, request: CompareRequest, observer: Observer) -> None:
+        self._question = request
         self._observer = observer
         self._digests: dict[str, Mapping[str, str]] = {}
         self._groups: dict[str, Path] = {}
-        baseline = self._given(str(question.configs[0]), ())
+        baseline = self._given(str(request.configs[0]), ())
         self.seeds = tuple(baseline.directories)
-        others = [self._given(str(text), self.seeds) for text in question.configs[1:]]
-        if question.overrides and baseline.saved and all(other.saved for other in others):
+        others = [self._given(str(text), self.seeds) for text in request.configs[1:]]
+        if request.overrides and baseline.saved and all(other.saved for other in others):
             raise UsageError("--set: changes config files, and these are runs that are there; take --vs")
-        variants = [self.variant(baseline, split_changes(text)) for text in question.vs]
-        self.contenders = [baseline, *others, *variants]
+        variants = [self.variant(baseline, split_changes(text)) for text in request.vs]
+        self.candidates = [baseline, *others, *variants]
 
-    def variant(self, of: Contender, changes: Sequence[str], only: str = "") -> Contender:
-        """A contender with some keys changed.
+    def variant(self, of: Candidate, changes: Sequence[str], only: str = "") -> Candidate:
+        """A candidate with some keys changed.
 
         Args:
             of: what is changed.
             changes: texts `key=value`.
-            only: see `Contender`.
+            only: see `Candidate`.
         """
         below = [f"{key}=auto" for key in following(of.config)] if of.saved else of.overrides
         overrides = (*below, *changes)
@@ -140,8 +140,8 @@ class Gathering:
         _require_seeds(config, self.seeds)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
 
-    def _given(self, text: str, seeds: Sequence[int]) -> Contender:
-        """A contender by what the command names; without seeds it is the baseline, which sets them."""
+    def _given(self, text: str, seeds: Sequence[int]) -> Candidate:
+        """A candidate by what the command names; without seeds it is the baseline, which sets them."""
         path = Path(text)
         if not _is_file(text):
             return self._saved(text, seeds)
@@ -168,17 +168,17 @@ class Gathering:
         overrides: tuple[str, ...],
         seeds: Sequence[int],
         only: str = "",
-    ) -> Contender:
+    ) -> Candidate:
         known = self._digested(config)
         id8 = identify(config, known)
         # Equal recipes under two names are the same runs, wherever the first of them puts them.
         group = self._groups.setdefault(id8, group_directory(self._question.runs, config.name, id8))
         directories = {seed: seed_directory(group, seed) for seed in seeds}
         config = config.with_seed(seeds[0])
-        return Contender(label, config, file, overrides, id8, known, directories, only=only)
+        return Candidate(label, config, file, overrides, id8, known, directories, only=only)
 
-    def _saved(self, name: str, seeds: Sequence[int]) -> Contender:
-        """A contender by the name of its runs.
+    def _saved(self, name: str, seeds: Sequence[int]) -> Candidate:
+        """A candidate by the name of its runs.
 
         Args:
             name: of runs.
@@ -199,7 +199,7 @@ class Gathering:
             known = None
         unnamed = identify(config, known) if known else str(found[0].paths.directory)  # it was moved
         id8 = found[0].id8 or unnamed
-        return Contender(found[0].name, config, file, (), id8, known, directories, saved=True)
+        return Candidate(found[0].name, config, file, (), id8, known, directories, saved=True)
 
     def _digested(self, config: Config) -> Mapping[str, str]:
         """The digests of a config's data, which variants share and large files make slow."""
@@ -247,17 +247,17 @@ def _variant_label(label: str, changes: Sequence[str]) -> str:
     return full if len(full) <= _LONGEST_LABEL else short(f"{label} + {', '.join(keys)}")
 
 
-def distinct(contenders: Sequence[Contender]) -> list[Contender]:
-    """The same contenders, each with a label of its own."""
-    return [replace(one, label=label) for one, label in zip(contenders, _labels(contenders), strict=True)]
+def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same candidates, each with a label of its own."""
+    return [replace(one, label=label) for one, label in zip(candidates, _labels(candidates), strict=True)]
 
 
-def _labels(contenders: Sequence[Contender]) -> Iterator[str]:
+def _labels(candidates: Sequence[Candidate]) -> Iterator[str]:
     ids: dict[str, set[str]] = {}
-    for one in contenders:
+    for one in candidates:
         ids.setdefault(one.label, set()).add(one.id8)
     used: Counter[str] = Counter()
-    for one in contenders:
+    for one in candidates:
         label = f"{one.label}-{one.id8}" if len(ids[one.label]) > 1 else one.label
         used[label] += 1
         yield printable(label if used[label] == 1 else f"{label} ({used[label]})")

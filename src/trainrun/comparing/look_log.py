@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trainrun.comparing.candidates import Contender
+from trainrun.comparing.candidates import Candidate
 from trainrun.errors import TrainrunError
 from trainrun.runs.files import append, to_json
 from trainrun.runs.reading import readable_rows
@@ -28,7 +28,7 @@ class Look:
 
     Attributes:
         baseline: the baseline's id8.
-        seeds: for each other contender by its id8, the sorted seeds at which it meets the baseline.
+        seeds: for each other candidate by its id8, the sorted seeds at which it meets the baseline.
         test: the digest of the test part; None where none was used or its digest is unknown.
     """
 
@@ -42,7 +42,7 @@ class LookHistory:
     """How often the same runs were compared, the latest look included.
 
     Attributes:
-        looks: for each contender by its id8, the number of seeds in each look, in order.
+        looks: for each candidate by its id8, the number of seeds in each look, in order.
         scored: the number of configs ever scored on this test part; None where its digest is unknown.
     """
 
@@ -50,12 +50,12 @@ class LookHistory:
     scored: int | None
 
 
-def make_look(baseline: Contender, seeds: Mapping[str, Sequence[int]], on_test: bool) -> Look:
+def make_look(baseline: Candidate, seeds: Mapping[str, Sequence[int]], on_test: bool) -> Look:
     """Return what a comparison looks at.
 
     Args:
-        baseline: the first contender.
-        seeds: for each other contender by its id8, those at which it meets the baseline.
+        baseline: the first candidate.
+        seeds: for each other candidate by its id8, those at which it meets the baseline.
         on_test: whether the test part was used.
     """
     paired = {id8: sorted(shared) for id8, shared in seeds.items() if shared and id8 != baseline.id8}
@@ -113,14 +113,14 @@ def _is_look(row: Mapping[str, Any]) -> bool:
     )
 
 
-def _test_part(contender: Contender) -> str | None:
+def _test_part(candidate: Candidate) -> str | None:
     """Return a digest of the test part: of its file, or of the data and how they are split."""
-    if contender.digests is None:
+    if candidate.digests is None:
         return None
-    data = contender.config.data
+    data = candidate.config.data
     own: dict[str, Any] = {
-        role: digest for role, digest in contender.digests.items() if role.startswith("test")
+        role: digest for role, digest in candidate.digests.items() if role.startswith("test")
     }
     split = data.split.model_dump(mode="json") | {"missing": data.missing}
-    content = own or {**contender.digests, "split": split}
+    content = own or {**candidate.digests, "split": split}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""State of a contender's runs, read from their directories."""
+"""State of a candidate's runs, read from their directories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
-from trainrun.comparing.candidates import Contender, Question
+from trainrun.comparing.candidates import Candidate, CompareRequest
 from trainrun.data import load_data
 from trainrun.errors import printable
 from trainrun.events import PARTS
@@ -26,22 +26,22 @@ from trainrun.warnings import key_of, setting_warnings
 
 @dataclass(frozen=True)
 class Standing:
-    """A contender and how each of its runs stands.
+    """A candidate and how each of its runs stands.
 
     Attributes:
-        contender: whose runs they are.
+        candidate: whose runs they are.
         runs: by seed.
         statuses: by seed: `complete`, `diverged`, `interrupted`, `failed` or `missing`.
     """
 
-    contender: Contender
+    candidate: Candidate
     runs: Mapping[int, Run]
     statuses: Mapping[int, str]
 
     @property
     def label(self) -> str:
-        """The contender's."""
-        return self.contender.label
+        """The candidate's."""
+        return self.candidate.label
 
     def seeds(self, status: str) -> list[int]:
         """Return the seeds whose runs have this status."""
@@ -84,7 +84,7 @@ class Standing:
 
     @cached_property
     def _overlaps(self) -> dict[str, float]:
-        config, cut = self.contender.config, self.contender.config.data.cut_parts
+        config, cut = self.candidate.config, self.candidate.config.data.cut_parts
         if not config.data.redrawn:
             return {}
         if all(isinstance(share, float) or share == 0 for share in cut.values()):
@@ -97,7 +97,7 @@ class Standing:
     def setting_warnings(self) -> list[str]:
         """The warnings about its settings, and those about its data that its first run recorded."""
         found = {key_of(text): text for run in list(self.runs.values())[:1] for text in run.warnings}
-        mine = {key_of(text): text for text in setting_warnings(self.contender.config)}
+        mine = {key_of(text): text for text in setting_warnings(self.candidate.config)}
         return [printable(text) for text in (found | mine).values()]
 
     def counts(self, key: str) -> list[float]:
@@ -123,18 +123,20 @@ class Standing:
             return {}
 
 
-def fit_missing(contenders: Sequence[Contender], question: Question, observer: Observer) -> list[Outcome]:
+def fit_missing(
+    candidates: Sequence[Candidate], request: CompareRequest, observer: Observer
+) -> list[Outcome]:
     """Train what is not finished, all of it in as few stacks as it can share.
 
     Finished runs of an older release are checked: is their data prepared now as it was then?
 
     Args:
-        contenders: those given as runs are left alone.
-        question: where runs are, and what may stop the training.
+        candidates: those given as runs are left alone.
+        request: where runs are, and what may stop the training.
         observer: watches.
     """
     wanting = []
-    for one in contenders:
+    for one in candidates:
         if one.saved:
             continue
         if _is_finished(one):
@@ -144,29 +146,29 @@ def fit_missing(contenders: Sequence[Contender], question: Question, observer: O
     if not wanting:
         return []
     configs, seeds = [one.config for one in wanting], tuple(wanting[0].directories)
-    return carry_out(Request(configs, seeds=seeds, runs=question.runs, stop=question.stop), observer)
+    return carry_out(Request(configs, seeds=seeds, runs=request.runs, stop=request.stop), observer)
 
 
-def stand(contender: Contender, outcomes: Sequence[Outcome]) -> Standing:
-    """Return the state of a contender's runs after `outcomes`.
+def stand(candidate: Candidate, outcomes: Sequence[Outcome]) -> Standing:
+    """Return the state of a candidate's runs after `outcomes`.
 
     Raises:
         DifferentRunError: its directory holds another config, or the run of another seed.
     """
-    first = Run(next(iter(contender.directories.values())))
-    if not contender.saved:
-        require_same(first, contender.config)
+    first = Run(next(iter(candidate.directories.values())))
+    if not candidate.saved:
+        require_same(first, candidate.config)
     failed = {outcome.directory for outcome in outcomes if outcome.status == "failed"}
-    runs = {seed: Run(directory) for seed, directory in contender.directories.items()}
-    if not contender.saved:
+    runs = {seed: Run(directory) for seed, directory in candidate.directories.items()}
+    if not candidate.saved:
         for seed, run in runs.items():
             require_seed(run, seed)
     statuses = {seed: _status(run, run.directory in failed) for seed, run in runs.items()}
-    return Standing(contender, runs, statuses)
+    return Standing(candidate, runs, statuses)
 
 
-def _is_finished(contender: Contender) -> bool:
-    runs = [Run(directory) for directory in contender.directories.values()]
+def _is_finished(candidate: Candidate) -> bool:
+    runs = [Run(directory) for directory in candidate.directories.values()]
     return all(run.result and not has_older_reading(run) for run in runs)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trainrun.comparing.ablation import Ablation
-from trainrun.comparing.candidates import Contender
-from trainrun.comparing.criterion import Yardstick
+from trainrun.comparing.candidates import Candidate
+from trainrun.comparing.criterion import Criterion
 from trainrun.comparing.look_log import LookHistory
 from trainrun.comparing.standings import Standing
 from trainrun.config import Config
@@ -19,23 +19,23 @@ _ROWS = ("data.split", "data.missing", "data.na", "data.task")  # keys that deci
 
 
 def cautions(
-    standings: Sequence[Standing], yardstick: Yardstick, ablations: Sequence[Ablation], history: LookHistory
+    standings: Sequence[Standing], criterion: Criterion, ablations: Sequence[Ablation], history: LookHistory
 ) -> list[str]:
     """All warnings about a comparison.
 
     Args:
-        standings: of the contenders, the baseline first.
-        yardstick: what decides.
-        ablations: of contenders that were taken apart.
+        standings: of the candidates, the baseline first.
+        criterion: what decides.
+        ablations: of candidates that were taken apart.
         history: earlier looks at the same runs.
     """
-    shown = [one for one in standings if not one.contender.only]
+    shown = [one for one in standings if not one.candidate.only]
     return [
         *(line for one in standings for line in _unfinished(one)),
         *_settings(shown),
         *_seeds(shown),
-        *_part(yardstick),
-        *_decided(shown, yardstick),
+        *_part(criterion),
+        *_decided(shown, criterion),
         *(line for one in shown[1:] for line in _unequal(shown[0], one)),
         *(line for one in standings for line in _cut(one)),
         *_devices(standings),
@@ -74,22 +74,22 @@ def _seeds(standings: Sequence[Standing]) -> Iterator[str]:
         yield "the configs do not have the same seeds: differences use those that both have"
 
 
-def _part(yardstick: Yardstick) -> Iterator[str]:
-    if yardstick.part != "test":
-        which = "validation" if yardstick.part == "valid" else "training"
+def _part(criterion: Criterion) -> Iterator[str]:
+    if criterion.part != "test":
+        which = "validation" if criterion.part == "valid" else "training"
         yield f"no test part: decided on the {which} part, on which the best epochs were chosen"
 
 
-def _decided(standings: Sequence[Standing], yardstick: Yardstick) -> Iterator[str]:
+def _decided(standings: Sequence[Standing], criterion: Criterion) -> Iterator[str]:
     for one in standings:
-        if one.label in yardstick.other_losses:
-            yield f"the losses are not compared: {yardstick.other_losses[one.label]}"
-    if yardstick.instead_of:
-        yield f"{yardstick.instead_of} is not reported by all: {yardstick.metric} decides"
+        if one.label in criterion.other_losses:
+            yield f"the losses are not compared: {criterion.other_losses[one.label]}"
+    if criterion.instead_of:
+        yield f"{criterion.instead_of} is not reported by all: {criterion.metric} decides"
 
 
 def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
-    before, after = baseline.contender, other.contender
+    before, after = baseline.candidate, other.candidate
     pair = f"{baseline.label} and {other.label}"
     if before.id8 == after.id8:
         yield f"{pair} are the same recipe, and so the same runs"
@@ -106,7 +106,7 @@ def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
         yield f"different splits: {pair} were not scored on the same rows"
 
 
-def _deciding_rows(*pair: Contender) -> tuple[str, ...]:
+def _deciding_rows(*pair: Candidate) -> tuple[str, ...]:
     """The keys that decide which rows a part has."""
     dropped = any(one.config.data.missing == "drop" for one in pair)  # a row goes by its columns' cells
     return (*_ROWS, "data.drop") if dropped else _ROWS
@@ -118,7 +118,7 @@ def _budget(config: Config) -> tuple[str, str]:
 
 
 def _cut(one: Standing) -> Iterator[str]:
-    schedule = one.contender.config.schedule
+    schedule = one.candidate.config.schedule
     cut = sum(result["stopped_by"] == "early_stopping" for result in one.complete.values())
     if cut and depends_on_total(schedule.name, schedule.settings):
         which = f"the {schedule.name} schedule in {cut} of {len(one.complete)} runs"
@@ -140,7 +140,7 @@ def _not_apart(ablation: Ablation) -> Iterator[str]:
 def _looks(standings: Sequence[Standing], history: LookHistory) -> Iterator[str]:
     labels: dict[str, list[str]] = {}
     for one in standings[1:]:
-        if len(sizes := history.looks.get(one.contender.id8, ())) > 1:
+        if len(sizes := history.looks.get(one.candidate.id8, ())) > 1:
             labels.setdefault(look_sentence(sizes), []).append(one.label)
     for sentence, looked in labels.items():
         yield sentence if len(standings) == 2 else f"{', '.join(looked)}: {sentence}"

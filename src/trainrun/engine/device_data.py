@@ -34,7 +34,7 @@ class Batch(NamedTuple):
     rows: int
 
 
-class Feed:
+class DeviceData:
     """A part of the data, resident on the device.
 
     Attributes:

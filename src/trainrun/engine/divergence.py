@@ -1,4 +1,4 @@
-"""Trouble: at which step a member first met a value that is not finite."""
+"""DivergenceTracker: at which step a member first met a value that is not finite."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 
-class Trouble:
+class DivergenceTracker:
     """The first bad step of each member in an epoch.
 
     A gradient that is not finite makes a weight so in the same step, so losses and weights tell everything.
 
     Attributes:
         step_K: the place of the first bad step in the epoch, from 0; -1 while there is none.
-        quantity_K: `loss`, `weight` or `bias` for members in trouble, else empty.
+        quantity_K: `loss`, `weight` or `bias` for members that diverged, else empty.
         layer_K: the first layer with such a weight, from 1; 0 if the bad value is not a weight.
     """
 
@@ -27,7 +27,7 @@ class Trouble:
 
     @property
     def has_K(self) -> np.ndarray:
-        """Which members are in trouble."""
+        """Which members have diverged."""
         return self.step_K >= 0
 
     def state(self, row: int) -> dict[str, int | str]:

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.device_data import Feed
-from trainrun.engine.divergence import Trouble
-from trainrun.engine.scores import Tally
-from trainrun.engine.steps import Steps, Taken
+from trainrun.engine.device_data import DeviceData
+from trainrun.engine.divergence import DivergenceTracker
+from trainrun.engine.scores import Scores
+from trainrun.engine.steps import StepOutput, Steps
 from trainrun.plan import Plan
 
-_LOOK_SECONDS = 0.5  # from one look for trouble to the next: on a GPU it waits for the work under way
+_LOOK_SECONDS = 0.5  # from one look for divergence to the next: on a GPU it waits for the work under way
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,18 @@ class EpochResult:
     Attributes:
         values: each member's loss and metrics over the rows as trained.
         activity_K: the mean activity penalty of a row.
-        trouble: who met a value that is not finite, and when.
+        divergence: who met a value that is not finite, and when.
     """
 
     values: list[dict[str, float]]
     activity_K: np.ndarray
-    trouble: Trouble
+    divergence: DivergenceTracker
 
     def select(self, rows: np.ndarray) -> EpochResult:
-        """Of some members; those in trouble are not asked for."""
-        return EpochResult([self.values[k] for k in rows], self.activity_K[rows], Trouble(len(rows)))
+        """Of some members; those that diverged are not asked for."""
+        return EpochResult(
+            [self.values[k] for k in rows], self.activity_K[rows], DivergenceTracker(len(rows))
+        )
 
 
 class Epoch:
@@ -44,7 +46,7 @@ class Epoch:
     Args:
         plan: of the stack.
         steps: takes steps of all members.
-        feed: the training part.
+        rows: the training part.
         number: from 1.
         rates_TK: the learning rate of each step and member.
 
@@ -54,17 +56,17 @@ class Epoch:
         done: steps done.
     """
 
-    def __init__(self, plan: Plan, steps: Steps, feed: Feed, number: int, rates_TK: np.ndarray) -> None:
+    def __init__(self, plan: Plan, steps: Steps, rows: DeviceData, number: int, rates_TK: np.ndarray) -> None:
         self.number, self.rates_TK, self.done = number, rates_TK, 0
-        self._steps, self._feed, self._size = steps, feed, plan.batch_size
-        self._order = feed.order(steps.seeds, number)
-        self._order_KN = torch.from_numpy(self._order).to(feed.x_NI.device)
+        self._steps, self._rows, self._size = steps, rows, plan.batch_size
+        self._order = rows.order(steps.seeds, number)
+        self._order_KN = torch.from_numpy(self._order).to(rows.x_NI.device)
         self._rates, self._coefficients = steps.tables(number, rates_TK)
-        room_KN = feed.x_NI.new_empty(self._order_KN.shape)
-        self._tally = Tally(plan.objective, steps.loss, plan.dataset.target, room_KN)
-        self._activity_KT = feed.x_NI.new_zeros(len(steps.seeds), len(rates_TK))
-        self._trouble = Trouble(len(steps.seeds))
-        self._fresh: list[Taken] = []  # what steps have put out and is not taken in yet
+        room_KN = rows.x_NI.new_empty(self._order_KN.shape)
+        self._scores = Scores(plan.objective, steps.loss, plan.dataset.target, room_KN)
+        self._activity_KT = rows.x_NI.new_zeros(len(steps.seeds), len(rates_TK))
+        self._divergence = DivergenceTracker(len(steps.seeds))
+        self._fresh: list[StepOutput] = []  # what steps have put out and is not taken in yet
         self._looked, self._probes = 0, list[Tensor]()  # those of the steps since the last look
 
     def train(self, pause: Callable[[], bool]) -> bool:
@@ -83,7 +85,7 @@ class Epoch:
             self.done += len(taken)
             if monotonic() >= due:
                 self._look()
-                if self._trouble.has_K.all():
+                if self._divergence.has_K.all():
                     return True
                 due = monotonic() + _LOOK_SECONDS
         self._look()
@@ -91,26 +93,26 @@ class Epoch:
 
     def result(self) -> EpochResult:
         """What it came to, once it has ended."""
-        truth_KN = self._feed.truth()[self._order[:, : self.done * self._size]]
+        truth_KN = self._rows.truth()[self._order[:, : self.done * self._size]]
         # A row for each member, so that its sum does not depend on how many members there are.
-        activity_K = self._activity_KT.double().cpu().numpy().sum(axis=1) / len(self._feed)
-        return EpochResult(self._tally.values(truth_KN), activity_K, self._trouble)
+        activity_K = self._activity_KT.double().cpu().numpy().sum(axis=1) / len(self._rows)
+        return EpochResult(self._scores.values(truth_KN), activity_K, self._divergence)
 
     def state(self, row: int) -> tuple[dict[str, int | str], dict[str, np.ndarray]]:
         """What a member has come to so far, as facts and arrays; only in a pause."""
         activity_T = self._activity_KT[row, : self.done].cpu().numpy()
-        facts = {"done": self.done, **self._trouble.state(row)}
-        return facts, {"activity": activity_T, **self._tally.state(row)}
+        facts = {"done": self.done, **self._divergence.state(row)}
+        return facts, {"activity": activity_T, **self._scores.state(row)}
 
     def restore(self, states: list[tuple[Mapping[str, int | str], Mapping[str, np.ndarray]]]) -> None:
         """Go on where each member was in a pause, all after the same step."""
         self.done = self._looked = int(states[0][0]["done"])
         for row, (facts, arrays) in enumerate(states):
             self._activity_KT[row, : self.done] = torch.from_numpy(arrays["activity"])
-            self._trouble.restore(row, facts)
-            self._tally.restore(row, arrays)
+            self._divergence.restore(row, facts)
+            self._scores.restore(row, arrays)
 
-    def _walk(self) -> Iterator[list[Taken]]:
+    def _walk(self) -> Iterator[list[StepOutput]]:
         """Take the steps that are left, a block after the other."""
         self._steps.begin(self.number, self.done)
         for start in range(self.done, len(self.rates_TK), self._steps.block):
@@ -120,12 +122,12 @@ class Epoch:
             self._take_in()
 
     def _take_in(self) -> None:
-        """Tally what the last steps have put out."""
+        """Scores what the last steps have put out."""
         if self._fresh:
             outputs, probes, activity = zip(*self._fresh, strict=True)
             start = self.done - len(self._fresh)
             seen_KN = self._order_KN[:, start * self._size : self.done * self._size]
-            self._tally.add(torch.cat(outputs, dim=1), self._feed.target_N[seen_KN])
+            self._scores.add(torch.cat(outputs, dim=1), self._rows.target_N[seen_KN])
             all_probes = torch.stack([probe_K for of_step in probes for probe_K in of_step])
             self._probes.append(all_probes.unflatten(0, (len(probes), -1)))
             if activity[0] is not None:
@@ -133,9 +135,9 @@ class Epoch:
             self._fresh = []
 
     def _look(self) -> None:
-        """Look for trouble in the steps since the last time."""
+        """Look for divergence in the steps since the last time."""
         self._take_in()
         if self._probes:
-            loss_KN = self._tally.loss_KN[:, self._looked * self._size :]
-            self._trouble.look(self._looked, loss_KN, torch.cat(self._probes), self._size)
+            loss_KN = self._scores.loss_KN[:, self._looked * self._size :]
+            self._divergence.look(self._looked, loss_KN, torch.cat(self._probes), self._size)
             self._looked, self._probes = self.done, []

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from trainrun.engine.buffers import Views
-from trainrun.engine.device_data import ROWS_AT_ONCE, Feed
+from trainrun.engine.device_data import ROWS_AT_ONCE, DeviceData
 from trainrun.engine.network import Network
-from trainrun.engine.scores import Tally
+from trainrun.engine.scores import Scores
 from trainrun.ingredients.metrics import confusion
 from trainrun.plan import Plan
 
@@ -30,42 +30,42 @@ class Evaluator:
     Args:
         plan: of the stack.
         network: the net.
-        feeds: the parts of the data that exist, by name.
+        parts: the parts of the data that exist, by name.
     """
 
-    def __init__(self, plan: Plan, network: Network, feeds: Mapping[str, Feed]) -> None:
-        self._plan, self._network, self._feeds = plan, network, feeds
+    def __init__(self, plan: Plan, network: Network, parts: Mapping[str, DeviceData]) -> None:
+        self._plan, self._network, self._parts = plan, network, parts
 
     def values(self, part: str, views: Views) -> list[dict[str, float]] | None:
         """Each member's loss and metrics on a part; None where the part does not exist."""
-        feed = self._feeds.get(part)
-        if feed is None:
+        rows = self._parts.get(part)
+        if rows is None:
             return None
-        return [values for tally in self._tallies(feed, views) for values in tally.values(feed.truth())]
+        return [values for scores in self._scores(rows, views) for values in scores.values(rows.truth())]
 
     def in_full(self, part: str, views: Views) -> list[Evaluation] | None:
         """The same, with each member's confusion matrix where there are classes."""
-        feed, classes = self._feeds.get(part), len(self._plan.dataset.target.classes)
-        if feed is None or not classes:
+        rows, classes = self._parts.get(part), len(self._plan.dataset.target.classes)
+        if rows is None or not classes:
             values = self.values(part, views)
             return None if values is None else [Evaluation(of_one, None) for of_one in values]
         return [
-            Evaluation(values, confusion(answer_N, feed.truth(), classes))
-            for tally in self._tallies(feed, views, "class")
-            for values, answer_N in zip(tally.values(feed.truth()), tally.answer("class"), strict=True)
+            Evaluation(values, confusion(answer_N, rows.truth(), classes))
+            for scores in self._scores(rows, views, "class")
+            for values, answer_N in zip(scores.values(rows.truth()), scores.answer("class"), strict=True)
         ]
 
-    def _tallies(self, feed: Feed, views: Views, *answers: str) -> Iterator[Tally]:
-        """A tally of all rows for some members after the others: what passes through the net stays small."""
+    def _scores(self, rows: DeviceData, views: Views, *answers: str) -> Iterator[Scores]:
+        """Scores of all rows for some members after the others: what passes through the net stays small."""
         objective, target = self._plan.objective, self._plan.dataset.target
         at_once = max(1, _NUMBERS_AT_ONCE // (ROWS_AT_ONCE * max(self._plan.widths)))
         members = next(len(tensor) for parameters in views for tensor in parameters)
         for start in range(0, members, at_once):
             stop = min(start + at_once, members)
             some = [tuple(tensor[start:stop] for tensor in parameters) for parameters in views]
-            room_KN = feed.x_NI.new_empty(stop - start, len(feed))
-            tally = Tally(objective, objective.report, target, room_KN, *answers)
-            for batch in feed.pieces(len(room_KN)):
+            room_KN = rows.x_NI.new_empty(stop - start, len(rows))
+            scores = Scores(objective, objective.report, target, room_KN, *answers)
+            for batch in rows.pieces(len(room_KN)):
                 output_KBC = self._network.evaluate(some, batch.x_KBI)
-                tally.add(output_KBC[:, : batch.rows], batch.target_KB[:, : batch.rows])
-            yield tally
+                scores.add(output_KBC[:, : batch.rows], batch.target_KB[:, : batch.rows])
+            yield scores

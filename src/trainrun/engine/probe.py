@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainrun.data import Part
 from trainrun.engine.buffers import Layout
-from trainrun.engine.device_data import ROWS_AT_ONCE, Feed
+from trainrun.engine.device_data import ROWS_AT_ONCE, DeviceData
 from trainrun.engine.layers import make_layers
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
@@ -25,7 +25,7 @@ _REACH = 8.0  # pre-activations between which every activation has its steepest 
 
 
 @dataclass(frozen=True)
-class LayerSight:
+class LayerProbe:
     """One hidden layer as a batch passes through it, before any step.
 
     Attributes:
@@ -42,7 +42,7 @@ class LayerSight:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Probe:
     """What one member's net does at its start, dropout off.
 
     Attributes:
@@ -54,14 +54,14 @@ class Sight:
     """
 
     input_BI: np.ndarray
-    layers: tuple[LayerSight, ...]
+    layers: tuple[LayerProbe, ...]
     loss: float
     steepest: float
     parameters: int
 
 
 @torch.inference_mode()
-def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
+def look(plan: Plan, device: torch.device) -> Iterator[Probe]:
     """Send one batch, the same, through the net of each member, before the first step.
 
     Args:
@@ -75,7 +75,7 @@ def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
     stack = Stack.start(plan, device, torch.float32)
     network = Network(stack.layout.layers)
     part = _some_rows(plan)
-    batch = next(Feed(part, device, torch.float32).pieces(len(plan.cells)))
+    batch = next(DeviceData(part, device, torch.float32).pieces(len(plan.cells)))
     trace = network.forward(stack.views, batch.x_KBI, None)
     delta_KBC = plan.objective.derivative(trace.output_KBC, batch.target_KB)
     deltas = dict(network.deltas(stack.views, trace, delta_KBC))
@@ -85,10 +85,10 @@ def look(plan: Plan, device: torch.device) -> Iterator[Sight]:
         for index, (z, h) in zip(network.activations, network.activated(trace), strict=True)
     ]
     for k in range(len(plan.cells)):
-        yield Sight(
+        yield Probe(
             input_BI=part.x,
             layers=tuple(
-                LayerSight(*(_array(values_KBO[k, : batch.rows]) for values_KBO in layer)) for layer in layers
+                LayerProbe(*(_array(values_KBO[k, : batch.rows]) for values_KBO in layer)) for layer in layers
             ),
             loss=float(loss_KB[k].double().mean()),
             steepest=_steepest(plan),

@@ -10,11 +10,11 @@ from torch import nn
 
 from trainrun.data import Part, Target
 from trainrun.engine.buffers import Layout, Views
-from trainrun.engine.device_data import Feed
+from trainrun.engine.device_data import DeviceData
 from trainrun.engine.layers import Layer
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
-from trainrun.engine.scores import Tally
+from trainrun.engine.scores import Scores
 from trainrun.objective import Objective
 
 _CPU = torch.device("cpu")
@@ -46,9 +46,9 @@ class SavedNet:
             [N, outputs] float32: logits, or targets in the trained scale.
         """
         network, views = Network(self._layers), self._views()
-        feed = Feed(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32)
+        rows = DeviceData(Part(x, np.zeros(len(x), np.int64)), _CPU, torch.float32)
         return torch.cat(
-            [network.evaluate(views, batch.x_KBI)[0, : batch.rows] for batch in feed.pieces(1)]
+            [network.evaluate(views, batch.x_KBI)[0, : batch.rows] for batch in rows.pieces(1)]
         ).numpy()
 
     def evaluate(
@@ -62,9 +62,9 @@ class SavedNet:
             objective: which loss and metrics.
             target: of what kind y is.
         """
-        tally = Tally(objective, objective.report, target, torch.empty(1, len(y)))
-        tally.add(torch.from_numpy(self.outputs(x)[None]), torch.from_numpy(y[None]))
-        return tally.values(y)[0]
+        scores = Scores(objective, objective.report, target, torch.empty(1, len(y)))
+        scores.add(torch.from_numpy(self.outputs(x)[None]), torch.from_numpy(y[None]))
+        return scores.values(y)[0]
 
     def _views(self) -> Views:
         layout = Layout(self._layers, members=1)

@@ -1,4 +1,4 @@
-"""The tally: what is kept of each row until an epoch or an evaluation ends, and the values made of it.
+"""The scores: what is kept of each row until an epoch or an evaluation ends, and the values made of it.
 
 Sums are taken over whole rows of [K, N] arrays in float64, at the end, so that no value depends on how the
 rows were cut into batches or on the other members.
@@ -16,14 +16,14 @@ from trainrun.data import Target
 from trainrun.objective import Objective
 
 
-class Tally:
+class Scores:
     """Losses and answers of all members, row by row.
 
     Args:
         objective: whose metrics are wanted.
         loss: the loss of each row, of (output [K, B, C], target [K, B]).
         target: its task, classes and scale.
-        room_KN: an empty tensor for the losses; its shape and device are the tally's.
+        room_KN: an empty tensor for the losses; its shape and device are those of the scores.
         answers: further answers to keep (`class` for a confusion matrix).
     """
 

@@ -19,7 +19,7 @@ from trainrun.engine.masks import HashMasks, LayerMasks, StreamMasks
 Block = Callable[..., Iterator[Any]]  # of tensors; takes a step for every item, which is what it puts out
 
 
-class Route(ABC):
+class StepRunner(ABC):
     """A way to take the steps of a block.
 
     Attributes:
@@ -37,7 +37,7 @@ class Route(ABC):
         """What the steps put out, whenever some are taken. It lasts until the next call."""
 
 
-class Direct(Route):
+class Direct(StepRunner):
     """Each step by itself, when it is asked for."""
 
     longest, numbers = 256, 2**19
@@ -47,7 +47,7 @@ class Direct(Route):
         return ([item] for item in block(*inputs))
 
 
-class CudaGraphs(Route):
+class CudaGraphs(StepRunner):
     """What a block does on a CUDA device is recorded once for each shape of its inputs, then replayed.
 
     Steps may read and change only their inputs and what stays in its place, and never look at a number.
@@ -117,4 +117,4 @@ def _aside(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-ROUTES: dict[str, type[Route]] = {"cuda": CudaGraphs}  # all other devices: Direct
+ROUTES: dict[str, type[StepRunner]] = {"cuda": CudaGraphs}  # all other devices: Direct

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainrun.engine.device_data import Batch, Feed
+from trainrun.engine.device_data import Batch, DeviceData
 from trainrun.engine.layers import Step
 from trainrun.engine.masks import Masks
 from trainrun.engine.network import Network
@@ -24,7 +24,7 @@ from trainrun.engine.step_runner import ROUTES, Direct
 from trainrun.plan import Plan
 
 
-class Taken(NamedTuple):
+class StepOutput(NamedTuple):
     """What a step has put out; where steps are recorded, the next block's are written over it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Steps:
         plan: of the stack.
         stack: whose parameters are trained, in place.
         network: forward and backward.
-        feed: the training part.
+        rows: the training part.
 
     Attributes:
         seeds: of the members.
@@ -53,18 +53,18 @@ class Steps:
         block: the most steps that `take` takes.
     """
 
-    def __init__(self, plan: Plan, stack: Stack, network: Network, feed: Feed) -> None:
-        self._plan, self._stack, self._network, self._feed = plan, stack, network, feed
+    def __init__(self, plan: Plan, stack: Stack, network: Network, rows: DeviceData) -> None:
+        self._plan, self._stack, self._network, self._rows = plan, stack, network, rows
         self._like = stack.parameters_D
-        self._route = ROUTES.get(self._like.device.type, Direct)()
+        self._runner = ROUTES.get(self._like.device.type, Direct)()
         self.seeds = [plan.seeds[member] for member in stack.members]
         self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, self._like)
         weight_C = plan.class_weight
         self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(self._like)
-        rows = max(2, plan.batch_size)
-        numbers = max(1, len(self.seeds)) * rows * max(2, *plan.widths)
-        self.block = min(self._route.longest, max(1, self._route.numbers // numbers))
-        self._masks = self._make_masks(rows)
+        batch = max(2, plan.batch_size)
+        numbers = max(1, len(self.seeds)) * batch * max(2, *plan.widths)
+        self.block = min(self._runner.longest, max(1, self._runner.numbers // numbers))
+        self._masks = self._make_masks(batch)
 
     def begin(self, epoch: int, done: int) -> None:
         """Go to the place after `done` steps of an epoch."""
@@ -88,7 +88,7 @@ class Steps:
         same = (rates_TK == rates_TK[:, :1]).all()
         return rates[:, 0] if same else rates.unsqueeze(-1), torch.from_numpy(coefficients).to(self._like)
 
-    def take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[list[Taken]]:
+    def take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[list[StepOutput]]:
         """Take the steps of a block, one after the other, for all members.
 
         Args:
@@ -99,7 +99,7 @@ class Steps:
         Yields:
             What steps have put out, once they are taken: a single one or, from a recording, all of the block.
         """
-        for taken in self._route.run(self._take, order_KB, rates, coefficients):
+        for taken in self._runner.run(self._take, order_KB, rates, coefficients):
             self._stack.steps += len(taken)
             yield taken
 
@@ -108,18 +108,18 @@ class Steps:
         loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KB)
         return loss_KB if self._class_weight is None else loss_KB * self._class_weight[target_KB]
 
-    def _take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[Taken]:
+    def _take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[StepOutput]:
         batches = order_KB.split(self._plan.batch_size, dim=1)
         masks = self._masks.draw(len(batches))
         rows = zip(rates.unbind(), coefficients.unbind(), strict=True)
         for chosen_KB, dropped, (rate, numbers) in zip(batches, masks, rows, strict=True):
             output_KBC, activity_K = self._pass(chosen_KB, dropped)
             self._update(rate, numbers)
-            yield Taken(output_KBC, [block.sum(1) for block in self._stack.blocks], activity_K)
+            yield StepOutput(output_KBC, [block.sum(1) for block in self._stack.blocks], activity_K)
 
     def _pass(self, chosen_KB: Tensor, masks: Sequence[Tensor | None]) -> tuple[Tensor, Tensor | None]:
         """Forward and backward through the net and the penalties: real outputs, activity penalty."""
-        stack, penalties, batch = self._stack, self.penalties, self._feed.batch(chosen_KB)
+        stack, penalties, batch = self._stack, self.penalties, self._rows.batch(chosen_KB)
         activity, activity_K = None, None
         if penalties.any_activity:
             activity = partial(penalties.activity_gradient, rows=batch.rows)
@@ -155,7 +155,7 @@ class Steps:
     def _make_masks(self, rows: int) -> Masks:
         rates, dropouts = self._plan.dropout[self._stack.members], self._network.dropouts
         layers = [
-            self._route.masks(
+            self._runner.masks(
                 self.seeds, rates_K, self._like, layer=layer.number, rows=rows, width=layer.width
             )
             if rates_K.any()

@@ -15,8 +15,8 @@ from time import monotonic
 import numpy as np
 import torch
 
-from trainrun.engine.device_data import Feed
-from trainrun.engine.divergence import Trouble
+from trainrun.engine.device_data import DeviceData
+from trainrun.engine.divergence import DivergenceTracker
 from trainrun.engine.epoch import Epoch, EpochResult
 from trainrun.engine.evaluation import Evaluator
 from trainrun.engine.layers import keyed_slots
@@ -110,8 +110,10 @@ class Fit:
         self._parameters = start.layout.parameters
         self._network = Network(start.layout.layers)
         parts = {name: getattr(plan.dataset, name) for name in PARTS}
-        self._feeds = {name: Feed(part, device, dtype) for name, part in parts.items() if part is not None}
-        self._evaluator = Evaluator(plan, self._network, self._feeds)
+        self._data = {
+            name: DeviceData(part, device, dtype) for name, part in parts.items() if part is not None
+        }
+        self._evaluator = Evaluator(plan, self._network, self._data)
         self._stopping, self._plateau = copy(plan.early_stopping), copy(plan.plateau)
         self.continued: Epoch | None = None
         self._train_on(start)
@@ -155,11 +157,12 @@ class Fit:
         return Snapshot(facts, {**self.stack.state(row), **arrays})
 
     def _train_on(self, stack: Stack) -> None:
-        self.stack, self._steps = stack, Steps(self._plan, stack, self._network, self._feeds["train"])
+        self.stack = stack
+        self._steps = Steps(self._plan, stack, self._network, self._data["train"])
 
     def _epoch(self, number: int) -> Epoch:
         rates_TK = self._plateau.apply(self._plan.learning_rates(number, self.stack.members))
-        return Epoch(self._plan, self._steps, self._feeds["train"], number, rates_TK)
+        return Epoch(self._plan, self._steps, self._data["train"], number, rates_TK)
 
     def _paused(self, epoch: Epoch) -> Iterator[Event]:
         """Tell where each member is, and all that it takes to go on from there."""
@@ -175,9 +178,9 @@ class Fit:
     def _end_epoch(self, epoch: Epoch) -> Iterator[Event]:
         """What follows an epoch's last step: who has diverged leaves, and the others are looked at."""
         trained, rates_TK = epoch.result(), epoch.rates_TK
-        if trained.trouble.has_K.any():
-            sound = np.flatnonzero(~trained.trouble.has_K)
-            yield from self._leave_diverged(epoch.number, rates_TK, trained.trouble)
+        if trained.divergence.has_K.any():
+            sound = np.flatnonzero(~trained.divergence.has_K)
+            yield from self._leave_diverged(epoch.number, rates_TK, trained.divergence)
             trained, rates_TK = trained.select(sound), rates_TK[:, sound]
         if len(self.stack.members):
             yield from self._judge(epoch.number, rates_TK[-1], trained)
@@ -209,15 +212,17 @@ class Fit:
         yield from self._leave(decision.stop_K, epoch, "early_stopping")
         yield from self._leave(self._plan.epochs[self.stack.members] == epoch, epoch, "epochs")
 
-    def _leave_diverged(self, epoch: int, rates_TK: np.ndarray, trouble: Trouble) -> Iterator[Event]:
+    def _leave_diverged(
+        self, epoch: int, rates_TK: np.ndarray, divergence: DivergenceTracker
+    ) -> Iterator[Event]:
         """End the members that met a value that is not finite, with the best they had."""
-        steps_K = (epoch - 1) * self._plan.steps_per_epoch + trouble.step_K + 1
-        for k in np.flatnonzero(trouble.has_K):
-            rate = float(rates_TK[trouble.step_K[k], k])
-            member, quantity = int(self.stack.members[k]), str(trouble.quantity_K[k])
-            layer = int(trouble.layer_K[k]) or None
+        steps_K = (epoch - 1) * self._plan.steps_per_epoch + divergence.step_K + 1
+        for k in np.flatnonzero(divergence.has_K):
+            rate = float(rates_TK[divergence.step_K[k], k])
+            member, quantity = int(self.stack.members[k]), str(divergence.quantity_K[k])
+            layer = int(divergence.layer_K[k]) or None
             yield Diverged(member, epoch, int(steps_K[k]), quantity, layer, rate)
-        yield from self._leave(trouble.has_K, epoch - 1, "non_finite", steps_K)
+        yield from self._leave(divergence.has_K, epoch - 1, "non_finite", steps_K)
 
     def _leave(
         self, leaving_K: np.ndarray, epochs: int, stopped_by: str, steps_K: np.ndarray | None = None

@@ -80,7 +80,7 @@ def _repeated(widths: Sequence[int]) -> Iterator[str]:
 
 def _costs(check: Check, width: int) -> str:
     seconds = f" and {_seconds(check.seconds)} per epoch" if check.seconds else ""
-    size = f"{check.sight.parameters:,} parameters, {check.rows:,} training rows"
+    size = f"{check.probe.parameters:,} parameters, {check.rows:,} training rows"
     return fill(f"{size}; about {max(check.memory / 1e6, 0.1):,.1f} MB{seconds} on {check.device}", width)
 
 
@@ -136,14 +136,14 @@ def _range(check: Check) -> tuple[float, float]:
     """Return the range of all histograms: the activation's limits, or most of the first layer's outputs."""
     if limits := _limits(check):
         return limits
-    first = check.sight.layers[0].output_BO
+    first = check.probe.layers[0].output_BO
     reach = float(np.quantile(np.abs(first), 1 - _OUTSIDE)) or 1.0
     return (-reach if first.min() < 0 else 0.0), reach
 
 
 def _outputs(check: Check, place: int) -> np.ndarray:
     """A layer's outputs as they are drawn: the zeros of a ReLU would dwarf what is left."""
-    output_BO = check.sight.layers[place].output_BO
+    output_BO = check.probe.layers[place].output_BO
     return output_BO if _limits(check) else output_BO[output_BO != 0]
 
 
@@ -179,7 +179,7 @@ def _record(check: Check | Unchecked) -> dict[str, Any]:
         "device": check.device,
         "widths": list(check.widths),
         "rows": check.rows,
-        "parameters": check.sight.parameters,
+        "parameters": check.probe.parameters,
         "memory_bytes": check.memory,
         "seconds_per_epoch": check.seconds,
         "loss": {"first": measures.loss, "guessing": measures.guess},
@@ -206,5 +206,5 @@ def _layer_record(check: Check, layer: Layer) -> dict[str, Any]:
 
 
 def _bars(check: Check, layer: Layer) -> dict[str, list[Any]]:
-    counts, edges = np.histogram(check.sight.layers[layer.number - 1].output_BO, bins=_BARS)
+    counts, edges = np.histogram(check.probe.layers[layer.number - 1].output_BO, bins=_BARS)
     return {"counts": counts.tolist(), "edges": edges.tolist()}

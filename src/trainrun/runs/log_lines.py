@@ -35,7 +35,7 @@ def warning_lines(warnings: Iterable[str]) -> list[str]:
     return [f"Warning: {printable(warning)}" for warning in warnings]
 
 
-class Narrator:
+class LogLines:
     """Puts one member's events into words.
 
     Args:

@@ -27,13 +27,13 @@ def require_same(run: Run, config: Config) -> None:
         StorageError: the system cannot read them.
     """
     if closed := run.closed:
-        raise closed from run.trouble
+        raise closed from run.read_error
     require_same_group(run, config)
     _require_config(run, run.paths.config, config)
     require_seed(run, config.seed)
-    if trouble := run.trouble:
+    if read_error := run.read_error:
         shown, name = printable(str(run.directory)), run.paths.result.name
-        _blame_the_system(trouble, run.paths.result)
+        _blame_the_system(read_error, run.paths.result)
         raise DifferentRunError(f"{shown}: its {name} is not one that a run writes; move it away")
 
 

@@ -55,7 +55,7 @@ class Named:
         """
         for run in self.runs:
             if closed := run.closed:  # it may be the one that is meant
-                raise closed from run.trouble
+                raise closed from run.read_error
         finished = [run for run in self.runs if run.result]
         if len(finished) > 1:
             found = ", ".join(run.paths.directory.name for run in finished)

@@ -71,26 +71,26 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """Content of result.json; None if it is missing or invalid."""
-        return self._result_or_trouble[0]
+        return self._result_or_error[0]
 
     @property
-    def trouble(self) -> OSError | ValueError | None:
+    def read_error(self) -> OSError | ValueError | None:
         """Reason why result.json cannot be read; an OSError if the system failed."""
-        return self._result_or_trouble[1]
+        return self._result_or_error[1]
 
     @property
     def closed(self) -> StorageError | None:
         """The error about a run that this user may not read; None where it is open, damaged or not there."""
-        if not isinstance(self.trouble, PermissionError):
+        if not isinstance(self.read_error, PermissionError):
             return None
-        return StorageError(f"{printable(str(self.directory))}: cannot be read: {self.trouble.strerror}")
+        return StorageError(f"{printable(str(self.directory))}: cannot be read: {self.read_error.strerror}")
 
     @property
     def status(self) -> Status:
         """Status of the run; `unreadable` if result.json is invalid."""
         if self.result:
             return "complete" if self.result["status"] == "complete" else "diverged"
-        return "unreadable" if self.trouble else "interrupted"
+        return "unreadable" if self.read_error else "interrupted"
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
@@ -164,7 +164,7 @@ class Run:
         return value
 
     @cached_property
-    def _result_or_trouble(self) -> tuple[dict[str, Any] | None, OSError | ValueError | None]:
+    def _result_or_error(self) -> tuple[dict[str, Any] | None, OSError | ValueError | None]:
         try:
             return read_result(self.paths.result), None
         except (FileNotFoundError, NotADirectoryError):

@@ -14,7 +14,7 @@ from trainrun.notes import Note
 from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
-from trainrun.runs.log_lines import Narrator, note_lines, warning_lines
+from trainrun.runs.log_lines import LogLines, note_lines, warning_lines
 from trainrun.runs.paths import RunPaths
 
 TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized
@@ -68,7 +68,7 @@ class RunWriter:
         self.warnings = tuple(warnings)
         self._treatment: Mapping[str, Any] | None = None
         self._journal = Journal(paths.events)
-        self._narrator: Narrator | None = None
+        self._log_lines: LogLines | None = None
         self._history: History | None = None
         self._metrics: list[str] = []
         self._lines: list[str] = []
@@ -128,7 +128,7 @@ class RunWriter:
             StorageError: writing failed.
         """
         if isinstance(event, FitStarted):
-            self._narrator = Narrator(event)
+            self._log_lines = LogLines(event)
             self._history = self._history or History(event)
         elif isinstance(event, EpochEnded) and self._history:
             self._history.add(event)
@@ -164,7 +164,7 @@ class RunWriter:
 
     def record_end(self, status: str) -> None:
         """Record in the journal how the run ended."""
-        monitor = self._narrator.monitor if self._narrator else None
+        monitor = self._log_lines.monitor if self._log_lines else None
         self._journal.record("end", status=status, seconds=self._seconds(), monitor=monitor)
 
     def break_off(self, status: str, reason: str | None = None) -> None:
@@ -182,7 +182,7 @@ class RunWriter:
             raise ValueError("another run's")
         self._history = History.from_snapshot(snapshot)
         self._begun -= float(snapshot.facts["seconds"])
-        self._narrator = Narrator(self._history.started)
+        self._log_lines = LogLines(self._history.started)
         for epoch in self._history.epochs():
             self._tell(epoch)
         moved = [
@@ -196,8 +196,8 @@ class RunWriter:
             )
 
     def _tell(self, event: Event) -> None:
-        if self._narrator:
-            self._lines += self._narrator.lines(event)
+        if self._log_lines:
+            self._lines += self._log_lines.lines(event)
         if isinstance(event, EpochEnded):
             self._metrics.append(to_json(metrics_row(event)))
 

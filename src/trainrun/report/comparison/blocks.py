@@ -51,7 +51,7 @@ class Block:
 
 def blocks(comparison: Comparison) -> list[Block]:
     """Return all blocks of a comparison."""
-    shown = [one for one in comparison.standings if not one.contender.only]
+    shown = [one for one in comparison.standings if not one.candidate.only]
     found = [
         *_what_differs(shown),
         _results(comparison, shown),
@@ -67,7 +67,7 @@ def _what_differs(shown: Sequence[Standing]) -> Iterator[Block]:
         return
     baseline, *others = shown
     changes = [
-        {key: (old, new) for key, old, new in baseline.contender.changes(one.contender)} for one in others
+        {key: (old, new) for key, old, new in baseline.candidate.changes(one.candidate)} for one in others
     ]
     before = {key: old for change in changes for key, (old, _) in change.items()}
     rows = [
@@ -79,11 +79,11 @@ def _what_differs(shown: Sequence[Standing]) -> Iterator[Block]:
 
 
 def _results(comparison: Comparison, shown: Sequence[Standing]) -> Block:
-    part = comparison.yardstick.part
-    monitors = dict.fromkeys(one.contender.config.early_stopping.monitor for one in shown)
+    part = comparison.criterion.part
+    monitors = dict.fromkeys(one.candidate.config.early_stopping.monitor for one in shown)
     metrics = dict.fromkeys(name for one in shown for name in one.metrics(part))
     scores = [(part, metric) for metric in metrics]
-    decisive = comparison.yardstick.metric
+    decisive = comparison.criterion.metric
     if metrics and part != "train" and decisive not in monitors:  # says how much was learned by heart
         scores.insert(0, ("train", decisive))
     facts: dict[str, Callable[[Standing], str]] = {
@@ -104,7 +104,7 @@ def _results(comparison: Comparison, shown: Sequence[Standing]) -> Block:
 
 def _against_baseline(comparison: Comparison, one: Standing) -> Block:
     title = f"{one.label} minus {comparison.standings[0].label}"
-    part = comparison.yardstick.part
+    part = comparison.criterion.part
     found = [pair for pair in comparison.pairings if (pair.config, pair.part) == (one.label, part)]
     decisive = comparison.decisive(one.label)
     if decisive is None:
@@ -124,7 +124,7 @@ def _ablations(comparison: Comparison) -> Iterator[Block]:
         for key, pair in parts.items():
             amount, p, _, verdict = _difference(pair) if pair else ("", "", "", NOTHING)
             rows.append([key, changes.get(key, ""), amount, p, verdict])
-        what = f"{comparison.yardstick.part} {comparison.yardstick.metric}"
+        what = f"{comparison.criterion.part} {comparison.criterion.metric}"
         title = f"What each key of {ablation.whole.label} brings alone, by {what}"
         yield Block(title, ["key", "change", "difference", "p", "verdict"], rows)
 
@@ -137,7 +137,7 @@ def _warnings(comparison: Comparison) -> Iterator[Block]:
 
 
 def _changes(comparison: Comparison, ablation: Ablation) -> list[tuple[str, object, object]]:
-    return comparison.standings[0].contender.changes(ablation.whole)
+    return comparison.standings[0].candidate.changes(ablation.whole)
 
 
 def _headings(shown: Sequence[Standing]) -> list[str]:
@@ -159,7 +159,7 @@ def _diverged(one: Standing) -> str:
 
 
 def _monitored(one: Standing, monitor: str) -> str:
-    if one.contender.config.early_stopping.monitor != monitor:
+    if one.candidate.config.early_stopping.monitor != monitor:
         return ""
     part = "valid" if monitor.startswith("val_") else "train"
     return _scored(one, part, monitor.removeprefix("val_"))

@@ -18,8 +18,8 @@ def as_json(comparison: Comparison) -> str:
     """All of it: configs, runs, differences, warnings."""
     return to_json_file(
         {
-            "metric": comparison.yardstick.metric,
-            "part": comparison.yardstick.part,
+            "metric": comparison.criterion.metric,
+            "part": comparison.criterion.part,
             "configs": [_config(comparison, one) for one in comparison.standings],
             "runs": [run for one in comparison.standings for run in _runs(one)],
             "differences": [_difference(comparison, pair) for pair in comparison.pairings],
@@ -36,16 +36,16 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def _config(comparison: Comparison, one: Standing) -> dict[str, Any]:
-    contender = one.contender
+    candidate = one.candidate
     return {
         "label": one.label,
-        "name": contender.config.name,
-        "id8": contender.id8,
-        "directory": next(iter(contender.directories.values())).absolute().parent,
+        "name": candidate.config.name,
+        "id8": candidate.id8,
+        "directory": next(iter(candidate.directories.values())).absolute().parent,
         "changes": _changes(comparison, one),
         "n": len(one.complete),
         "diverged": one.diverged_share,
-        "monitor": contender.config.early_stopping.monitor,
+        "monitor": candidate.config.early_stopping.monitor,
         "metrics": {
             part: {name: _mean(one.mean(part, name)) for name in one.metrics(part)} for part in one.parts
         },
@@ -57,7 +57,7 @@ def _config(comparison: Comparison, one: Standing) -> dict[str, Any]:
 
 
 def _changes(comparison: Comparison, one: Standing) -> dict[str, Any]:
-    found = comparison.standings[0].contender.changes(one.contender)
+    found = comparison.standings[0].candidate.changes(one.candidate)
     return {key: {"baseline": old, "config": new} for key, old, new in found}
 
 

@@ -25,7 +25,7 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
 
 
 def why_not_compared(comparison: Comparison, one: Standing) -> str:
-    """Return why a contender cannot be compared with the baseline."""
+    """Return why a candidate cannot be compared with the baseline."""
     met = comparison.standings[0].complete.keys() & one.complete.keys()
     return (
         f"{'no metric that both report' if met else 'no seed in which both are complete'}: nothing to compare"
@@ -101,5 +101,5 @@ def _outlook(found: Difference) -> str:
 
 
 def _is_decisive(comparison: Comparison, pairing: Pairing) -> bool:
-    yardstick = comparison.yardstick
-    return (pairing.metric, pairing.part) == (yardstick.metric, yardstick.part)
+    criterion = comparison.criterion
+    return (pairing.metric, pairing.part) == (criterion.metric, criterion.part)

@@ -39,15 +39,15 @@ class Forest:
 
 def forests(comparison: Comparison) -> Iterator[Forest]:
     """A forest for each metric on the part that decides, the deciding metric first."""
-    yardstick = comparison.yardstick
+    criterion = comparison.criterion
     places = {one.label: place for place, one in enumerate(comparison.standings)}
-    pairs = [(places[pair.config], pair) for pair in comparison.pairings if pair.part == yardstick.part]
+    pairs = [(places[pair.config], pair) for pair in comparison.pairings if pair.part == criterion.part]
     metrics = dict.fromkeys(pair.metric for _, pair in pairs)
-    for metric in sorted(metrics, key=lambda metric: metric != yardstick.metric):
+    for metric in sorted(metrics, key=lambda metric: metric != criterion.metric):
         rows = [(place, pair) for place, pair in pairs if pair.metric == metric]
         found = [pair.difference for _, pair in rows]
         ends = [0.0, *(end for one in found for end in one.interval or (one.mean,))]
         margin = (max(ends) - min(ends)) * _MARGIN or 1.0
         low, high = min(ends) - margin, max(ends) + margin
         baseline, grows = rows[0][1].baseline, larger_is_better(metric)
-        yield Forest(metric, yardstick.part, baseline, grows, rows, low, high)
+        yield Forest(metric, criterion.part, baseline, grows, rows, low, high)

@@ -39,8 +39,8 @@ def origins(comparison: Comparison) -> list[Origin]:
 def compare_command(comparison: Comparison) -> str:
     """Return the command that compares these runs again, in text."""
     words = ["trainrun", "compare", *map(_name, comparison.standings), "--no-fit"]
-    monitor = comparison.standings[0].contender.config.early_stopping.monitor
-    decides = comparison.yardstick.metric
+    monitor = comparison.standings[0].candidate.config.early_stopping.monitor
+    decides = comparison.criterion.metric
     words += ["--metric", decides] if decides != monitor.removeprefix("val_") else []
     return shlex.join(words)
 
@@ -50,15 +50,15 @@ def _origin(one: Standing) -> Origin:
     for run in one.runs.values():
         if facts := _made_with(run):
             made[facts] = made.get(facts, 0) + 1
-    return Origin(one.label, _command(one), to_yaml(one.contender.config), list(made.items()))
+    return Origin(one.label, _command(one), to_yaml(one.candidate.config), list(made.items()))
 
 
 def _command(one: Standing) -> str:
     place, seeds = _place(one), sorted(one.runs)
     config = place / next(iter(one.runs.values())).paths.config.name
-    words = ["trainrun", "fit", str(config if config.is_file() else one.contender.file)]
+    words = ["trainrun", "fit", str(config if config.is_file() else one.candidate.file)]
     if not config.is_file():  # nothing of it has been trained yet
-        words += [word for change in one.contender.overrides for word in ("--set", change)]
+        words += [word for change in one.candidate.overrides for word in ("--set", change)]
     words += ["--seeds", str(len(seeds))] if len(seeds) > 1 else []
     words += ["--set", f"seed={seeds[0]}"] if seeds[0] else []
     words += ["--runs", str(place.parent)] if place.parent != default_runs() else []

@@ -130,7 +130,7 @@ def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def _runs_table(comparison: Comparison) -> Block:
     """A row for each run."""
-    part = comparison.yardstick.part
+    part = comparison.criterion.part
     metrics = list(dict.fromkeys(name for one in comparison.standings for name in one.metrics(part)))
     headings = ["config", "seed", "status", "epochs", "best epoch", "stopped by", "monitored"]
     headings += [*(f"{part} {name}" for name in metrics), "zero weights", "seconds"]

@@ -9,9 +9,9 @@ from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.progress.stack_lines import StackLines
-from trainrun.report.progress.stream import Sink
+from trainrun.report.progress.stream import QuietStream
 from trainrun.report.progress.summary import cut_schedule, run_summary, stack_summary
-from trainrun.runs.log_lines import Narrator, warning_lines
+from trainrun.runs.log_lines import LogLines, warning_lines
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
 from trainrun.warnings import curve_warnings
@@ -39,14 +39,14 @@ class Console(Observer):
     def __init__(
         self, progress: Progress, stream: TextIO | None, stop: Callable[[], bool] | None = None
     ) -> None:
-        self._sink = Sink(stream, stop)
+        self._sink = QuietStream(stream, stop)
         self._epochs_shown = progress != "none"
         self._live = progress in ("auto", "rich") and self._sink.is_terminal
         self._runs = 1
         self._said: set[str] = set()
         self._members: Sequence[RunInfo] = ()
         self._monitored: list[list[float]] = []  # of each epoch so far, by member
-        self._narrators: dict[int, Narrator] = {}
+        self._log_lines: dict[int, LogLines] = {}
         self._stack = StackLines()
         self._in_one_voice = False  # the members of the stack
         self._bar: LiveBar | None = None
@@ -69,7 +69,7 @@ class Console(Observer):
         """
         self._members = members
         self._monitored = [list(member.monitored) for member in members]
-        self._narrators = {}
+        self._log_lines = {}
         self._stack = StackLines([member.monitored for member in members])
         self._in_one_voice = len(members) > _MOST_SINGLE
         for member in members:
@@ -82,11 +82,11 @@ class Console(Observer):
     def handle(self, event: Event) -> None:
         """Print what an event says."""
         if isinstance(event, FitStarted):
-            self._narrators[event.member] = Narrator(event)
+            self._log_lines[event.member] = LogLines(event)
         elif isinstance(event, EpochEnded):
             self._monitored[event.member].append(event.monitored)
-        narrator, member = self._narrators[event.member], self._members[event.member]
-        lines = self._prefixed(narrator.lines(event), member.paths.label)
+        log_lines, member = self._log_lines[event.member], self._members[event.member]
+        lines = self._prefixed(log_lines.lines(event), member.paths.label)
         together = self._prefixed(self._stack.lines(event), self._stack_label)
         if self._in_one_voice:
             lines = [*(lines if isinstance(event, Diverged) else []), *together]
@@ -140,7 +140,7 @@ class Console(Observer):
         from trainrun.report.progress.live import LiveBar
 
         if self._bar is None and self._sink.stream:
-            epochs = max(narrator.epochs for narrator in self._narrators.values())
+            epochs = max(log_lines.epochs for log_lines in self._log_lines.values())
             self._bar = LiveBar(self._sink.stream, epochs, done=self._stack.epoch)
         if self._bar and isinstance(event, EpochEnded):
             self._bar.move(self._stack.epoch, *self._state(event))
@@ -149,12 +149,12 @@ class Console(Observer):
 
     def _state(self, event: EpochEnded) -> tuple[str, Sequence[float], str]:
         """Return the texts of the bar: before, in and after the spark line."""
-        narrator, course = self._narrators[event.member], self._stack.course
+        log_lines, course = self._log_lines[event.member], self._stack.course
         if len(self._members) > 1:
-            mean = narrator.value(narrator.monitor, course[-1]) if course else ""
-            return f"{self._stack.counts}  {narrator.monitor} {mean}", course, ""
-        values = {"loss": event.train["loss"], narrator.monitor: event.monitored}
-        told = (f"{name} {narrator.value(name, value)}" for name, value in values.items())
+            mean = log_lines.value(log_lines.monitor, course[-1]) if course else ""
+            return f"{self._stack.counts}  {log_lines.monitor} {mean}", course, ""
+        values = {"loss": event.train["loss"], log_lines.monitor: event.monitored}
+        told = (f"{name} {log_lines.value(name, value)}" for name, value in values.items())
         patience = self._members[event.member].config.early_stopping.patience
         return "  ".join(told), course, "" if patience is None else f"wait {event.wait}/{patience}"
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
-from trainrun.report.progress.stream import Sink
-from trainrun.runs.log_lines import Narrator, note_lines
+from trainrun.report.progress.stream import QuietStream
+from trainrun.runs.log_lines import LogLines, note_lines
 from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 
 
-class Members(Observer):
+class StackProgress(Observer):
     """A live bar over all runs of a command on a terminal; else a plain line now and then.
 
     Args:
@@ -32,13 +32,13 @@ class Members(Observer):
     """
 
     def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
-        self._sink = Sink(stream, stop)
+        self._sink = QuietStream(stream, stop)
         self._bar: LiveBar | None = None
         self._runs = 0
         self._before = 0  # finished when the command began
         self._stopped_by: Counter[str] = Counter()  # of the runs that have ended
         self._members: Sequence[RunInfo] = ()
-        self._narrators: dict[int, Narrator] = {}
+        self._log_lines: dict[int, LogLines] = {}
         self._epochs: dict[int, int] = {}  # done, of the members that train
         self._noted: set[str] = set()
         self._begun = self._shown = time.monotonic()
@@ -58,7 +58,7 @@ class Members(Observer):
 
     def begin(self, members: Sequence[RunInfo]) -> None:
         """Say what there is to note about a stack's runs, each thing once."""
-        self._members, self._narrators, self._epochs = members, {}, {}
+        self._members, self._log_lines, self._epochs = members, {}, {}
         # In what the configs differ is said by the comparison itself.
         said = [note for member in members for note in (*member.notes, *note_lines(member.data_notes))]
         notes = dict.fromkeys(note for note in said if not note.startswith(DIFFERS))
@@ -69,14 +69,14 @@ class Members(Observer):
         """Count what has happened, and show it from time to time."""
         match event:
             case FitStarted():
-                self._narrators[event.member] = Narrator(event)
+                self._log_lines[event.member] = LogLines(event)
                 self._epochs[event.member] = len(self._members[event.member].monitored)
             case EpochEnded():
                 self._epochs[event.member] = event.epoch
                 self._first = self._first or (time.monotonic(), self._done)
             case Diverged():
                 label = printable(self._members[event.member].paths.label)
-                self._print([f"{label}: {line}" for line in self._narrators[event.member].lines(event)])
+                self._print([f"{label}: {line}" for line in self._log_lines[event.member].lines(event)])
             case FitEnded():
                 del self._epochs[event.member]
                 self._stopped_by[event.stopped_by] += 1
@@ -114,7 +114,7 @@ class Members(Observer):
     @property
     def _done(self) -> float:
         """Number of runs done; a run in training counts by its share of epochs."""
-        epochs = (done / max(self._narrators[member].epochs, 1) for member, done in self._epochs.items())
+        epochs = (done / max(self._log_lines[member].epochs, 1) for member, done in self._epochs.items())
         return self._ended + sum(epochs)
 
     def _show(self) -> None:

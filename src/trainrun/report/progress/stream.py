@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.05
 _LAST_SECONDS = 1.0  # for a reader, once the command is to stop
 
 
-class Sink:
+class QuietStream:
     """Stream for optional lines: after an error it writes nothing, since the run directory has all lines.
 
     Args:
@@ -31,7 +31,7 @@ class Sink:
 
     def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
         self._stop = stop
-        self._unhurried = _Unhurried.like(stream) if stream and stop else None
+        self._unhurried = _NonBlockingWriter.like(stream) if stream and stop else None
         self._stream = _as_text(self._unhurried, stream) if stream and self._unhurried else stream
 
     @property
@@ -73,7 +73,7 @@ class Sink:
         self._stream = self._unhurried = None
 
 
-class _Unhurried(io.RawIOBase):
+class _NonBlockingWriter(io.RawIOBase):
     """Non-blocking writer for a pipe or terminal; output that does not fit is buffered.
 
     Args:
@@ -86,7 +86,7 @@ class _Unhurried(io.RawIOBase):
         self._full = False
 
     @classmethod
-    def like(cls, stream: TextIO) -> _Unhurried | None:
+    def like(cls, stream: TextIO) -> _NonBlockingWriter | None:
         """To where a stream leads; None where that is a file, or nothing that can be opened once more."""
         try:
             stream.flush()
@@ -142,7 +142,7 @@ class _Unhurried(io.RawIOBase):
             os.close(self._descriptor)
 
 
-def _as_text(raw: _Unhurried, like: TextIO) -> TextIO:
+def _as_text(raw: _NonBlockingWriter, like: TextIO) -> TextIO:
     return io.TextIOWrapper(raw, like.encoding, like.errors, newline="", write_through=True)  # type: ignore[type-var]
 
 
