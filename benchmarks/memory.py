@@ -58,7 +58,7 @@ def _measure(name: str, seeds: int, folder: Path) -> None:
 
 
 def _needed(plan) -> float:
-    members, rows = len(plan.cells), plan.batch_size
+    members, rows = len(plan.starts), plan.batch_size
     data = sum(part.x.nbytes + part.y.nbytes for part in (plan.dataset.train, plan.dataset.valid))
     weights = sum((i + 1) * o for i, o in pairwise(plan.widths))
     buffers = 3 + len(plan.optimizer.state)  # weights, gradients, best weights; moments

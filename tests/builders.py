@@ -55,7 +55,7 @@ def plan(dataset: Dataset, configs: list[Config]) -> Plan:
 def start_weights(made: Plan, member: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """A member's initial weight [inputs, outputs] and bias [outputs] of each dense layer, float64."""
     dense = [layer for layer in make_layers(made.net) if isinstance(layer, Dense)]
-    starts = [[slot.start(made.start(member)) for slot in layer.slots] for layer in dense]
+    starts = [[slot.start(made.starts[member]) for slot in layer.slots] for layer in dense]
     return [(weight.T, bias) for weight, bias in starts]
 
 

@@ -9,7 +9,8 @@ from trainrun.config.keys.data import DataConfig, Split
 from trainrun.config.keys.net import Dropout
 from trainrun.config.keys.penalties import Regularization
 from trainrun.config.keys.stopping import EarlyStopping
-from trainrun.errors import ConfigError, printable
+from trainrun.errors import ConfigError
+from trainrun.text import printable
 
 SETTINGS = {key for one in INGREDIENTS.values() for i in one.registry.values() for key in i.settings}
 MODELS = (Config, DataConfig, Split, Dropout, EarlyStopping, Regularization)

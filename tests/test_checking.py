@@ -215,7 +215,7 @@ def test_what_is_worth_a_word_is_said(keys, warning):
 
 def test_nothing_to_train_takes_no_time():
     made = plan(blobs(), [config(epochs=0)])
-    assert seconds_per_epoch(made, CPU) is None
+    assert seconds_per_epoch(made, CPU, 1) is None
 
 
 def test_memory_counts_weights_gradients_the_best_and_the_optimizers_state():

@@ -6,7 +6,8 @@ import pytest
 
 from configs import config_of, problems_of
 from trainrun.config import load_config
-from trainrun.errors import ConfigError, printable
+from trainrun.errors import ConfigError
+from trainrun.text import printable
 
 NUMBERS = "must be a number above 0"
 SEEDS = "must be a whole number from 0 to 18446744073709551615"

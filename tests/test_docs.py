@@ -45,10 +45,14 @@ def test_every_config_of_the_project_is_valid(path):
 
 def test_the_tree_in_the_readme_is_the_tree():
     (tree,) = re.findall(r"```\nsrc/trainrun/\n(.*?)```", README, re.DOTALL)
-    named = set(re.findall(r"\b(\w+\.py|\w+/)", tree.replace("schedules, ", "")))
+    tops = [line for line in tree.splitlines() if not line.startswith("    ")]
+    named = {name for line in tops for name in re.findall(r"\b(\w+\.py|\w+/)(?=\s|$)", line)}
     source = ROOT / "src" / "trainrun"
     there = {f"{p.name}/" if p.is_dir() else p.name for p in source.iterdir() if not p.name.startswith("__")}
     assert named == there - {"py.typed"}
+    rooms = re.findall(r"^    (\w+)/", tree, re.MULTILINE)
+    folders = {p.parent.name for p in source.glob("*/*/__init__.py")}
+    assert set(rooms) == folders
 
 
 def test_every_exit_code_is_documented():

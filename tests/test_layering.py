@@ -11,7 +11,9 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"errors", "events", "lazy", "notes", "registry", "quantities", "streams", "distributions"},
+    {"text", "jsonio"},
+    {"errors", "events", "lazy", "notes", "quantities", "streams", "distributions"},
+    {"os_errors", "registry"},
     {"statistics"},
     {"ingredients", "signals"},
     {"config"},

@@ -17,7 +17,7 @@ def reference(made, probe):
     """Outputs, pre-activations and gradients of the hidden layers, and the mean loss, in float64."""
     x = torch.from_numpy(probe.input_BI).double()
     y = torch.from_numpy(made.dataset.train.y[_rows(made, probe)])
-    module = getattr(torch.nn, made.cells[0].config.activation.ingredient.traits["module"])()
+    module = getattr(torch.nn, made.net.activation.ingredient.traits["module"])()
     before, after, h = [], [], x
     for index, (weight, bias) in enumerate(start_weights(made)):
         z = h @ torch.from_numpy(weight) + torch.from_numpy(bias)

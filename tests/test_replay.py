@@ -14,8 +14,8 @@ from shell import trainrun_
 from story import make_config
 from trainrun.config import load_config, to_yaml
 from trainrun.errors import StorageError
+from trainrun.jsonio import to_json
 from trainrun.replaying import Replay, Stop, replay
-from trainrun.runs.files import to_json
 from trainrun.runs.reading import Run
 
 PATIENCES = [0, 1, 2, 4, 8]

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from trainrun.errors import ResourceError, RunDirectoryError, StorageError
+from trainrun.jsonio import to_json, to_json_file
 from trainrun.runs.files import (
     append,
     make_directory,
     read_bytes,
     remove_temporaries,
     sync,
-    to_json,
-    to_json_file,
     write_files,
     write_out,
 )

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from trainrun.events import Diverged, EpochEnded, FitEnded, FitStarted
-from trainrun.runs.log_lines import LogLines, number
+from trainrun.runs.log_lines import LogLines
+from trainrun.text import number
 
 STARTED = FitStarted(member=0, epochs=30, parameters=9, monitor="val_loss", larger_is_better=False)
 EPOCH = EpochEnded(

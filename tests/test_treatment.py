@@ -19,8 +19,8 @@ from tables import table, whole
 from trainrun.data import Preprocessing
 from trainrun.events import EpochEnded, Event, Snapshot
 from trainrun.fitting import Observer, Outcome, Request, carry_out
+from trainrun.jsonio import to_json_file
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
-from trainrun.runs.files import to_json_file
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest

@@ -10,7 +10,8 @@ from trainrun.config import load_config
 from trainrun.config.yaml.parser import LARGEST, parse
 from trainrun.config.yaml.problems import UnreadableError
 from trainrun.config.yaml.tree import Source, locate, marks, plain
-from trainrun.errors import ConfigError, printable
+from trainrun.errors import ConfigError
+from trainrun.text import printable
 
 SOURCE = Source("a.yaml", Path())
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import io
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-
-_CODES = (
-    {errno.EPIPE: 141, errno.ENAMETOOLONG: 2}
-    | dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), 71)
-    | dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES, errno.EPERM, errno.EROFS), 74)
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: of the command line; None takes the process's own.
     """
-    from trainrun.errors import TrainrunError, UsageError, printable
+    from trainrun.errors import BROKEN_PIPE, TrainrunError, UsageError
+    from trainrun.os_errors import exit_code_of
+    from trainrun.text import printable
 
     # What ends gives everything back: to look through PyTorch for garbage first takes a third of a second.
     atexit.register(gc.freeze)
@@ -39,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(str(error), error.exit_code)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, BrokenPipeError):  # Typer's own texts, such as the help
-            sys.exit(_CODES[errno.EPIPE])
+            sys.exit(BROKEN_PIPE)
         raise
     except KeyboardInterrupt:
         _leave("Interrupted", 130)
@@ -51,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place, encoding = printable(str(error.object)), printable(error.encoding)
         _leave(f"{place}: the locale's encoding {encoding} cannot spell this name; set PYTHONUTF8=1", 2)
     except OSError as error:
-        if code := _CODES.get(error.errno or 0):
+        if code := exit_code_of(error):
             place = f"{printable(str(error.filename))}: " if error.filename else ""
             _leave(f"{place}{error.strerror}", code)
         _report_bug()
@@ -88,7 +83,7 @@ def _leave(message: str, code: int) -> None:
 
 
 def _report_bug() -> None:
-    from trainrun.errors import printable
+    from trainrun.text import printable
 
     lines = [printable(line) for line in traceback.format_exc().splitlines()]
     _leave("\n".join([*lines, "This is a bug in trainrun: please report it with the lines above."]), 1)

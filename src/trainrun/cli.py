@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trainrun.errors import DIVERGED, INTERRUPTED, StorageError, UsageError, exit_code, printable
+from trainrun.errors import DIVERGED, INTERRUPTED, StorageError, UsageError, exit_code
 from trainrun.signals import StopRequest
+from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.fitting import Observer, Outcome
@@ -352,10 +353,10 @@ def evaluate(
     form: TextOrJson = "text",
 ) -> None:
     """Compute the loss and metrics on labelled rows."""
+    from trainrun.jsonio import to_json
     from trainrun.predicting import load_run
     from trainrun.report.progress.stream import QuietStream
     from trainrun.report.tables import cell, text_table
-    from trainrun.runs.files import to_json
 
     trained = load_run(_named([run], runs, one=True)[0])
     rows, notes = trained.read(file, labels)
@@ -463,7 +464,7 @@ def clean(
 def schema() -> None:
     """Print the JSON Schema of configs, for editors."""
     from trainrun.config import json_schema
-    from trainrun.runs.files import to_json
+    from trainrun.jsonio import to_json
 
     _print(to_json(json_schema()) + "\n")
 

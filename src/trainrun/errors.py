@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Iterable
-
-_LONGEST = 60  # characters of a user's text in a message
 
 # How PyTorch says it where its error is a plain RuntimeError: the allocator on a CPU, and CUDA's libraries.
 _OUT_OF_MEMORY = (
@@ -22,6 +19,8 @@ EXIT_PRECEDENCE = (1, 2, 4, 6, 65, 66, 69, 71, 73, 74, 75, 5, 3)
 
 #: The codes of a command in which a run diverged, or was saved and left when asked to: no errors.
 DIVERGED, INTERRUPTED = 3, 75
+#: The code of a command whose reader closed the pipe, as shells have it.
+BROKEN_PIPE = 141
 
 
 class TrainrunError(Exception):
@@ -130,25 +129,3 @@ def exit_code(codes: Iterable[int]) -> int:
     """Return the exit code of a command whose runs ended with `codes`; 0 if there were no errors."""
     occurred = set(codes)
     return next((code for code in EXIT_PRECEDENCE if code in occurred), 0)
-
-
-def printable(text: str) -> str:
-    r"""`text` with everything that could steer a terminal or a reader's eye written as an escape.
-
-    Newlines and tabs are escaped too: what is shown is one line. Letters of every script stay.
-
-    >>> printable("a\x1b[31mb")
-    'a\\x1b[31mb'
-    """
-    return "".join(c if _is_plain(c) else c.encode("unicode_escape", "replace").decode() for c in text)
-
-
-def short(text: str) -> str:
-    """A user's text made safe to print and cut to a length that fits a message."""
-    safe = printable(text[: _LONGEST + 1])
-    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 3]}..."
-
-
-def _is_plain(character: str) -> bool:
-    # Cc/Cf: controls and bidi marks; Cs: lone surrogates; Zl/Zp: line breaks that only some readers see.
-    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

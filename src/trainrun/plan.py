@@ -104,7 +104,7 @@ class Plan:
     """One stack, ready to train.
 
     Attributes:
-        cells: its runs, K of them.
+        starts: of its K runs: what each draws its parameters from.
         dataset: the data all of them share.
         net: what the net is made of.
         objective: loss and metrics.
@@ -115,10 +115,11 @@ class Plan:
         strengths: of the regularization.
         epochs: [K] the most each trains.
         monitors: the name of each member's monitored value.
+        larger_is_better: [K] the direction of the monitored value.
         early_stopping, plateau: the policies, at their start.
     """
 
-    cells: tuple[Cell, ...]
+    starts: tuple[Start, ...]
     dataset: Dataset
     net: Architecture
     objective: Objective
@@ -129,6 +130,7 @@ class Plan:
     strengths: Strengths
     epochs: np.ndarray
     monitors: tuple[str, ...]
+    larger_is_better: np.ndarray
     early_stopping: EarlyStopping
     plateau: Plateau
     _rates: tuple[Callable[[np.ndarray], np.ndarray], ...]
@@ -140,8 +142,8 @@ class Plan:
 
     @property
     def seeds(self) -> list[int]:
-        """Of the members."""
-        return [cell.config.seed for cell in self.cells]
+        """Seeds of the members."""
+        return [start.seed for start in self.starts]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -157,11 +159,6 @@ class Plan:
         """
         steps = np.arange((epoch - 1) * self.steps_per_epoch, epoch * self.steps_per_epoch)
         return np.stack([self._rates[member](steps) for member in members], axis=1)
-
-    def start(self, member: int) -> Start:
-        """Return what a member's initial parameters are drawn from."""
-        config = self.cells[member].config
-        return Start(config.seed, config.initializer, config.bias_initializer)
 
 
 def stacks(cells: Sequence[Cell]) -> list[list[int]]:
@@ -189,7 +186,7 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     configs = [cell.config for cell in cells]
     objective = make_objective(config, dataset.target)
     return Plan(
-        cells=tuple(cells),
+        starts=tuple(Start(c.seed, c.initializer, c.bias_initializer) for c in configs),
         dataset=dataset,
         net=Architecture.of(config, dataset.train.x.shape[1], len(dataset.target.classes)),
         objective=objective,
@@ -200,6 +197,7 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         strengths=_strengths(configs),
         epochs=np.array([c.epochs for c in configs]),
         monitors=tuple(_monitor(c, dataset, objective) for c in configs),
+        larger_is_better=np.array([c.early_stopping.mode == "max" for c in configs]),
         early_stopping=early_stopping(configs),
         plateau=_plateau(configs),
         _rates=tuple(_schedule(c, _steps_per_epoch(dataset, batch_size)) for c in configs),

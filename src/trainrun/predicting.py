@@ -13,8 +13,7 @@ import numpy as np
 
 from trainrun.config import Config
 from trainrun.data import Preprocessing, Table, as_table, describe_new_rows, identify_file, read_table
-from trainrun.data.files import listed, nearest, quoted
-from trainrun.errors import DataError, StorageError, UsageError, printable
+from trainrun.errors import DataError, StorageError, UsageError
 from trainrun.notes import Note
 from trainrun.objective import make_objective
 from trainrun.plan import Architecture
@@ -22,6 +21,7 @@ from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
+from trainrun.text import listed, nearest, printable, quoted
 
 if TYPE_CHECKING:
     from torch import nn

@@ -18,7 +18,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, Self
 
-from trainrun.errors import UsageError, short
+from trainrun.errors import UsageError
+from trainrun.text import short
 
 _BEGUN = time.monotonic()  # of the process, but for the interpreter's own start
 _RESUMABLE = 75

@@ -134,5 +134,5 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
         warnings=(*warnings(config, dataset), *([] if findings else remarks(measures))),
         notes=dataset.notes,
         memory=memory(plan),
-        seconds=seconds_per_epoch(plan, device),
+        seconds=seconds_per_epoch(plan, device, config.threads),
     )

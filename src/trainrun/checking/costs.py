@@ -23,13 +23,13 @@ def memory(plan: Plan) -> int:
     return footprint(plan) + sum(part.x.nbytes + part.y.nbytes for part in parts)
 
 
-def seconds_per_epoch(plan: Plan, device: torch.device) -> float | None:
+def seconds_per_epoch(plan: Plan, device: torch.device, threads: int | str) -> float | None:
     """Measure the seconds of an epoch by training for half a second; None if there is nothing to train.
 
     Nothing of it is kept.
     """
     watch = _Watch()
-    processors = choose_processors(plan.cells[0].config.threads, plan, 1, device)
+    processors = choose_processors(threads, plan, 1, device)
     for event in train(plan, device=device, threads=processors.threads, pauses=Pauses(watch.is_over)):
         if isinstance(event, EpochEnded | Paused):
             watch.steps, watch.seconds = event.step, watch.elapsed()

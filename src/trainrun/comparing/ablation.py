@@ -9,7 +9,7 @@ from trainrun.comparing.candidates import Candidate, CandidateFactory
 from trainrun.config.identity import differences
 from trainrun.config.yaml.scalars import resolve
 from trainrun.errors import ConfigError
-from trainrun.runs.files import to_json
+from trainrun.jsonio import to_json
 
 
 @dataclass(frozen=True)

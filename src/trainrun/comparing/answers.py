@@ -27,7 +27,7 @@ from trainrun.errors import (
     exit_code,
 )
 from trainrun.fitting import Observer, Outcome
-from trainrun.runs.files import explained
+from trainrun.os_errors import explained
 from trainrun.statistics import Difference, decide, difference
 
 

@@ -12,12 +12,13 @@ from typing import Literal
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences, following, identify
 from trainrun.data import digests, identify_file
-from trainrun.errors import DataMissingError, UsageError, printable, short
+from trainrun.errors import DataMissingError, UsageError
 from trainrun.fitting import Observer
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest
+from trainrun.text import printable, short
 
 #: Default number of seeds for each config.
 DEFAULT_SEEDS = 10

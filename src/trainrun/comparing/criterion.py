@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from trainrun.comparing.candidates import Candidate
 from trainrun.comparing.standings import Standing
 from trainrun.config.messages.suggestions import unknown_name
-from trainrun.errors import UsageError, printable
+from trainrun.errors import UsageError
 from trainrun.ingredients import metrics
 from trainrun.objective import reportable, reported_loss
+from trainrun.text import printable
 
 _INSTEAD = ("accuracy", "rmse")  # of a loss that cannot be compared
 

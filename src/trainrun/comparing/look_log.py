@@ -16,7 +16,8 @@ from typing import Any
 
 from trainrun.comparing.candidates import Candidate
 from trainrun.errors import TrainrunError
-from trainrun.runs.files import append, to_json
+from trainrun.jsonio import to_json
+from trainrun.runs.files import append
 from trainrun.runs.reading import readable_rows
 
 FILE_NAME = "looks.jsonl"

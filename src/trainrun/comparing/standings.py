@@ -11,7 +11,6 @@ from typing import Any
 
 from trainrun.comparing.candidates import Candidate, CompareRequest
 from trainrun.data import load_data
-from trainrun.errors import printable
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.fitting.treatment import has_older_reading
@@ -21,6 +20,7 @@ from trainrun.runs.matching import require_same, require_seed
 from trainrun.runs.origins import record_request
 from trainrun.runs.reading import Run
 from trainrun.statistics import Mean, mean_of
+from trainrun.text import printable
 from trainrun.warnings import key_of, setting_warnings
 
 

@@ -10,9 +10,9 @@ from trainrun.comparing.criterion import Criterion
 from trainrun.comparing.look_log import LookHistory
 from trainrun.comparing.standings import Standing
 from trainrun.config import Config
-from trainrun.errors import printable
 from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.statistics import FEWEST_SEEDS
+from trainrun.text import printable
 
 _ORDINALS = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 _ROWS = ("data.split", "data.missing", "data.na", "data.task")  # keys that decide which rows a part holds

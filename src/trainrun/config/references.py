@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainrun.config.yaml.tree import Entry, Items, Node, Scalar, Table
-from trainrun.errors import short
+from trainrun.text import short
 
 #: The keys of `data` that go with files and not with a bundled set.
 OF_FILES = ("path", "valid", "test", "target")

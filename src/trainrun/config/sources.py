@@ -16,7 +16,8 @@ from trainrun.config.references import absolute, as_saved
 from trainrun.config.yaml.parser import LARGEST, parse
 from trainrun.config.yaml.problems import Problem, UnreadableError
 from trainrun.config.yaml.tree import Entry, Mark, Node, Scalar, Source, Table
-from trainrun.errors import printable
+from trainrun.os_errors import why_unreadable
+from trainrun.text import printable
 
 _MOST_FILES = 16
 _RUN_FILE = re.compile(r"preprocessing\.json|seed-\d+")  # beside a run's config, or its group's
@@ -98,7 +99,7 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        reason = _reason(error)
+        reason = why_unreadable(error) if isinstance(error, OSError) else f"cannot be read: {error}"
         if mark:
             raise UnreadableError(mark, f"{printable(source.shown)}: {reason}", "extends") from error
         whole = Source(source.shown, source.directory, is_file=False)  # there is no line to point at
@@ -135,16 +136,6 @@ def _oldest(mark: Mark) -> Table:
             node, _ = parse(json.dumps(value).encode(), mark.source)
             found = merge(found, _nested(key, node, mark))
     return found
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder; name a file in it"
-    if isinstance(error, PermissionError):
-        return "may not be read; change its permissions"
-    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _nameless(layer: Table) -> Table:

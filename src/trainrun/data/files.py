@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from trainrun.errors import DataError, DataMissingError, StorageError, printable, short
-
-
-def quoted(text: object) -> str:
-    """`text` from a user's file, in quotes, cut and escaped so that it is safe to print."""
-    return f"'{short(str(text))}'"
-
-
-def listed(names: Iterable[object], most: int = 8) -> str:
-    """Names in quotes, and how many more there are beyond `most`."""
-    every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(quoted(name) for name in every[:most]) + more
-
-
-def nearest_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the name that is close to `name`, be it by its case alone; None where none is."""
-    lower: dict[str, str] = {}
-    for other in names:
-        lower.setdefault(other.strip().lower(), other)
-    close = difflib.get_close_matches(name.strip().lower(), lower, n=1)
-    return lower[close[0]] if close else None
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'age'?` where one of `names` is close to `name`, else nothing."""
-    close = nearest_name(name, names)
-    return "" if close is None else f"; did you mean {quoted(close)}?"
+from trainrun.errors import DataError, DataMissingError, StorageError
+from trainrun.os_errors import why_unreadable
+from trainrun.text import nearest, printable, quoted
 
 
 def place_of(key: str, path: Path) -> str:
@@ -60,12 +34,9 @@ def reading(place: str, path: Path) -> Iterator[None]:
         if path.is_fifo() or path.is_char_device():
             raise DataMissingError(f"{place}: is a pipe or a device; save what comes out of it as a file")
         yield
-    except FileNotFoundError:
-        raise DataMissingError(f"{place}: there is no such file{_near_file(path)}") from None
-    except IsADirectoryError:
-        raise DataMissingError(f"{place}: is a folder; name a file in it") from None
-    except PermissionError:
-        raise DataMissingError(f"{place}: may not be read; change its permissions") from None
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        near = _near_file(path) if isinstance(error, FileNotFoundError) else ""
+        raise DataMissingError(f"{place}: {why_unreadable(error)}{near}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
     except OSError as error:
@@ -73,7 +44,7 @@ def reading(place: str, path: Path) -> Iterator[None]:
             raise DataError(
                 f"{place}: is damaged: {printable(str(error).strip())}; fetch or write it again"
             ) from None
-        raise StorageError(f"{place}: cannot be read: {error.strerror or error}") from None
+        raise StorageError(f"{place}: {why_unreadable(error)}") from None
 
 
 def _near_file(path: Path) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 from trainrun.config.keys.data import DataConfig, Split
 from trainrun.config.references import is_idx
 from trainrun.data.columns.dates import part_names
-from trainrun.data.files import listed, place_of, quoted
+from trainrun.data.files import place_of
 from trainrun.data.inputs import read_training_file, target_name
 from trainrun.data.layout import TrainingLayout
 from trainrun.data.loading import load_data, prepare
 from trainrun.data.readers.sources import read_names
 from trainrun.data.table import Column, RowError, Table, complete_rows, missing
 from trainrun.errors import DataError, UsageError
+from trainrun.text import listed, quoted
 
 _INDEX = ("", *(f"__index_level_{level}__" for level in range(4)))  # an index that was saved along
 _ARRAYS = ("y", "target", "labels", "label")  # what the target is mostly called

@@ -10,8 +10,8 @@ from math import isnan
 
 from trainrun.data.columns.notation import Notation
 from trainrun.data.columns.vocabulary import is_number
-from trainrun.data.files import listed
 from trainrun.errors import DataError
+from trainrun.text import listed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ from trainrun.config.keys.data import DataConfig
 from trainrun.data.audit import audit
 from trainrun.data.columns.vocabulary import as_text
 from trainrun.data.dataset import Dataset, Part
-from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.inputs import read_part_file, read_training_file, target_name
 from trainrun.data.notes import describe_columns, describe_rows
 from trainrun.data.preprocessing.preprocessing import (
@@ -24,6 +23,7 @@ from trainrun.data.splits import part_sizes, room_for_classes, split_rows, train
 from trainrun.data.table import Rows, Table, complete_rows, missing
 from trainrun.errors import DataError
 from trainrun.streams import Purpose, stream
+from trainrun.text import listed, nearest, quoted
 
 
 def load_data(data: DataConfig, seed: int) -> Dataset:

@@ -10,12 +10,11 @@ import numpy as np
 from trainrun.data.audit.ranges import describe_outside
 from trainrun.data.columns.notation import MISSING_WORDS, Notation
 from trainrun.data.columns.vocabulary import as_text, is_code, is_number, used_values
-from trainrun.data.files import listed, quoted
 from trainrun.data.preprocessing.categorical import Category
 from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
-from trainrun.errors import printable
 from trainrun.notes import Kind, Note
+from trainrun.text import listed, printable, quoted
 
 _MOST_NAMED = 8
 _MOST_EXAMPLES = 3

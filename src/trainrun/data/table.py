@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainrun.data.files import quoted
 from trainrun.errors import DataError
+from trainrun.text import quoted
 
 if TYPE_CHECKING:
     from trainrun.data.columns.notation import Notation

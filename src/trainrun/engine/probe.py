@@ -75,7 +75,7 @@ def look(plan: Plan, device: torch.device) -> Iterator[Probe]:
     stack = Stack.start(plan, device, torch.float32)
     network = Network(stack.layout.layers)
     part = _some_rows(plan)
-    batch = next(DeviceData(part, device, torch.float32).pieces(len(plan.cells)))
+    batch = next(DeviceData(part, device, torch.float32).pieces(len(plan.starts)))
     trace = network.forward(stack.views, batch.x_KBI, None)
     delta_KBC = plan.objective.derivative(trace.output_KBC, batch.target_KB)
     deltas = dict(network.deltas(stack.views, trace, delta_KBC))
@@ -84,7 +84,7 @@ def look(plan: Plan, device: torch.device) -> Iterator[Probe]:
         (z, h, plan.net.activation.derivative(z, h).expand_as(h), deltas[index - 1])
         for index, (z, h) in zip(network.activations, network.activated(trace), strict=True)
     ]
-    for k in range(len(plan.cells)):
+    for k in range(len(plan.starts)):
         yield Probe(
             input_BI=part.x,
             layers=tuple(

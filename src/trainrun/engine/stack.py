@@ -46,16 +46,15 @@ class Stack:
     @classmethod
     def start(cls, plan: Plan, device: torch.device, dtype: torch.dtype) -> Stack:
         """All members of a plan, at their start weights."""
-        layout = Layout(make_layers(plan.net), len(plan.cells))
+        layout = Layout(make_layers(plan.net), len(plan.starts))
         parameters = torch.zeros(layout.size, dtype=dtype)
         slots, saved = keyed_slots(layout.layers), layout.saved(parameters)
-        for member in range(len(plan.cells)):
-            start = plan.start(member)
+        for member, start in enumerate(plan.starts):
             for key, slot in slots.items():
                 saved[key][member] = torch.from_numpy(slot.start(start))
         parameters = parameters.to(device)
         state = {name: torch.full_like(parameters, value) for name, value in plan.optimizer.state.items()}
-        return cls(layout, np.arange(len(plan.cells)), parameters, parameters.clone(), state, 0)
+        return cls(layout, np.arange(len(plan.starts)), parameters, parameters.clone(), state, 0)
 
     def select(self, rows: np.ndarray) -> Stack:
         """The stack of some of its members; itself where it is all of them."""

@@ -171,9 +171,10 @@ class Fit:
             yield Paused(int(member), epoch.number, self.stack.steps, snapshot, weights)
 
     def _started(self) -> Iterator[Event]:
-        for member, (cell, monitor) in enumerate(zip(self._plan.cells, self._plan.monitors, strict=True)):
-            larger = cell.config.early_stopping.mode == "max"
-            yield FitStarted(member, cell.config.epochs, self._parameters, monitor, larger)
+        plan = self._plan
+        facts = zip(plan.epochs.tolist(), plan.monitors, plan.larger_is_better.tolist(), strict=True)
+        for member, (epochs, monitor, larger) in enumerate(facts):
+            yield FitStarted(member, epochs, self._parameters, monitor, larger)
 
     def _end_epoch(self, epoch: Epoch) -> Iterator[Event]:
         """What follows an epoch's last step: who has diverged leaves, and the others are looked at."""

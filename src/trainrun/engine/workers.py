@@ -54,7 +54,7 @@ def train_parts(
     if len(plans) == 1:
         yield from train_one(plans[0], pauses=pauses, snapshots=snapshots)
         return
-    offsets = [0, *accumulate(len(plan.cells) for plan in plans)]
+    offsets = [0, *accumulate(len(plan.starts) for plan in plans)]
     parts: list[_Part] = []
     try:
         for plan, (start, stop) in zip(plans, pairwise(offsets), strict=True):

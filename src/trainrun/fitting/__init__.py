@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.fitting.jobs import Job, Shared, prepare, requested, take_over
+from trainrun.fitting.jobs import LockedRun, Outcomes, PreparedRun, Shared, prepare, requested, take_over
 from trainrun.fitting.request import Observer, Observers, Outcome, Request, Status
 from trainrun.runs.paths import default_runs
 from trainrun.runs.reading import Run
@@ -53,34 +53,35 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
     """
     jobs, unreadable = requested(request)
     observer.expect(len(jobs))
-    shared = Shared(request.runs)
+    shared, outcomes = Shared(request.runs), Outcomes()
+    prepared: list[PreparedRun] = []
     for job in jobs:
-        with job.carrying():
-            if not request.stopped():
-                prepare(job, request, observer, shared)
+        with outcomes.carrying(job):
+            if not request.stopped() and (run := prepare(job, request, observer, shared, outcomes)):
+                prepared.append(run)
     try:
-        _train(jobs, request, observer)
+        _train(prepared, request, observer, outcomes)
     finally:
-        for job in jobs:
-            job.release()
-    return unreadable + [job.outcome for job in jobs if job.outcome]
+        outcomes.release()
+    for job in jobs:
+        if outcomes.missing(job):  # asked to stop before its turn came
+            outcomes.end(job, "interrupted")
+    return unreadable + outcomes.of(jobs)
 
 
-def _train(jobs: Sequence[Job], request: Request, observer: Observer) -> None:
-    """Take what is left to train, all of it before the first step, and train it."""
+def _train(prepared: Sequence[PreparedRun], request: Request, observer: Observer, outcomes: Outcomes) -> None:
+    """Lock what is left to train, all of it before the first step, and train it."""
+    locked: dict[Path, LockedRun] = {}
     # In one order whatever the command's: two commands that want the same runs then never hold half each.
-    for job in sorted((job for job in jobs if not job.outcome), key=lambda job: job.directory):
-        with job.carrying():
-            if not request.stopped():
-                take_over(job, request, observer)
-    waiting = [job for job in jobs if not job.outcome]
+    for ready in sorted(prepared, key=lambda ready: ready.job.directory):
+        with outcomes.carrying(ready.job):
+            if not request.stopped() and (run := take_over(ready, request, observer, outcomes)):
+                locked[run.job.directory] = run
+    waiting = [locked[one.job.directory] for one in prepared if one.job.directory in locked]
     if waiting and not request.stopped():
         from trainrun.fitting.stacks import load_engine, shared_stacks, train_stack
 
         load_engine(request)
         for stack in shared_stacks(waiting):
             if not request.stopped():
-                train_stack(stack, request, observer)
-    for job in waiting:
-        if not job.outcome:  # asked to stop before its turn came
-            job.end("interrupted")
+                train_stack(stack, request, observer, outcomes)

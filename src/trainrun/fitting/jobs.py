@@ -1,10 +1,13 @@
-"""A command's runs on their way: from a config to a lock, a plan and the place where it continues."""
+"""A command's runs before they train: asked for, then prepared with their data, then locked.
+
+Each stage is a frozen record made from the one before; `Outcomes` alone changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,106 +19,141 @@ from trainrun.errors import (
     RunDirectoryError,
     StorageError,
     TrainrunError,
-    printable,
 )
 from trainrun.events import Snapshot
 from trainrun.fitting.request import Observer, Outcome, Request, Status
 from trainrun.fitting.treatment import has_older_reading, require_same_reading, require_same_treatment
+from trainrun.os_errors import explained
 from trainrun.runs.checkpoint import load_checkpoint
 from trainrun.runs.cleaning import clear
-from trainrun.runs.files import explained, remove_temporaries
+from trainrun.runs.files import remove_temporaries
 from trainrun.runs.lock import RunLock
 from trainrun.runs.matching import difference_note, require_same, require_same_group
 from trainrun.runs.origins import record_request
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
-from trainrun.runs.writing import RunWriter
+from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.data import Dataset
     from trainrun.plan import Cell, Plan
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """One run of the command, on its way to an outcome; what comes later on the way is set later.
-
-    Attributes:
-        outcome: how it ended; None while it has not.
-        notes: sentences for the console when the run begins; notes about its data come from the dataset.
-        warnings: about its settings.
-        lock: held from before it trains until it has ended.
-        snapshot: where it continues.
-        plan: of this run alone.
-    """
+    """One run that the command asks for."""
 
     config: Config
     id8: str
     directory: Path
-    outcome: Outcome | None = None
-    notes: Sequence[str] = ()
-    warnings: Sequence[str] = ()
-    lock: RunLock | None = None
-    snapshot: Snapshot | None = None
-    plan: Plan = field(init=False)
-    writer: RunWriter = field(init=False)
-
-    @property
-    def cell(self) -> Cell:
-        """The run as a plan has it."""
-        return self.plan.cells[0]
 
     @property
     def paths(self) -> RunPaths:
         """The run's files."""
         return RunPaths(self.directory)
 
-    @property
-    def place(self) -> tuple[int, int]:
-        """The epoch in which it continues and the steps done; (0, 0) where it begins.
 
-        Raises:
-            CheckpointError: its snapshot does not say.
-        """
-        if not self.snapshot:
-            return 0, 0
-        epoch, steps = self.snapshot.facts.get("epoch"), self.snapshot.facts.get("steps")
-        if not (isinstance(epoch, int) and isinstance(steps, int)):
-            raise cannot_continue(self.directory)
-        return epoch, steps
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that is not finished, with its data.
+
+    Attributes:
+        job: the run.
+        cell: its config and data.
+        plan: of this run alone.
+        notes: sentences for the console when the run begins; notes about its data come from the dataset.
+        warnings: about its settings.
+    """
+
+    job: Job
+    cell: Cell
+    plan: Plan
+    notes: Sequence[str]
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LockedRun:
+    """A run that this process alone may train, and where it continues.
+
+    Attributes:
+        prepared: the run with its data.
+        snapshot: what it continues from; None where it begins.
+        position: the epoch and the steps done before; (0, 0) where it begins.
+        notes: sentences for the console when the run begins.
+    """
+
+    prepared: PreparedRun
+    snapshot: Snapshot | None
+    position: tuple[int, int]
+    notes: Sequence[str]
+
+    @property
+    def job(self) -> Job:
+        """The run."""
+        return self.prepared.job
+
+    @property
+    def cell(self) -> Cell:
+        """Its config and data."""
+        return self.prepared.cell
+
+
+class Outcomes:
+    """Outcomes of a command's runs so far. A run's lock is held until the run has an outcome."""
+
+    def __init__(self) -> None:
+        self._of: dict[Path, Outcome] = {}
+        self._locks: dict[Path, RunLock] = {}
 
     @contextmanager
-    def carrying(self) -> Iterator[None]:
+    def carrying(self, job: Job) -> Iterator[None]:
         """Turn errors inside into this run's outcome; other runs go on."""
         try:
-            with explained(self.directory, "be used"):
+            with explained(job.directory, "be used"):
                 yield
         except TrainrunError as error:
             closed = isinstance(error, StorageError) and isinstance(error.__cause__, PermissionError)
-            self.end("failed", RunDirectoryError(str(error)) if closed else error)
+            self.end(job, "failed", RunDirectoryError(str(error)) if closed else error)
         except MemoryError:
-            self.end("failed", ResourceError(f"{self.config.name}: out of memory"))
+            self.end(job, "failed", ResourceError(f"{job.config.name}: out of memory"))
 
-    def end(self, status: Status, error: TrainrunError | None = None) -> None:
-        """Have this outcome, and let the next process in."""
-        self.outcome = Outcome(self.directory, status, error)
-        self.release()
+    def lock(self, job: Job) -> None:
+        """Lock a run until it has an outcome.
 
-    def end_as_found(self, run: Run, observer: Observer) -> bool:
+        Raises:
+            RunBusyError: another process trains it.
+        """
+        self._locks[job.directory] = RunLock(job.paths)
+
+    def end(self, job: Job, status: Status, error: TrainrunError | None = None) -> None:
+        """Set a run's outcome, and let the next process in."""
+        self._of[job.directory] = Outcome(job.directory, status, error)
+        if lock := self._locks.pop(job.directory, None):
+            lock.release()
+
+    def end_as_found(self, job: Job, run: Run, observer: Observer) -> bool:
         """Return whether the run was finished before, and set its outcome if so."""
         if not run.result:
             return False
-        self.end("diverged" if run.status == "diverged" else "complete")
-        tidy(self.paths)
+        self.end(job, "diverged" if run.status == "diverged" else "complete")
+        tidy(job.paths)
         observer.already(run)
         return True
 
+    def missing(self, job: Job) -> bool:
+        """Return whether a run has no outcome yet."""
+        return job.directory not in self._of
+
+    def of(self, jobs: Iterable[Job]) -> list[Outcome]:
+        """Return the outcomes of runs, in their order."""
+        return [self._of[job.directory] for job in jobs]
+
     def release(self) -> None:
-        """Give the lock back, where it is held."""
-        if self.lock:
-            lock, self.lock = self.lock, None
-            lock.release()
+        """Release all locks that are still held."""
+        while self._locks:
+            self._locks.popitem()[1].release()
 
 
 def cannot_continue(run: Path) -> CheckpointError:
@@ -185,8 +223,10 @@ class Shared:
             record_request(Run(job.directory), job.config)
 
 
-def prepare(job: Job, request: Request, observer: Observer, shared: Shared) -> None:
-    """Find out whether a run is to be trained; if so, give it its data."""
+def prepare(
+    job: Job, request: Request, observer: Observer, shared: Shared, outcomes: Outcomes
+) -> PreparedRun | None:
+    """Give a run its data; None where it was finished before."""
     from trainrun.plan import Cell, make_plan
     from trainrun.warnings import warnings
 
@@ -195,38 +235,49 @@ def prepare(job: Job, request: Request, observer: Observer, shared: Shared) -> N
         require_same(run, job.config)
         if run.result and has_older_reading(run):
             _check_reading(run, job.config, shared)
-        if job.end_as_found(run, observer):
+        if outcomes.end_as_found(job, run, observer):
             shared.record(job)
-            return
-    dataset = shared.dataset(job.config)
+            return None
+    cell = Cell(job.config, shared.dataset(job.config))
     # Alone first: what does not fit its data must not become its neighbours' failure.
-    job.plan = make_plan([Cell(job.config, dataset)])
+    plan = make_plan([cell])
     if job.config.device.startswith("cuda"):
         from trainrun.engine.device import choose_device
 
         choose_device(job.config.device)  # before anything is made here
     differs = shared.difference(job)
-    job.notes = [differs] if differs else []
-    job.warnings = warnings(job.config, dataset)
+    return PreparedRun(job, cell, plan, [differs] if differs else [], warnings(job.config, cell.dataset))
 
 
-def take_over(job: Job, request: Request, observer: Observer) -> None:
-    """Lock a run, and find out where it continues."""
-    job.lock = RunLock(job.paths)
+def take_over(
+    prepared: PreparedRun, request: Request, observer: Observer, outcomes: Outcomes
+) -> LockedRun | None:
+    """Lock a run, and find out where it continues; None where another process has just finished it."""
+    job = prepared.job
+    outcomes.lock(job)
     if request.fresh:
         require_same_group(Run(job.directory), job.config)  # before anything is lost
         clear(Run(job.directory))
     run = Run(job.directory)
     require_same(run, job.config)
-    if job.end_as_found(run, observer):  # by the process that held the lock until now
-        return
+    if outcomes.end_as_found(job, run, observer):  # by the process that held the lock until now
+        return None
     remove_temporaries(job.directory)
-    if loaded := load_checkpoint(job.paths):
-        require_same_treatment(job.paths, loaded.snapshot, job.cell.dataset.preprocessing)
-        job.snapshot = loaded.snapshot
-        epoch, steps = job.place
-        warning = [loaded.warning] if loaded.warning else []
-        job.notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
+    loaded = load_checkpoint(job.paths)
+    if not loaded:
+        return LockedRun(prepared, None, (0, 0), prepared.notes)
+    require_same_treatment(job.paths, loaded.snapshot, prepared.cell.dataset.preprocessing)
+    epoch, steps = position = _position(job, loaded.snapshot)
+    warning = [loaded.warning] if loaded.warning else []
+    notes = [f"Continuing from epoch {epoch}, step {steps}", *warning]
+    return LockedRun(prepared, loaded.snapshot, position, notes)
+
+
+def _position(job: Job, snapshot: Snapshot) -> tuple[int, int]:
+    epoch, steps = snapshot.facts.get("epoch"), snapshot.facts.get("steps")
+    if not (isinstance(epoch, int) and isinstance(steps, int)):
+        raise cannot_continue(job.directory)
+    return epoch, steps
 
 
 def _check_reading(run: Run, config: Config, shared: Shared) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from trainrun.config import Config
-from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, short
+from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError
 from trainrun.events import Event
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
 from trainrun.signals import StopRequest
+from trainrun.text import short
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainrun.errors import ResourceError, TrainrunError, as_out_of_memory
 from trainrun.events import Event, FitEnded, Paused
-from trainrun.fitting.jobs import Job, cannot_continue
+from trainrun.fitting.jobs import Job, LockedRun, Outcomes, cannot_continue
 from trainrun.fitting.request import Observer, Request, Status
 from trainrun.fitting.treatment import treatment
 from trainrun.runs.saving import finish, save
@@ -21,15 +22,27 @@ if TYPE_CHECKING:
     from trainrun.engine.training import Pauses
 
 
-def shared_stacks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+@dataclass(frozen=True)
+class _BegunRun:
+    """A locked run whose files are open."""
+
+    locked: LockedRun
+    writer: RunWriter
+
+    @property
+    def job(self) -> Job:
+        return self.locked.job
+
+
+def shared_stacks(runs: Sequence[LockedRun]) -> Iterator[list[LockedRun]]:
     """The runs in as few stacks as they can share: those that continue do so from the same step."""
     from trainrun.plan import stacks
 
-    places: dict[tuple[int, int], list[Job]] = {}
-    for job in jobs:
-        places.setdefault(job.place, []).append(job)
-    for together in places.values():
-        for members in stacks([job.cell for job in together]):
+    positions: dict[tuple[int, int], list[LockedRun]] = {}
+    for run in runs:
+        positions.setdefault(run.position, []).append(run)
+    for together in positions.values():
+        for members in stacks([run.cell for run in together]):
             yield [together[member] for member in members]
 
 
@@ -45,122 +58,130 @@ def load_engine(request: Request) -> None:
         load()
 
 
-def train_stack(jobs: list[Job], request: Request, observer: Observer) -> None:
+def train_stack(runs: Sequence[LockedRun], request: Request, observer: Observer, outcomes: Outcomes) -> None:
     """Train the runs of one stack, each to its outcome."""
     from trainrun.engine.device import choose_device, choose_processors
     from trainrun.engine.training import Pauses
 
-    first = jobs[0]
-    device = choose_device(first.config.device)
-    processors = choose_processors(first.config.threads, first.plan, len(jobs), device)
-    for job in jobs:
-        with job.carrying():
-            _begin(job, str(device), processors)
-    if begun := [job for job in jobs if not job.outcome]:
+    config, plan = runs[0].job.config, runs[0].prepared.plan
+    device = choose_device(config.device)
+    processors = choose_processors(config.threads, plan, len(runs), device)
+    begun = []
+    for run in runs:
+        with outcomes.carrying(run.job):
+            begun.append(_begin(run, str(device), processors))
+    if begun:
         pauses = Pauses(request.stopped, request.save_seconds)
-        _follow(begun, observer, device, processors, pauses)
-        for job in begun:
-            if not job.outcome:
-                _break_off(job, "interrupted", request.reason)
+        _follow(_Recorder(begun, observer, outcomes), device, processors, pauses, request)
 
 
-def _begin(job: Job, device: str, processors: Processors) -> None:
+def _begin(run: LockedRun, device: str, processors: Processors) -> _BegunRun:
     from trainrun.engine.snapshots import require_continuable
 
-    job.writer = RunWriter(job.paths, job.config, job.notes, job.cell.dataset.notes, job.warnings)
+    job, dataset = run.job, run.cell.dataset
+    writer = RunWriter(job.paths, job.config, run.notes, dataset.notes, run.prepared.warnings)
     try:
-        if job.snapshot:
-            require_continuable(job.plan, job.snapshot)
-        preprocessing = job.cell.dataset.preprocessing
-        job.writer.begin(
-            preprocessing.to_json(),
+        if run.snapshot:
+            require_continuable(run.prepared.plan, run.snapshot)
+        writer.begin(
+            dataset.preprocessing.to_json(),
             device=device,
             threads=processors.threads,
             parts=processors.parts,
-            snapshot=job.snapshot,
-            treatment=treatment(preprocessing),
+            snapshot=run.snapshot,
+            treatment=treatment(dataset.preprocessing),
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:  # whole, but no checkpoint of this run
         raise cannot_continue(job.directory) from error
+    return _BegunRun(run, writer)
 
 
 def _follow(
-    jobs: list[Job], observer: Observer, device: torch.device, processors: Processors, pauses: Pauses
+    recorder: _Recorder, device: torch.device, processors: Processors, pauses: Pauses, request: Request
 ) -> None:
-    """Train, and hand every event to its run and to the observer."""
+    """Train, and record every event."""
     from trainrun.engine.workers import train_parts
     from trainrun.plan import part_plans
 
-    observer.begin([job.writer.info for job in jobs])
-    plans = part_plans([job.cell for job in jobs], processors.parts)
-    snapshots = [job.snapshot for job in jobs if job.snapshot]
-    recorder = _Recorder(jobs, observer)
+    runs = [run.locked for run in recorder.runs]
+    recorder.observer.begin([run.writer.info for run in recorder.runs])
+    plans = part_plans([run.cell for run in runs], processors.parts)
+    snapshots = [run.snapshot for run in runs if run.snapshot]
     try:
         for event in train_parts(
             plans, device=device, threads=processors.threads, pauses=pauses, snapshots=snapshots
         ):
             recorder.take(event)
-            if all(job.outcome for job in jobs):
+            if not recorder.open:
                 break
         recorder.write()
     except (MemoryError, RuntimeError, ResourceError) as error:
-        failure = as_out_of_memory(error, f"training {len(jobs)} runs together")
-        for job in jobs:
-            if not job.outcome:
-                _break_off(job, "failed", error=failure)
+        failure = as_out_of_memory(error, f"training {len(runs)} runs together")
+        recorder.break_off("failed", error=failure)
     except KeyboardInterrupt:  # of a program that uses the library; a command asks to stop instead
-        for job in jobs:
-            if not job.outcome:
-                _break_off(job, "interrupted")
+        recorder.break_off("interrupted")
         raise
-    observer.end()
+    recorder.observer.end()
+    recorder.break_off("interrupted", request.reason)
 
 
 class _Recorder:
-    """Hands events to runs and observer; what must be on disk at once is written for all together."""
+    """Hands events to runs and observer; what must be on disk at once is written for all together.
 
-    def __init__(self, jobs: Sequence[Job], observer: Observer) -> None:
-        self._jobs, self._observer = jobs, observer
+    Attributes:
+        runs: of the stack, in the order of the events' `member`.
+        observer: is told of every event.
+    """
+
+    def __init__(self, runs: Sequence[_BegunRun], observer: Observer, outcomes: Outcomes) -> None:
+        self.runs, self.observer, self._outcomes = runs, observer, outcomes
         self._held: dict[int, Paused | FitEnded] = {}  # of one kind, by member
+
+    @property
+    def open(self) -> list[_BegunRun]:
+        """The runs that have no outcome yet."""
+        return [run for run in self.runs if self._outcomes.missing(run.job)]
 
     def take(self, event: Event) -> None:
         """Take an event in."""
         if any(type(event) is not type(held) for held in self._held.values()):
             self.write()
-        job = self._jobs[event.member]
-        if job.outcome:
+        run = self.runs[event.member]
+        if not self._outcomes.missing(run.job):
             return
-        with job.carrying():
-            job.writer.handle(event)
-        if job.outcome:  # it failed just now, and its lock is gone
+        with self._outcomes.carrying(run.job):
+            run.writer.handle(event)
+        if not self._outcomes.missing(run.job):  # it failed just now, and its lock is gone
             return
         if isinstance(event, Paused | FitEnded):
             self._held[event.member] = event
-            if len(self._held) == sum(not job.outcome for job in self._jobs):
+            if len(self._held) == len(self.open):
                 self.write()
         else:
-            self._observer.handle(event)
+            self.observer.handle(event)
 
     def write(self) -> None:
-        """Write what is held; a run that has ended is told of once it is on disk."""
+        """Write what is held; a run that has ended is announced once it is on disk."""
         held, self._held = self._held, {}
         ended = {member: event for member, event in held.items() if isinstance(event, FitEnded)}
         paused = {member: event for member, event in held.items() if isinstance(event, Paused)}
         try:
-            save({self._jobs[member].writer: event for member, event in paused.items()})
-            finish({self._jobs[member].writer: event for member, event in ended.items()})
+            save({self.runs[member].writer: event for member, event in paused.items()})
+            finish({self.runs[member].writer: event for member, event in ended.items()})
         except TrainrunError as error:
             for member in held:
-                self._jobs[member].end("failed", error)
+                self._outcomes.end(self.runs[member].job, "failed", error)
             return
         for member, event in ended.items():
-            self._jobs[member].end("diverged" if event.status == "diverged" else "complete")
-            self._observer.handle(event)
+            status: Status = "diverged" if event.status == "diverged" else "complete"
+            self._outcomes.end(self.runs[member].job, status)
+            self.observer.handle(event)
 
-
-def _break_off(
-    job: Job, status: Status, reason: str | None = None, error: TrainrunError | None = None
-) -> None:
-    with job.carrying():
-        job.writer.break_off(status, reason)
-        job.end(status, error)
+    def break_off(
+        self, status: Status, reason: str | None = None, error: TrainrunError | None = None
+    ) -> None:
+        """End the runs that have no outcome."""
+        for run in self.open:
+            with self._outcomes.carrying(run.job):
+                run.writer.break_off(status, reason)
+                self._outcomes.end(run.job, status, error)

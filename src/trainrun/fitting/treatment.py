@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from trainrun.errors import DataError, DifferentRunError, TrainrunError, printable
+from trainrun.errors import DataError, DifferentRunError, TrainrunError
 from trainrun.events import Snapshot
 from trainrun.runs.files import read_bytes
 from trainrun.runs.journal import Journal, hardware_and_versions
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import TREATMENT
+from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.data import Preprocessing

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from trainrun.checking import Check, Layer, Unchecked, recipe, two_to
-from trainrun.errors import printable
 from trainrun.report.drawing import has_unicode, histogram, page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.tables import records_json
-from trainrun.runs.log_lines import number
+from trainrun.text import number, printable
 
 _LAYERS = 16  # lines of the picture; of a deeper net some layers are left out
 _FIGURES = 54  # characters of a line beside its histogram

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from trainrun.jsonio import to_json
 from trainrun.rate_range import UNMOVED, RateRange, Trial
 from trainrun.report.drawing import Chart, page_width
 from trainrun.report.tables import text_table
-from trainrun.runs.files import to_json
-from trainrun.runs.log_lines import number
+from trainrun.text import number
 
 _LINES = 12  # of the chart
 _MARGIN = 12  # characters beside it

@@ -11,8 +11,9 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from trainrun.config.yaml.parser import LARGEST
-from trainrun.errors import DataError, UsageError, printable, short
+from trainrun.errors import DataError, UsageError
 from trainrun.runs.files import write_files
+from trainrun.text import printable, short
 
 if TYPE_CHECKING:
     from trainrun.data.first_config import Start

@@ -6,12 +6,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import StorageError, UsageError, printable
+from trainrun.errors import StorageError, UsageError
+from trainrun.jsonio import to_json
 from trainrun.quantities import Duration
 from trainrun.report.tables import Format, cell, render
 from trainrun.runs.cleaning import size
-from trainrun.runs.files import to_json
 from trainrun.runs.reading import Run, find_runs
+from trainrun.text import printable
 
 RUNS = "runs"
 

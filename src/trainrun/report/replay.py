@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from trainrun.config import Config
-from trainrun.errors import printable
 from trainrun.replaying import Replay, Stop, replay
 from trainrun.report.tables import records_json, render, text_table
-from trainrun.runs.log_lines import number
 from trainrun.runs.reading import Run, by_group
 from trainrun.statistics import Mean
+from trainrun.text import number, printable
 
 _UNKNOWN = (
     "Unknown: some runs stopped before this patience could run out;"

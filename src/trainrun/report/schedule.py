@@ -9,10 +9,10 @@ import numpy as np
 
 from trainrun.config import Config
 from trainrun.data import load_data
+from trainrun.jsonio import to_json
 from trainrun.plan import Cell, make_plan
 from trainrun.report.drawing import Chart, page_width
 from trainrun.report.tables import columns_csv, text_table
-from trainrun.runs.files import to_json
 
 _LINES = 12  # of the chart
 _MARGIN = 17  # characters beside it, for labels and units

@@ -10,11 +10,13 @@ from typing import Any, Literal
 from trainrun.config import Config
 from trainrun.config.identity import changes
 from trainrun.config.rendering import plain
-from trainrun.errors import TrainrunError, printable
+from trainrun.errors import TrainrunError
 from trainrun.events import PARTS
+from trainrun.jsonio import to_json, to_json_file
 from trainrun.report.tables import cell, records_json, text_table
-from trainrun.runs.files import read_bytes, to_json, to_json_file
+from trainrun.runs.files import read_bytes
 from trainrun.runs.reading import Run, by_group
+from trainrun.text import printable
 
 _LAST_EPOCHS = 5
 _SELDOM_READ = {"step", "penalty", "improved", "best", "wait"}

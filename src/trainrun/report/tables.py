@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from trainrun.errors import printable
-from trainrun.runs.files import to_json
-from trainrun.runs.log_lines import number
+from trainrun.jsonio import to_json
+from trainrun.text import number, printable
 
 Format = Literal["text", "json", "csv", "markdown"]
 Record = Mapping[str, Any]

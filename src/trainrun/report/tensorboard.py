@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from trainrun.errors import TrainrunError, UsageError, printable
+from trainrun.errors import TrainrunError, UsageError
 from trainrun.events import EpochEnded, Event
 from trainrun.fitting import Observer
 from trainrun.report.progress.stream import QuietStream
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo, metrics_row
+from trainrun.text import printable
 
 _NO_CURVES = {"epoch", "step", "improved", "best", "wait"}
 _SECONDS_BETWEEN_WRITES = 2.0

@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainrun.errors import CheckpointError, StorageError, TrainrunError, printable
+from trainrun.errors import CheckpointError, StorageError, TrainrunError
 from trainrun.events import Snapshot
-from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, regular_file, write_files
+from trainrun.os_errors import explained
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, regular_file, write_files
 from trainrun.runs.paths import RunPaths
+from trainrun.text import printable
 
 _MAGIC, _VERSION = b"trainrun", 1
 _START = struct.Struct("<8sIQ")  # magic, version, length of what follows the header

@@ -8,11 +8,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from trainrun.errors import StorageError, UsageError, printable
-from trainrun.runs.files import explained, is_temporary
+from trainrun.errors import UsageError
+from trainrun.os_errors import explained
+from trainrun.runs.files import is_temporary
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import FILE_NAMES, TENSORBOARD, seeds
 from trainrun.runs.reading import Run
+from trainrun.text import printable
 
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _CURVES = "tfevents"
@@ -62,10 +64,8 @@ def require_removable(run: Run) -> None:
         raise UsageError(f"{shown}: is a symbolic link; remove what it points to by its own name")
     if run.seed is None or not run.id8:
         raise UsageError(f"{shown}: is not named like a run (<name>-<id8>/seed-<n>); remove it by hand")
-    try:
+    with explained(run.directory, "be read"):
         foreign = [entry.name for entry in run.directory.iterdir() if not _is_ours(entry)]
-    except OSError as error:
-        raise StorageError(f"{shown}: cannot be looked into: {error.strerror}") from error
     if foreign:
         raise UsageError(f"{shown}: holds {printable(min(foreign))}, which no run writes; remove it by hand")
 

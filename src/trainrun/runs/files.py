@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
-import math
 import os
 import re
 import secrets
@@ -13,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from trainrun.errors import ResourceError, RunDirectoryError, StorageError, TrainrunError, printable
+from trainrun.errors import RunDirectoryError
+from trainrun.os_errors import explained
+from trainrun.text import printable
 
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 #: What `read_bytes` says of a pipe, a folder, a link or an enormous file: no disk is to blame.
 NOT_A_FILE_OF_OURS = {errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP}
 _LARGEST_READ = 256 * 2**20
@@ -142,31 +140,6 @@ def sync(paths: Iterable[Path]) -> None:
 
 
 @contextmanager
-def explained(
-    path: Path | None, what: str = "be written", kind: type[TrainrunError] = StorageError
-) -> Iterator[None]:
-    """An error of the system inside becomes one for users: which file, what could not be done, and why.
-
-    Args:
-        path: the file; None: the one that the system names.
-        what: could not be done.
-        kind: of the error, unless the cause is a disk that is full or broken or that something ran out.
-
-    Raises:
-        TrainrunError: of that kind; ResourceError; StorageError.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _EXHAUSTED:
-            kind = ResourceError
-        elif error.errno in _DISK:
-            kind = StorageError
-        place = path or Path(os.fsdecode(error.filename or "."))
-        raise kind(f"{_shown(place)}: cannot {what}: {error.strerror}") from error
-
-
-@contextmanager
 def opened(path: Path, flags: int) -> Iterator[int]:
     """A descriptor that is closed at the end."""
     descriptor = os.open(path, flags, 0o666)
@@ -203,33 +176,6 @@ def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
         if size > largest:
             raise OSError(errno.EFBIG, "larger than any that a run writes")
         return file.read(size)
-
-
-def to_json(value: Any) -> str:
-    """`value` as one line of ASCII JSON, keys in their own order, numbers that are not finite as null.
-
-    Args:
-        value: mappings, sequences, NumPy arrays and numbers, paths, text, None.
-    """
-    return json.dumps(_plain(value), allow_nan=False)
-
-
-def to_json_file(value: Mapping[str, Any]) -> bytes:
-    """A mapping as a JSON file with one top-level key a line: short to read and to compare."""
-    lines = (f"  {json.dumps(key)}: {to_json(item)}" for key, item in value.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):  # an array or a number of NumPy's, which listings do not import
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
 
 
 def _size_of_regular(descriptor: int) -> int:

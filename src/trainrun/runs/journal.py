@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from trainrun.runs.files import append, to_json
+from trainrun.jsonio import to_json
+from trainrun.runs.files import append
 
 _PACKAGES = ("torch", "numpy", "trainrun")
 _GIT_SECONDS = 2  # the longest that a run waits for git, which takes milliseconds

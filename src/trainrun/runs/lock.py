@@ -14,9 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from trainrun.errors import RunBusyError, RunDirectoryError, printable, short
-from trainrun.runs.files import explained, make_directory, to_json
+from trainrun.errors import RunBusyError, RunDirectoryError
+from trainrun.jsonio import to_json
+from trainrun.os_errors import explained
+from trainrun.runs.files import make_directory
 from trainrun.runs.paths import RunPaths
+from trainrun.text import printable, short
 
 _LONGEST_CONTENT = 4096
 _held: set[int] = set()  # the descriptors of this process's locks

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
-from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.notes import Note
 from trainrun.runs.paths import FILE_NAMES
-
-
-def number(value: float, decimals: int = 4) -> str:
-    """A value as people read it: fixed decimals, or scientific where these would hide it.
-
-    >>> number(0.77609), number(0.77609, 5), number(0.00012), number(123456.0), number(float("nan"))
-    ('0.7761', '0.77609', '1.2000e-04', '1.2346e+05', 'nan')
-    """
-    if math.isfinite(value) and value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.4e}"
-    return f"{value:.{decimals}f}"
+from trainrun.text import number, printable
 
 
 def note_lines(notes: Iterable[Note]) -> list[str]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences
 from trainrun.config.rendering import brief
-from trainrun.errors import DifferentRunError, TrainrunError, printable
-from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, read_bytes
+from trainrun.errors import DifferentRunError, TrainrunError
+from trainrun.os_errors import explained
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, read_bytes
 from trainrun.runs.naming import group_of_name, newest
 from trainrun.runs.paths import groups, seeds, split_group
 from trainrun.runs.reading import Run, require_plain
+from trainrun.text import printable
 
 DIFFERS = "Differs from"  # how the note on a new config begins
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainrun.errors import StorageError, UsageError, printable
-from trainrun.runs.files import explained
+from trainrun.errors import StorageError, UsageError
+from trainrun.os_errors import explained
 from trainrun.runs.origins import written_groups
 from trainrun.runs.paths import RunPaths, group_directory, groups, seed_of, seeds, split_group
 from trainrun.runs.reading import LONG_AGO, Run, find_runs
+from trainrun.text import printable
 
 #: The id8 of a config file: its data are read for it, so whoever resolves names passes it in.
 Identify = Callable[[Path], str]

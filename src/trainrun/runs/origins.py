@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import TrainrunError
-from trainrun.runs.files import NOT_A_FILE_OF_OURS, explained, read_bytes
+from trainrun.os_errors import explained
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, read_bytes
 from trainrun.runs.journal import Journal
 from trainrun.runs.paths import groups, seeds, split_group
 from trainrun.runs.reading import LONG_AGO, Run, zoned_time

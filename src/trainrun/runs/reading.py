@@ -12,10 +12,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trainrun.errors import StorageError, printable, short
-from trainrun.runs.files import explained, read_bytes
+from trainrun.errors import StorageError
+from trainrun.os_errors import explained
+from trainrun.runs.files import read_bytes
 from trainrun.runs.paths import RunPaths, groups, seed_of, seeds, split_group
 from trainrun.runs.results import read_result
+from trainrun.text import printable, short
 
 if TYPE_CHECKING:
     from trainrun.config import Config
@@ -100,12 +102,11 @@ class Run:
             StorageError: the file cannot be read, or another line is not JSON, or too long for an epoch.
         """
         path = self.paths.metrics
-        try:
-            lines = _whole_lines(path)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise StorageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
+        with explained(path, "be read"):
+            try:
+                lines = _whole_lines(path)
+            except FileNotFoundError:
+                return []
         rows = [_epoch(line) for line in lines]
         if None in rows:
             raise StorageError(f"{printable(str(path))}:{rows.index(None) + 1}: not a line that a run writes")

@@ -8,8 +8,9 @@ from typing import Any
 
 from trainrun.errors import TrainrunError
 from trainrun.events import PARTS, FitEnded, Paused, Snapshot
+from trainrun.jsonio import to_json_file
 from trainrun.runs.checkpoint import discard_checkpoints, save_checkpoints
-from trainrun.runs.files import remove_temporaries, sync, to_json_file, write_files
+from trainrun.runs.files import remove_temporaries, sync, write_files
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.writing import RunWriter

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainrun.config import Config, to_yaml
-from trainrun.errors import short
 from trainrun.events import EpochEnded, Event, FitStarted, Snapshot
+from trainrun.jsonio import to_json, to_json_file
 from trainrun.notes import Note
-from trainrun.runs.files import append, make_directory, to_json, to_json_file, write_files
+from trainrun.runs.files import append, make_directory, write_files
 from trainrun.runs.history import History
 from trainrun.runs.journal import Journal, hardware_and_versions, process_facts
 from trainrun.runs.log_lines import LogLines, note_lines, warning_lines
 from trainrun.runs.paths import RunPaths
+from trainrun.text import short
 
 TREATMENT = "preprocessing"  # the facts of a snapshot by which the preprocessing is recognized
 _FLUSH_SECONDS = 0.5

@@ -16,7 +16,7 @@ from trainrun.config.model import Config
 from trainrun.config.yaml.problems import Problem
 from trainrun.config.yaml.scalars import resolve
 from trainrun.config.yaml.tree import Items, Node, Path, Scalar, Table, locate, plain
-from trainrun.errors import short
+from trainrun.text import short
 
 _BOUNDS = {
     "greater_than": ("must be above", "gt"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trainrun.config.messages.synonyms import KEYS, NAMES, REMARKS, bare
-from trainrun.errors import short
+from trainrun.text import short
 
 if TYPE_CHECKING:
     from trainrun.registry import Registry

@@ -10,7 +10,7 @@ import yaml
 from trainrun.config.yaml.problems import Problem, UnreadableError
 from trainrun.config.yaml.scalars import Value, resolve
 from trainrun.config.yaml.tree import Entry, Items, Mark, Node, Scalar, Source, Table
-from trainrun.errors import short
+from trainrun.text import short
 
 DEEPEST = 50
 MOST_NODES = 10_000  # with each alias counted as what it stands for

@@ -17,7 +17,7 @@ from yaml.scanner import Scanner
 from trainrun.config.yaml.composer import Composer
 from trainrun.config.yaml.problems import Problem, UnreadableError
 from trainrun.config.yaml.tree import Mark, Node, Source
-from trainrun.errors import printable
+from trainrun.text import printable
 
 #: The largest text that is read; a config has some hundred bytes. PyYAML takes half a second for this much.
 LARGEST = 64 * 1024

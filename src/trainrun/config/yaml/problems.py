@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trainrun.config.yaml.tree import Mark
-from trainrun.errors import ConfigError, printable
+from trainrun.errors import ConfigError
+from trainrun.text import printable
 
 _MOST = 50  # lines; more would not help a reader
 

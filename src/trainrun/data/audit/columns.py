@@ -9,10 +9,10 @@ import numpy as np
 
 from trainrun.data.audit.advice import columns_named, drop
 from trainrun.data.columns.vocabulary import EXACT
-from trainrun.data.files import quoted
 from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Column, MatrixColumns, Rows, Table, Text, missing
 from trainrun.notes import Note
+from trainrun.text import quoted
 
 _FEWEST_ROWS = 20
 _DIFFERENT = 0.95  # of the rows: beyond, a column names rows

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainrun.data.audit.advice import columns_named, drop
-from trainrun.data.files import quoted
 from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Column, Rows, Table, Text
 from trainrun.notes import Note
+from trainrun.text import quoted
 
 _FEWEST_ROWS = 20
 _MOST_ROWS = 10_000  # of a longer table a sample is looked at

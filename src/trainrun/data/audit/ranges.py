@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from trainrun.data.columns.dates import example
-from trainrun.data.files import listed, quoted
 from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.table import Rows, Table
 from trainrun.notes import Note
+from trainrun.text import listed, quoted
 
 _MOST_NOTES = 5  # more columns than this share one note
 

@@ -12,7 +12,7 @@ import numpy as np
 from trainrun.data.columns.dates import possible_orders
 from trainrun.data.columns.notation import MISSING_WORDS, Cell, Notation, cell, plain_digits
 from trainrun.data.columns.vocabulary import is_code, is_number
-from trainrun.data.files import quoted
+from trainrun.text import quoted
 
 _MOSTLY = 0.9  # from this share on, a column of numbers (or dates) with some other text holds mistakes
 _FEW_WORDS = 5  # so few distinct words among many distinct numbers are mistakes, whatever their share

@@ -7,9 +7,9 @@ import numpy as np
 from trainrun.data.columns.judging import judge
 from trainrun.data.columns.notation import MISSING_WORDS, Notation
 from trainrun.data.columns.vocabulary import is_number
-from trainrun.data.files import quoted
 from trainrun.data.table import Table, Text
 from trainrun.errors import DataError
+from trainrun.text import quoted
 
 _MOST_CATEGORIES = 1000
 

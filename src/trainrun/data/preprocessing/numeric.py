@@ -11,11 +11,11 @@ import numpy as np
 from trainrun.data.columns.mistakes import unreadable
 from trainrun.data.columns.notation import columns_of_parts
 from trainrun.data.columns.vocabulary import texts
-from trainrun.data.files import quoted
 from trainrun.data.preprocessing.ranges import Ranges
 from trainrun.data.preprocessing.scaling import Moments, Scaler
 from trainrun.data.table import Rows, Table, Text
 from trainrun.errors import DataError
+from trainrun.text import quoted
 
 _A_FEW = 101  # cells whose median is the common value, if nine of ten cells have it
 _COLUMNS_AT_ONCE = 64  # while looking for medians: a matrix is never copied as a whole

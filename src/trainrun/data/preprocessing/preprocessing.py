@@ -16,13 +16,13 @@ from trainrun.data.columns.dates import part_names
 from trainrun.data.columns.mistakes import check_feature
 from trainrun.data.columns.notation import Notation, columns_of_parts
 from trainrun.data.columns.vocabulary import texts
-from trainrun.data.files import listed, nearest_name, quoted
 from trainrun.data.layout import KnownLayout
 from trainrun.data.preprocessing.categorical import Category
 from trainrun.data.preprocessing.numeric import Numbers
 from trainrun.data.preprocessing.targets import Target
 from trainrun.data.table import Rows, Table, Text, count_missing, missing
-from trainrun.errors import DataError, short
+from trainrun.errors import DataError
+from trainrun.text import listed, nearest_name, quoted, short
 
 REFUSING = ("error", "drop")  # with these, new rows must be complete: predictions are row for row
 

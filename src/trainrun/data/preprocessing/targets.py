@@ -18,9 +18,9 @@ from trainrun.data.columns.vocabulary import (
     texts,
     used_values,
 )
-from trainrun.data.files import listed, nearest, quoted
 from trainrun.data.table import Column, Rows, Table, Text, missing
 from trainrun.errors import DataError
+from trainrun.text import listed, nearest, quoted
 
 Task = Literal["classification", "regression"]
 

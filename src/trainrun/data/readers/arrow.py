@@ -13,10 +13,10 @@ import numpy as np
 from trainrun.data.columns.dates import parts_of
 from trainrun.data.columns.notation import Notation, as_columns, read_known
 from trainrun.data.columns.vocabulary import EXACT
-from trainrun.data.files import quoted
 from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.table import Column, Table, Text
-from trainrun.errors import DataError, printable
+from trainrun.errors import DataError
+from trainrun.text import printable, quoted
 
 
 def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, ...]) -> Table:

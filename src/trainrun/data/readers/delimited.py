@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.data.columns.conversion import Columns, read_known_columns, read_training_columns
-from trainrun.data.files import open_binary, quoted, reading
+from trainrun.data.files import open_binary, reading
 from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.readers.arrow import check_names, gap_words
 from trainrun.data.readers.blanks import BLANK, TAB, BlanksAsTabs
 from trainrun.data.readers.sniffing import Cut, sniff
 from trainrun.data.readers.textfile import TextFile, look_through
 from trainrun.data.table import Table
-from trainrun.errors import DataError, printable
+from trainrun.errors import DataError
+from trainrun.text import printable, quoted
 
 _TOTALS = {"total", "totals", "grand total", "sum", "overall", "average", "mean", "summe", "gesamt"}
 _LONGEST_ROW = 1 << 24  # bytes: bounds the memory that a quote which is never closed can take

@@ -6,8 +6,9 @@ import re
 import zipfile
 from pathlib import Path
 
-from trainrun.data.files import listed, open_binary
+from trainrun.data.files import open_binary
 from trainrun.errors import DataError
+from trainrun.text import listed
 
 #: Bytes from the beginning of a file that tell what it is: a page of comments may stand before.
 ENOUGH = 1 << 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import unicodedata
 
-from trainrun.data.files import quoted
 from trainrun.errors import DataError
+from trainrun.text import quoted
 
 #: The marks at the beginning of a file; that of UTF-32 begins with that of UTF-16.
 _MARKS = (

@@ -12,9 +12,10 @@ from typing import IO
 
 import numpy as np
 
-from trainrun.data.files import listed, quoted, reading
+from trainrun.data.files import reading
 from trainrun.data.readers.disguises import ARCHIVE, DAMAGED, refuse_other_kind
-from trainrun.errors import DataError, printable
+from trainrun.errors import DataError
+from trainrun.text import listed, printable, quoted
 
 _LARGE = 1 << 30  # bytes: an array above it that is packed more than _PACKED times is taken for a bomb
 _PACKED = 200

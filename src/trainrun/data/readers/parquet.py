@@ -10,7 +10,8 @@ from trainrun.data.layout import Layout
 from trainrun.data.readers.arrow import table_from_arrow
 from trainrun.data.readers.disguises import PARQUET, refuse_other_kind
 from trainrun.data.table import Table
-from trainrun.errors import DataError, printable
+from trainrun.errors import DataError
+from trainrun.text import printable
 
 
 def read_parquet(path: Path, place: str, layout: Layout) -> Table:

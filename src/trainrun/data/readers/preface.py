@@ -12,10 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from trainrun.data.columns.vocabulary import is_number
-from trainrun.data.files import quoted
 from trainrun.data.layout import Layout, TrainingLayout
 from trainrun.data.readers.blanks import BLANK, TAB, cut_at_blanks
 from trainrun.data.readers.textfile import COMMENT
+from trainrun.text import quoted
 
 #: More than this share of the first records have as many cells as the first, where a cut makes a table.
 MOST = 0.5

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from trainrun.data.columns.notation import cell
 from trainrun.data.columns.vocabulary import is_number
-from trainrun.data.files import quoted
 from trainrun.data.layout import KnownLayout, Layout, TrainingLayout
 from trainrun.data.readers.blanks import BLANK, TAB
 from trainrun.data.readers.preface import MOST, Start, find_start, remarks_on
 from trainrun.errors import DataError
+from trainrun.text import quoted
 
 _DELIMITERS = ",;\t|"
 _HINT = re.compile(r'"?sep=([^\w"\r\n])"?[,;\t]*\s*', re.ASCII | re.IGNORECASE)

@@ -15,7 +15,6 @@ from trainrun.comparing import Comparison, Pairing
 from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief
-from trainrun.errors import printable
 from trainrun.report.comparison.verdicts import (
     figures,
     probability,
@@ -25,6 +24,7 @@ from trainrun.report.comparison.verdicts import (
     with_sign,
 )
 from trainrun.statistics import Interval
+from trainrun.text import printable
 
 Format = Literal["table", "json", "csv", "markdown", "latex"]
 NOTHING = "~"  # where nothing can be said

@@ -8,9 +8,9 @@ from typing import Any
 from trainrun.comparing import Comparison, Pairing
 from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.standings import Standing
+from trainrun.jsonio import to_json_file
 from trainrun.report.comparison.verdicts import verdict_sentence
 from trainrun.report.tables import records_csv
-from trainrun.runs.files import to_json_file
 from trainrun.statistics import Mean, mean_of
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from trainrun.comparing import Comparison, Pairing
 from trainrun.comparing.standings import Standing
-from trainrun.runs.log_lines import number
 from trainrun.statistics import Difference, Share
+from trainrun.text import number
 
 _ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from trainrun.errors import UsageError, printable
+from trainrun.errors import UsageError
+from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.comparing import Comparison

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 from trainrun.comparing.standings import Standing
-from trainrun.errors import printable
 from trainrun.runs.reading import Run
+from trainrun.text import printable
 
 _NO_METRICS = {"epoch", "step", "learning_rate", "penalty", "improved", "best", "wait"}
 _MOST_POINTS = 1500  # of a curve: more than a screen has pixels across

@@ -19,7 +19,6 @@ from markupsafe import Markup
 from trainrun import __version__
 from trainrun.comparing import Comparison
 from trainrun.comparing.standings import Standing
-from trainrun.errors import printable
 from trainrun.report.comparison.blocks import Block, blocks
 from trainrun.report.comparison.verdicts import verdict_sentence, why_not_compared
 from trainrun.report.pictures import words
@@ -29,7 +28,7 @@ from trainrun.report.pictures.differences import forests
 from trainrun.report.pictures.layers import Layer, layers
 from trainrun.report.pictures.origins import compare_command, origins
 from trainrun.report.tables import cell
-from trainrun.runs.log_lines import number
+from trainrun.text import number, printable
 
 _DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
 _UNFOLDED = 4  # layers; the histograms of a deeper net are folded, their table stays visible

@@ -12,7 +12,7 @@ from trainrun.report.comparison.verdicts import figures, with_sign
 from trainrun.report.pictures.confusion import Confusion
 from trainrun.report.pictures.curves import Curve, Panel
 from trainrun.report.pictures.layers import Layer
-from trainrun.runs.log_lines import number
+from trainrun.text import number
 
 _PARTS = {"train": "training", "valid": "validation"}
 _MOST_MISTAKES = 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.progress.stack_lines import StackLines
@@ -14,6 +13,7 @@ from trainrun.report.progress.summary import cut_schedule, run_summary, stack_su
 from trainrun.runs.log_lines import LogLines, warning_lines
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
+from trainrun.text import printable
 from trainrun.warnings import curve_warnings
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from trainrun.errors import printable
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.progress.stream import QuietStream
@@ -15,6 +14,7 @@ from trainrun.runs.log_lines import LogLines, note_lines
 from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
+from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.report.progress.live import LiveBar

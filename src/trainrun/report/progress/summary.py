@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import mean
 
 from trainrun.config import Config
-from trainrun.errors import TrainrunError, printable
+from trainrun.errors import TrainrunError
 from trainrun.events import PARTS
 from trainrun.ingredients.learning_rates import depends_on_total
-from trainrun.runs.log_lines import number
 from trainrun.runs.reading import Run
+from trainrun.text import number, printable
 
 
 def run_summary(run: Run) -> list[str]:

@@ -1,0 +1,100 @@
+"""Every kind of layer against its module of torch.nn: output, derivatives, and parameters with padding."""
+
+import pytest
+import torch
+
+from builders import config
+from trainrun.engine.buffers import Layout
+from trainrun.engine.layers import Activation, Dense, Dropout, Layer, Step
+from trainrun.ingredients import activations
+
+MEMBERS, ROWS, WIDTH = 3, 5, 4
+LAYERS = {
+    "dense": lambda: Dense(0, WIDTH, 6),
+    "dense from 1": lambda: Dense(0, 1, 6),
+    "dense to 1": lambda: Dense(0, WIDTH, 1),
+    "dense from 1 to 1": lambda: Dense(0, 1, 1),
+    "dropout": lambda: Dropout(0, WIDTH),
+    **{name: lambda name=name: Activation(config(activation=name).activation) for name in activations},
+}
+
+
+def width_of(layer: Layer) -> int:
+    return layer.slots[0].shape[1] if isinstance(layer, Dense) else WIDTH
+
+
+def parameters_of(layer: Layer) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
+    """Random parameters of all members: the flat buffer, as the layer takes them, and as torch.nn does."""
+    layout = Layout([layer], MEMBERS)
+    flat_D = torch.zeros(layout.size)
+    saved = layout.saved(flat_D)
+    for values in saved.values():
+        values.copy_(torch.randn(values.shape))
+    return flat_D, layout.views(flat_D)[0], {key.partition(".")[2]: held for key, held in saved.items()}
+
+
+def test_every_kind_of_layer_is_tested():
+    assert {type(make()) for make in LAYERS.values()} == set(Layer.__subclasses__())
+
+
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_a_layer_does_what_its_module_does(make):
+    torch.manual_seed(0)
+    layer = make()
+    _, parameters, saved = parameters_of(layer)
+    x_KBI = torch.randn(MEMBERS, ROWS, width_of(layer))
+    output_KBO, kept = layer.forward(parameters, x_KBI, None)
+    delta_KBO = torch.randn(output_KBO.shape)
+    gradient_KBI = layer.backward(parameters, kept, delta_KBO, None)
+    layout = Layout([layer], MEMBERS)
+    gradients_D = torch.zeros(max(layout.size, 1))
+    if layer.slots:
+        layer.write_gradients(layout.views(gradients_D)[0], kept, delta_KBO)
+    gradients = {key.partition(".")[2]: held for key, held in layout.saved(gradients_D).items()}
+    for k in range(MEMBERS):
+        module = layer.module()
+        module.load_state_dict({name: held[k] for name, held in saved.items()})
+        x_BI = x_KBI[k].clone().requires_grad_()
+        expected_BO = module(x_BI)
+        torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-5, atol=1e-6)
+        expected_BO.backward(delta_KBO[k])
+        torch.testing.assert_close(gradient_KBI[k], x_BI.grad, rtol=1e-5, atol=1e-6)
+        for name, parameter in module.named_parameters():
+            torch.testing.assert_close(gradients[name][k], parameter.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_multiplies_by_the_mask_of_the_step():
+    torch.manual_seed(0)
+    x_KBI, delta_KBI = torch.randn(2, MEMBERS, ROWS, WIDTH)
+    mask_KBI = (torch.rand(MEMBERS, ROWS, WIDTH) > 0.5) * 2.0
+    layer, step = Dropout(1, WIDTH), Step([None, mask_KBI], None)
+    output_KBI, kept = layer.forward((), x_KBI, step)
+    torch.testing.assert_close(output_KBI, x_KBI * mask_KBI)
+    torch.testing.assert_close(layer.backward((), kept, delta_KBI, step), delta_KBI * mask_KBI)
+    assert layer.forward((), x_KBI, Step([mask_KBI, None], None))[0] is x_KBI
+
+
+def test_an_activity_penalty_is_added_behind_the_activation():
+    torch.manual_seed(0)
+    layer = LAYERS["tanh"]()
+    x_KBI, delta_KBO = torch.randn(2, MEMBERS, ROWS, WIDTH)
+    step = Step([None], lambda output_KBO: 2 * output_KBO)
+    _, kept = layer.forward((), x_KBI, step)
+    x_KBI.requires_grad_()
+    h_KBO = torch.tanh(x_KBI)
+    ((h_KBO * delta_KBO).sum() + (h_KBO**2).sum()).backward()
+    torch.testing.assert_close(layer.backward((), kept, delta_KBO, step), x_KBI.grad, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [make for name, make in LAYERS.items() if "1" in name])
+def test_padding_stays_zero(make):
+    """What only fills a width of 1 up to 2 has neither value nor gradient."""
+    torch.manual_seed(0)
+    layer = make()
+    flat_D, parameters, saved = parameters_of(layer)
+    assert flat_D.count_nonzero() == sum(values.numel() for values in saved.values())
+    x_KBI = torch.randn(MEMBERS, ROWS, width_of(layer))
+    output_KBO, kept = layer.forward(parameters, x_KBI, None)
+    gradients_D = torch.zeros_like(flat_D)
+    layer.write_gradients(Layout([layer], MEMBERS).views(gradients_D)[0], kept, torch.randn(output_KBO.shape))
+    assert gradients_D.count_nonzero() == flat_D.count_nonzero()
