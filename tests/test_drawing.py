@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from trainrun.report.drawing import Chart, histogram, page_width
+from trainrun.report.drawing import Chart, histogram
+from trainrun.report.page_width import page_width
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 

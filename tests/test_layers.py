@@ -1,12 +1,16 @@
 """Every kind of layer against its module of torch.nn: output, derivatives, and parameters with padding."""
 
+import numpy as np
 import pytest
 import torch
 
 from builders import config
 from trainrun.engine.buffers import Layout
-from trainrun.engine.layers import Activation, Dense, Dropout, Layer, Step
+from trainrun.engine.layers import Activation, Dense, Dropout, Layer, Slot, Step
+from trainrun.engine.network import Network
+from trainrun.engine.stack import Stack
 from trainrun.ingredients import activations
+from trainrun.plan import Start
 
 MEMBERS, ROWS, WIDTH = 3, 5, 4
 LAYERS = {
@@ -34,7 +38,9 @@ def parameters_of(layer: Layer) -> tuple[torch.Tensor, tuple[torch.Tensor, ...],
 
 
 def test_every_kind_of_layer_is_tested():
-    assert {type(make()) for make in LAYERS.values()} == set(Layer.__subclasses__())
+    assert {type(make()) for make in LAYERS.values()} == {
+        kind for kind in Layer.__subclasses__() if kind.__module__.startswith("trainrun.")
+    }
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
@@ -98,3 +104,55 @@ def test_padding_stays_zero(make):
     gradients_D = torch.zeros_like(flat_D)
     layer.write_gradients(Layout([layer], MEMBERS).views(gradients_D)[0], kept, torch.randn(output_KBO.shape))
     assert gradients_D.count_nonzero() == flat_D.count_nonzero()
+
+
+class Counting(Layer):
+    """A layer with a parameter of its own learning rate and a state, as a normalization has."""
+
+    def __init__(self) -> None:
+        def draw(_: Start) -> np.ndarray:
+            return np.ones(WIDTH)
+
+        def whole(held_KO: torch.Tensor) -> torch.Tensor:
+            return held_KO
+
+        self.slots = (
+            Slot("scale", (WIDTH,), (WIDTH,), whole, draw, regularized=False, rate_factor=6.0),
+            Slot("batches", (WIDTH,), (WIDTH,), whole, draw, regularized=False, trained=False),
+        )
+
+    def forward(self, parameters, x_KBI, step):
+        scale_KI, batches_KI = parameters
+        if step:
+            batches_KI += 1
+        return x_KBI * scale_KI.unsqueeze(1), x_KBI
+
+    def write_gradients(self, gradients, kept, delta_KBO):
+        torch.sum(kept * delta_KBO, 1, out=gradients[0])
+
+    def backward(self, parameters, kept, delta_KBO, step):
+        return delta_KBO * parameters[0].unsqueeze(1)
+
+    def module(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("rate", [torch.tensor(0.1), torch.tensor([[0.1], [0.2], [0.3]])])
+def test_a_slot_may_have_its_own_learning_rate_or_be_a_state(rate):
+    layout = Layout([Dense(0, WIDTH, WIDTH), Counting()], MEMBERS)
+    assert layout.parameters == WIDTH * WIDTH + WIDTH + WIDTH
+    flat_D = torch.zeros(layout.size)
+    stack = Stack(layout, np.arange(MEMBERS), flat_D, flat_D.clone(), {}, 0)
+    Network(layout.layers).forward(stack.views, torch.randn(MEMBERS, ROWS, WIDTH), Step([], None))
+    stack.move(torch.ones(layout.size), rate)
+    moved = layout.saved(flat_D)
+    column = rate.expand(MEMBERS, 1)
+    torch.testing.assert_close(moved["0.bias"], -column.expand(-1, WIDTH))
+    torch.testing.assert_close(moved["1.scale"], -6 * column.expand(-1, WIDTH))
+    assert (moved["1.batches"] == 1).all()
+
+
+@pytest.mark.parametrize("wrong", [{"rate_factor": 0.5}, {"trained": False}])
+def test_what_is_regularized_follows_the_learning_rate_of_the_net(wrong):
+    with pytest.raises(ValueError, match="regularized"):
+        Slot("weight", (1,), (1,), lambda held: held, lambda _: np.ones(1), regularized=True, **wrong)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -36,7 +37,7 @@ class Layout:
     def __init__(self, layers: Sequence[Layer], members: int) -> None:
         self.layers, self.members = layers, members
         self._slots = keyed_slots(layers)
-        self.parameters = sum(prod(slot.shape) for slot in self._slots.values())
+        self.parameters = sum(prod(slot.shape) for slot in self._slots.values() if slot.trained)
         own = [prod(slot.held) for slot in self._slots.values() if slot.regularized]
         self._others = [prod(slot.held) for slot in self._slots.values() if not slot.regularized]
         self._sizes = [*own, sum(self._others)]
@@ -69,6 +70,20 @@ class Layout:
         """Return views [K, *shape] of all parameters, by key, as `torch.nn.Sequential` has them."""
         slots = zip(self._slots.items(), self._held(flat_D), strict=True)
         return {key: slot.without_padding(held) for (key, slot), held in slots}
+
+    def rate_factors(self, like_D: Tensor) -> Tensor | None:
+        """Return each number's learning rate divided by its member's, [D]; None where all are 1.
+
+        Args:
+            like_D: a buffer of the same device and dtype.
+        """
+        factors = [slot.rate_factor if slot.trained else 0.0 for slot in self._slots.values()]
+        if all(factor == 1.0 for factor in factors):
+            return None
+        factor_D = torch.ones_like(like_D)
+        for held, factor in zip(self._held(factor_D), factors, strict=True):
+            held.fill_(factor)
+        return factor_D
 
     def _held(self, flat_D: Tensor) -> list[Tensor]:
         *own, others = self.blocks(flat_D)

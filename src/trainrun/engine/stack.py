@@ -42,6 +42,7 @@ class Stack:
         self.gradient_D = torch.zeros_like(parameters_D)
         self.blocks, self.views = layout.blocks(parameters_D), layout.views(parameters_D)
         self.gradients = layout.views(self.gradient_D)
+        self._rate_factor_D = layout.rate_factors(parameters_D)
 
     @classmethod
     def start(cls, plan: Plan, device: torch.device, dtype: torch.dtype) -> Stack:
@@ -92,12 +93,14 @@ class Stack:
         return {"parameters": self.parameters_D, "best": self.best_D, **self.optimizer_state}
 
     def move(self, direction_D: Tensor, rate: Tensor) -> None:
-        """Take a step: parameters -= rate * direction.
+        """Take a step: parameters -= rate * factor * direction, by the slots' learning-rate factors.
 
         Args:
             direction_D: of the optimizer.
             rate: the learning rates, [K, 1], or one for all members, [].
         """
+        if self._rate_factor_D is not None:
+            direction_D = direction_D * self._rate_factor_D
         if rate.dim() == 0:
             self.parameters_D.addcmul_(direction_D, rate, value=-1)
             return

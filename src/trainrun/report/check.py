@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from trainrun.checking import Check, Layer, Unchecked, recipe, two_to
-from trainrun.report.drawing import has_unicode, histogram, page_width
+from trainrun.report.drawing import has_unicode, histogram
+from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.tables import records_json
 from trainrun.text import number, printable

@@ -6,7 +6,6 @@ ASCII stands in.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -18,12 +17,6 @@ _DOTS = np.array(
     [[0x40, 0x04, 0x02, 0x01], [0x80, 0x20, 0x10, 0x08]]
 )  # of a cell: left and right, from below
 _ACROSS, _UP = _DOTS.shape
-_NARROWEST, _WIDEST = 60, 120  # characters: no room for a table; too far for the eye
-
-
-def page_width() -> int:
-    """Characters of a line: the terminal's, within reason; 80 in a pipe."""
-    return min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
 
 
 def has_unicode() -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 
 from trainrun.jsonio import to_json
 from trainrun.rate_range import UNMOVED, RateRange, Trial
-from trainrun.report.drawing import Chart, page_width
+from trainrun.report.drawing import Chart
+from trainrun.report.page_width import page_width
 from trainrun.report.tables import text_table
 from trainrun.text import number
 

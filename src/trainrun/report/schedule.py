@@ -11,7 +11,8 @@ from trainrun.config import Config
 from trainrun.data import load_data
 from trainrun.jsonio import to_json
 from trainrun.plan import Cell, make_plan
-from trainrun.report.drawing import Chart, page_width
+from trainrun.report.drawing import Chart
+from trainrun.report.page_width import page_width
 from trainrun.report.tables import columns_csv, text_table
 
 _LINES = 12  # of the chart

@@ -21,7 +21,7 @@ Parameters = tuple[Tensor, ...]  # [K, *held] of each slot of a layer
 
 @dataclass(frozen=True)
 class Slot:
-    """One parameter of a layer.
+    """One parameter of a layer, or a state that training updates, such as running statistics.
 
     Attributes:
         name: the parameter's name in the layer's module of `torch.nn`.
@@ -30,6 +30,8 @@ class Slot:
         without_padding: returns the view [K, *shape] of a tensor [K, *held].
         start: returns a member's initial values, of `shape`.
         regularized: whether weight penalties and weight decay act on the parameter.
+        rate_factor: the parameter's learning rate divided by the net's. Only where it is not regularized.
+        trained: whether the optimizer changes it; else the layer itself does, in a training step's `forward`.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Slot:
     without_padding: Callable[[Tensor], Tensor]
     start: Callable[[Start], np.ndarray]
     regularized: bool
+    rate_factor: float = 1.0
+    trained: bool = True
+
+    def __post_init__(self) -> None:
+        if self.regularized and not (self.trained and self.rate_factor == 1.0):
+            raise ValueError(f"{self.name}: what is regularized is trained, with the net's learning rate")
 
 
 class Step(NamedTuple):

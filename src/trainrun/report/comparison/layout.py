@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from textwrap import TextWrapper, fill
 
 from trainrun.comparing import Comparison
 from trainrun.report.comparison.blocks import Block, Format, blocks
 from trainrun.report.comparison.data import as_csv, as_json
+from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.tables import markdown_table, text_table
 
 _GAP = 2  # characters between columns
 _HEADING = 16  # characters, beyond which a heading is folded
 _FIGURES = 24  # characters, up to which a cell is not folded
-_MOST = 120  # characters: wider lines are hard to follow
 _LEAST = 40
 _COLOURS = {"better": GREEN, "worse": RED, "too few seeds": YELLOW, "warning": YELLOW}
 _LATEX = {
@@ -48,7 +47,7 @@ def render(comparison: Comparison, form: Format) -> str:
 def as_text(parts: Sequence[Block]) -> str:
     """Aligned tables and wrapped sentences, no wider than the terminal (80 characters in a file)."""
     colour = wants_colour()
-    width = min(max(shutil.get_terminal_size().columns, _LEAST), _MOST)
+    width = page_width(_LEAST)
     return "\n".join("".join(_text_block(block, width, colour)) for block in parts)
 
 

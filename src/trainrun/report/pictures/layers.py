@@ -88,7 +88,7 @@ def _gathered(one: Standing) -> list[np.ndarray]:
 
 
 def _weights(path: Path) -> list[np.ndarray]:
-    """The weight matrices of a file in the order of the layers; none where it holds no sound ones."""
+    """The weight matrices of a file in the order of the layers; empty where one is not finite."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -97,12 +97,12 @@ def _weights(path: Path) -> list[np.ndarray]:
         matrices = [arrays[key] for key in sorted(_matrices(arrays), key=_number)]
     except (OSError, SafetensorError, ValueError, TypeError, KeyError):
         return []
-    sound = all(array.ndim == 2 and array.size and np.isfinite(array).all() for array in matrices)
+    sound = all(array.size and np.isfinite(array).all() for array in matrices)
     return matrices if sound else []
 
 
 def _matrices(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
-    return (key for key in arrays if key.endswith(_SUFFIX))
+    return (key for key, array in arrays.items() if key.endswith(_SUFFIX) and array.ndim == 2)
 
 
 def _number(key: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from trainrun.events import Diverged, EpochEnded, Event, FitStarted
 from trainrun.fitting import Observer
+from trainrun.report.progress.safe_bar import SafeBar
 from trainrun.report.progress.stack_lines import StackLines
 from trainrun.report.progress.stream import QuietStream
 from trainrun.report.progress.summary import cut_schedule, run_summary, stack_summary
@@ -49,7 +50,7 @@ class Console(Observer):
         self._log_lines: dict[int, LogLines] = {}
         self._stack = StackLines()
         self._in_one_voice = False  # the members of the stack
-        self._bar: LiveBar | None = None
+        self._bar = SafeBar(self._sink, self._new_bar)
 
     def expect(self, runs: int) -> None:
         """Say how many runs the command has: with several, each line names its run."""
@@ -95,7 +96,7 @@ class Console(Observer):
 
     def end(self) -> None:
         """Sum up the members of the stack that have finished."""
-        self._take_bar_away()
+        self._bar.close()
         finished = [
             (run, member, monitored)
             for member, monitored in zip(self._members, self._monitored, strict=True)
@@ -110,13 +111,8 @@ class Console(Observer):
 
     def close(self) -> None:
         """Take the live bar away, if there is one, and let the reader catch up."""
-        self._take_bar_away()
+        self._bar.close()
         self._sink.drain()
-
-    def _take_bar_away(self) -> None:
-        if self._bar:
-            bar, self._bar = self._bar, None
-            self._guard(bar.close)
 
     @property
     def _stack_label(self) -> str:
@@ -133,19 +129,19 @@ class Console(Observer):
     def _show(self, lines: list[str], event: Event) -> None:
         if not self._live:
             self._sink.lines(lines)
-        elif self._sink.stream:
-            self._guard(lambda: self._show_live(lines, event))
+        else:
+            self._bar.draw(lambda bar: self._draw(bar, lines, event))
 
-    def _show_live(self, lines: list[str], event: Event) -> None:
+    def _new_bar(self, stream: TextIO) -> LiveBar:
         from trainrun.report.progress.live import LiveBar
 
-        if self._bar is None and self._sink.stream:
-            epochs = max(log_lines.epochs for log_lines in self._log_lines.values())
-            self._bar = LiveBar(self._sink.stream, epochs, done=self._stack.epoch)
-        if self._bar and isinstance(event, EpochEnded):
-            self._bar.move(self._stack.epoch, *self._state(event))
-        if self._bar:
-            self._bar.lines(lines)
+        epochs = max(log_lines.epochs for log_lines in self._log_lines.values())
+        return LiveBar(stream, epochs, done=self._stack.epoch)
+
+    def _draw(self, bar: LiveBar, lines: list[str], event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            bar.move(self._stack.epoch, *self._state(event))
+        bar.lines(lines)
 
     def _state(self, event: EpochEnded) -> tuple[str, Sequence[float], str]:
         """Return the texts of the bar: before, in and after the spark line."""
@@ -157,10 +153,3 @@ class Console(Observer):
         told = (f"{name} {log_lines.value(name, value)}" for name, value in values.items())
         patience = self._members[event.member].config.early_stopping.patience
         return "  ".join(told), course, "" if patience is None else f"wait {event.wait}/{patience}"
-
-    def _guard(self, draw: Callable[[], None]) -> None:
-        try:
-            draw()
-        except (OSError, ValueError):  # the terminal is gone; the fit goes on
-            self._bar = None
-            self._sink.close()

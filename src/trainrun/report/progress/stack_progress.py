@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
+from trainrun.report.progress.safe_bar import SafeBar
 from trainrun.report.progress.stream import QuietStream
 from trainrun.runs.log_lines import LogLines, note_lines
 from trainrun.runs.matching import DIFFERS
@@ -33,7 +34,7 @@ class StackProgress(Observer):
 
     def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
         self._sink = QuietStream(stream, stop)
-        self._bar: LiveBar | None = None
+        self._bar = SafeBar(self._sink, self._new_bar)
         self._runs = 0
         self._before = 0  # finished when the command began
         self._stopped_by: Counter[str] = Counter()  # of the runs that have ended
@@ -85,9 +86,7 @@ class StackProgress(Observer):
 
     def close(self) -> None:
         """Take the bar away and say how it ended."""
-        if self._bar:
-            bar, self._bar = self._bar, None
-            self._guard(bar.close)
+        self._bar.close()
         if self._runs > self._before:
             self._sink.lines([f"{self._counts} in {time.monotonic() - self._begun:.1f} seconds"])
         self._sink.drain()
@@ -123,7 +122,7 @@ class StackProgress(Observer):
         training = len(self._epochs)
         words = f"{self._counts}, {training} training, {self._runs - self._ended - training} left"
         if self._sink.is_terminal:
-            self._guard(lambda: self._draw(done, words))
+            self._bar.draw(lambda bar: _draw(bar, done, words))
         else:
             self._sink.lines([words + self._time_left(done)])
 
@@ -138,25 +137,18 @@ class StackProgress(Observer):
             else f", about {seconds:.0f} s to go"
         )
 
-    def _draw(self, done: float, words: str) -> None:
+    def _new_bar(self, stream: TextIO) -> LiveBar:
         from trainrun.report.progress.live import LiveBar
 
-        if self._bar is None and self._sink.stream:
-            self._bar = LiveBar(self._sink.stream, self._runs, percent=True)
-        if self._bar:
-            self._bar.move(done, words)
-            self._bar.lines([])
+        return LiveBar(stream, self._runs, percent=True)
 
     def _print(self, lines: list[str]) -> None:
-        if self._bar:
-            bar = self._bar
-            self._guard(lambda: bar.lines(lines))
+        if self._bar.is_shown:
+            self._bar.draw(lambda bar: bar.lines(lines))
         else:
             self._sink.lines(lines)
 
-    def _guard(self, draw: Callable[[], None]) -> None:
-        try:
-            draw()
-        except (OSError, ValueError):  # the terminal is gone; the training goes on
-            self._bar = None
-            self._sink.close()
+
+def _draw(bar: LiveBar, done: float, words: str) -> None:
+    bar.move(done, words)
+    bar.lines([])
