@@ -76,7 +76,7 @@ class Pauses:
     def __init__(self, stop: Callable[[], bool] = never, every: float = inf) -> None:
         self.stop, self._every = stop, every
         self._due = monotonic() + every
-        self._told = False  # the state was yielded and no step has followed yet
+        self._told = False  # True after a pause, until the next step
 
     def wanted(self) -> bool:
         """Return whether to pause before the next step."""
