@@ -47,7 +47,7 @@ class EpochEnded:
         learning_rate: of the epoch's last step.
         train: loss and metrics over the epoch's batches, as trained (dropout on).
         penalty: L1 and L2 of the weights at the epoch's end, and the mean activity penalty of a row.
-        valid: loss and metrics of the validation part, None where there is none.
+        valid: loss and metrics of the validation part; None without such a part.
         monitored: the value that decides what is best.
         improved: whether it became the best.
         previous_best: the best before this epoch (inf or -inf at first).

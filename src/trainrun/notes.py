@@ -39,5 +39,5 @@ class Note:
     loud: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """As `fit` and `check` print it with --format json."""
+        """Return the note as `fit` and `check` print it with --format json."""
         return {"kind": self.kind, "column": self.column, "count": self.count, "text": self.text}

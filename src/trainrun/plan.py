@@ -26,7 +26,7 @@ from trainrun.stopping import EarlyStopping, Plateau
 
 @dataclass(frozen=True)
 class Cell:
-    """One (config, seed): what a run is, before it has a place to live.
+    """One (config, seed): a run before it has a directory.
 
     Attributes:
         config: with `seed` set to this run's.
@@ -38,7 +38,7 @@ class Cell:
 
 
 class Architecture(NamedTuple):
-    """What a net is made of.
+    """Shape of a net: its widths and its activation.
 
     Attributes:
         inputs: columns of the input.
@@ -70,7 +70,7 @@ class Architecture(NamedTuple):
 
 
 class Start(NamedTuple):
-    """What a member's initial parameters are drawn from."""
+    """Seed and initializers from which a member's initial parameters are drawn."""
 
     seed: int
     initializer: Choice
@@ -209,7 +209,7 @@ def _steps_per_epoch(dataset: Dataset, batch_size: int) -> int:
 
 
 def _shared(cell: Cell) -> Hashable:
-    """All that the members of a stack must have in common."""
+    """Return a key of everything that the members of a stack must have in common."""
     config = cell.config
     keys = (
         "hidden",

@@ -59,11 +59,11 @@ class Duration:
 
     @property
     def depends_on_total(self) -> bool:
-        """Whether it changes with the length of the whole training."""
+        """Return whether the number of steps changes with the length of the whole training."""
         return self.unit == "%"
 
     def steps(self, *, per_epoch: int, total: int) -> int:
-        """As a number of optimizer steps, rounded.
+        """Return the length as a number of optimizer steps, rounded.
 
         Args:
             per_epoch: steps of one epoch.

@@ -30,7 +30,7 @@ _PER_DECADE = 3
 _HIGHEST = 1e30  # what float32 has room for, and more than anyone means
 _LEARNS = 0.1  # of the way from guessing's loss to the best: what every seed has to get
 UNMOVED = 0.01  # of guessing's loss: a best that is no further below it has learned nothing
-_AS_GOOD = 0.02  # of that way: less than one rate and the next can tell apart
+_AS_GOOD = 0.02  # of that way: a rate this close to the best one counts as equally good
 _ROWS_JUDGED = 5000  # of the validation part
 _STACK_BYTES = 2**29  # of members that train together
 
@@ -41,7 +41,7 @@ class Trial:
 
     Attributes:
         rate: the learning rate.
-        losses: what each seed has come to; inf where a value was not finite.
+        losses: the last loss of each seed; inf if its run diverged.
     """
 
     rate: float

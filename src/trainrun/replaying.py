@@ -1,4 +1,4 @@
-"""Replaying: what other patiences would have made of runs that went on for longer. Their curves tell it.
+"""Replays of runs with other patiences, computed from the curves of runs that went on for longer.
 
 Early stopping changes nothing in a training but its length. So the same policy with another patience, put
 before a run's monitored values, stops where a training with that patience would, and keeps the same epoch.
@@ -41,7 +41,7 @@ class Replay:
 
     Attributes:
         patience: epochs without an improvement before the stop; None never stops.
-        stops: one a run; None where the run ended too early to tell.
+        stops: one a run; None where the run ended too early for this patience.
     """
 
     patience: int | None
@@ -55,7 +55,7 @@ class Replay:
     def mean(self, what: Literal["epochs", "kept", "regret"]) -> Mean | None:
         """The mean over the runs; None unless every run has a value.
 
-        A mean over those that can be told would flatter: they are the ones that stop early.
+        A mean over only the runs with a value would be biased: these are the runs that stop early.
         """
         values = [getattr(stop, what) for stop in self.stops if stop and stop.kept is not None]
         return mean_of(values) if len(values) == len(self.stops) else None

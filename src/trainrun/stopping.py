@@ -1,4 +1,4 @@
-"""When to stop and when to slow down: policies on the monitored value, for K members at once.
+"""Policies that stop training or lower the learning rate, by the monitored value, for K members at once.
 
 Everything is an array with one element a member, and an element depends on its own member alone. Epochs are
 counted from 1, as in the messages and files. Values are compared in float64; one that is not finite is

@@ -62,7 +62,7 @@ class Check:
     seconds: float | None
 
     def exit_code(self, strict: bool) -> int:
-        """0, or that of a run that came to nothing where something is wrong and `strict` asks for it."""
+        """Return 0, or the exit code of a diverged run if `strict` is set and problems were found."""
         return DIVERGED if strict and (self.findings or self.data_findings) else 0
 
 

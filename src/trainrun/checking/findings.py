@@ -19,8 +19,8 @@ _WEAK = -4  # here it still learns, but a little deeper it would not
 _GROWN = 8
 _NOTHING = -24  # float32 holds 24 bits
 _INPUTS = (1 / 64, 8.0)  # sizes between which inputs do no harm
-_SATURATED = 0.25  # of the outputs; a sound net has none or a few
-_DEAD = 0.75  # of the units; half of them are what a deep net of ReLUs comes to
+_SATURATED = 0.25  # of the outputs; a sound net has few or none
+_DEAD = 0.75  # of the units; in a deep net of ReLUs about half are dead
 _SURE = 5.0  # times guessing's loss
 _FAMILIES = {"xavier": "Xavier", "he": "He", "lecun": "LeCun"}
 

@@ -19,7 +19,7 @@ class Layer:
         number: from 1.
         units: its width.
         size: root mean square of its outputs.
-        spread: root mean square of what tells rows apart: of each output minus its unit's mean.
+        spread: root mean square of the difference between rows: each output minus its unit's mean.
         off: share of the outputs at which the activation is flat.
         dead: share of the units that are off for every row.
         alike: whether all its units, two or more, are one and the same.

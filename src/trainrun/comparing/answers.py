@@ -1,4 +1,4 @@
-"""From a request to its answer: complete runs, differences over paired seeds, verdicts, warnings."""
+"""Answer to a request: complete runs, differences over paired seeds, verdicts, warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is compared: config files, variants of the first one, and runs that are there already."""
+"""Candidates of a comparison: config files, variants of the first one, and existing runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CompareRequest:
         vs: texts `key=value key=value`: each adds the baseline with these changes.
         overrides: texts `key=value` that override keys of every config file.
         seeds: how many of each config, from the baseline's own on, and of given runs the lowest that are
-            finished; None for 10 of each config and all of given runs; `all` for all that are there.
+            finished; None for 10 of each config and all of given runs; `all` for all existing runs.
         metric: the verdict's; None for the monitored one.
         runs: the folder of runs.
         fit: whether missing runs are trained.
@@ -56,7 +56,7 @@ class CompareRequest:
 
     @property
     def trains(self) -> bool:
-        """Whether anything may be trained; given runs never are."""
+        """Return whether anything may be trained; given runs never are."""
         return self.fit and (bool(self.vs) or any(_is_file(str(text)) for text in self.configs))
 
 
@@ -77,7 +77,7 @@ class Candidate:
         overrides: what was changed on top of the file.
         id8: the runs' identity; equal ones share their runs.
         digests: the data files', by role; None where the data of saved runs are gone.
-        directories: of its runs by seed, whether or not they are there.
+        directories: of its runs by seed, whether or not they exist.
         saved: whether it was given as runs, to which none is added.
         only: the key in which alone it differs from the baseline, where it stands in to explain another.
     """
@@ -106,7 +106,7 @@ class CandidateFactory:
 
     Args:
         request: what is to be compared.
-        observer: is told what names mean.
+        observer: receives a sentence about what each name means.
 
     Raises:
         ConfigError: a config is wrong.
@@ -224,7 +224,7 @@ def _lowest(name: str, found: Sequence[Run], count: int, seeds: Sequence[int]) -
 
 
 def _require_seeds(config: Config, seeds: Sequence[int]) -> None:
-    """See that a config does not insist on other seeds than the baseline's."""
+    """Check that a config does not set another seed than the baseline's."""
     if config.is_written("seed") and config.seed != seeds[0]:
         raise UsageError(
             f"{config.place('seed')}: seed: is {config.seed}, but the baseline's is {seeds[0]}, and"
@@ -249,7 +249,7 @@ def _variant_label(label: str, changes: Sequence[str]) -> str:
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The same candidates, each with a label of its own."""
+    """Return the same candidates, each with a unique label."""
     return [replace(one, label=label) for one, label in zip(candidates, _labels(candidates), strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""By which metric, on which part of the data, a comparison is decided; where losses cannot be compared."""
+"""Choice of the metric and the part that decide a comparison, also where losses cannot be compared."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def choose_criterion(standings: Sequence[Standing], wanted: str | None) -> Crite
 
 
 def require_reported(candidates: Sequence[Candidate], wanted: str) -> None:
-    """See that runs which are still to be trained may report a metric.
+    """Check that runs which are still to be trained can report a metric.
 
     Raises:
-        UsageError: one that none of the recipe's runs would report.
+        UsageError: the runs of a candidate would not report the metric.
     """
     for one in candidates:
         names = reportable(one.config)
@@ -87,10 +87,10 @@ def require_reported(candidates: Sequence[Candidate], wanted: str) -> None:
 
 
 def known_metric(name: str) -> str:
-    """A metric, or the loss, by its main name.
+    """Return the main name of a metric, or of the loss.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no metric has that name.
     """
     if name != "loss" and metrics.canonical(name) not in metrics:
         raise UsageError(f"--metric: {unknown_name(metrics, name, ['loss'])}")

@@ -40,7 +40,7 @@ class Look:
 
 @dataclass(frozen=True)
 class LookHistory:
-    """How often the same runs were compared, the latest look included.
+    """Record of how often the same runs were compared, the latest look included.
 
     Attributes:
         looks: for each candidate by its id8, the number of seeds in each look, in order.

@@ -1,4 +1,4 @@
-"""What is known of the keys of a config, read from where each key is defined."""
+"""Facts about the keys of a config, read from the definition of each key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes two configs the same: the id of a run directory, and the keys in which configs differ."""
+"""Identity of a config: the id of a run directory, and the keys in which configs differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a config file to a config, or to all of its problems at once."""
+"""Loading of a config file: a valid config, or all of its problems at once."""
 
 from __future__ import annotations
 

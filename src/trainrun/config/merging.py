@@ -46,7 +46,7 @@ def _meet(below: Node, above: Node, path: Path) -> Node:
 
 
 def spread(node: Node, path: Path) -> Node:
-    """The mapping that a short form stands for; anything else as it is."""
+    """Return the mapping that a short form stands for; return any other node unchanged."""
     expand = _EXPAND.get(".".join(map(str, path)))
     value = plain(node)
     full = expand(value) if expand else None

@@ -75,7 +75,7 @@ class Config(Section):
         """Equal in every key; where they are written does not matter."""
         return isinstance(other, Config) and self.__dict__ == other.__dict__
 
-    __hash__ = None  # type: ignore[assignment]  # Python's way to say that it has none
+    __hash__ = None  # type: ignore[assignment]  # Python's way to declare a class unhashable
 
     def placed(self, places: Mapping[str, str]) -> Config:
         """The same config with the places of its dotted keys, and the file's under the empty key."""
@@ -85,11 +85,11 @@ class Config(Section):
 
     @property
     def origin(self) -> Origin:
-        """How it came about."""
+        """Origin of the config: written in a file, or changed by a command."""
         return self._origin
 
     def with_origin(self, origin: Origin) -> Config:
-        """The same config, which came about in another way."""
+        """Return the same config with another origin."""
         copy = self.model_copy()
         copy._origin = origin
         return copy

@@ -1,4 +1,4 @@
-"""What a config refers to: files, relative to the text that names them, and columns, by what is written."""
+"""References in a config: files, relative to the text that names them, and columns, by their names."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _as_path(node: Node) -> Node:
 
 
 def _as_text(node: Node) -> Node:
-    """The text of a value that is there: null stays null."""
+    """Return a value as its text; null stays null."""
     if isinstance(node, Items):
         return replace(node, nodes=tuple(_as_text(item) for item in node.nodes))
     return replace(node, value=node.text) if isinstance(node, Scalar) and node.value is not None else node

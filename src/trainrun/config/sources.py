@@ -113,7 +113,7 @@ def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Pr
 
 
 def _is_saved(path: Path) -> bool:
-    """Whether a run has written this config: only then does a folder hold what a run writes besides."""
+    """Return whether a run has written this config. Its folder then holds other files of runs too."""
     if path.name != "config.yaml":
         return False
     with suppress(OSError):

@@ -29,9 +29,9 @@ class Dataset:
     """The parts of the data, and what is needed to understand them.
 
     Attributes:
-        train: what is trained on.
-        valid: what decides the best epoch; None where there is none.
-        test: what nothing was chosen by; None where there is none.
+        train: the part that is trained on.
+        valid: the part that decides the best epoch; None without a validation part.
+        test: the part by which nothing was chosen; None without a test part.
         preprocessing: what was fitted on the training rows.
         notes: facts about the data that a user should know.
     """

@@ -40,7 +40,7 @@ def reading(place: str, path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise DataError(f"{place}: is not a whole gzip file; fetch or compress it again") from None
     except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # a place in the file that a damaged directory points to
+        if error.errno in (None, errno.EINVAL):  # an offset that a damaged directory of an archive names
             raise DataError(
                 f"{place}: is damaged: {printable(str(error).strip())}; fetch or write it again"
             ) from None

@@ -51,12 +51,12 @@ class Start:
 
     @property
     def arrays(self) -> bool:
-        """Whether `columns` are the arrays of an archive."""
+        """Return whether `columns` are the arrays of an archive."""
         return _is_archive(self.data.path)
 
 
 def start(path: Path, target: str | None) -> Start:
-    """Find out what `fit` needs to be told of a table.
+    """Find the settings that `fit` needs for a table.
 
     Args:
         path: the table.
@@ -135,7 +135,7 @@ def _accepted(proposed: Start, table: Table) -> Start:
     try:
         load_data(proposed.data, 0)
     except DataError:
-        raise first from None  # what a user can do is said of the table as it is
+        raise first from None  # the advice is about the table before these changes
     return proposed
 
 

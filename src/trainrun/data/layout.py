@@ -1,4 +1,4 @@
-"""What is known of a table before it is read: by the config at first, and later by what training has seen."""
+"""Layouts: knowledge about a table before it is read, from the config at first and later from training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainrun.text import listed
 
 @dataclass(frozen=True, kw_only=True)
 class Layout(ABC):
-    """How to read a table.
+    """Instructions for reading a table.
 
     Attributes:
         na: texts that mean a missing cell; a number among them means every way to write it.
@@ -35,12 +35,12 @@ class Layout(ABC):
     @property
     @abstractmethod
     def by_config(self) -> bool:
-        """Whether a config names the file, so that advice may speak of the config's keys."""
+        """Return whether a config names the file. Advice may then name keys of the config."""
 
     @property
     @abstractmethod
     def is_nameless(self) -> bool:
-        """Whether the table is known to have no names of its own."""
+        """Return whether the table is known to have no column names."""
 
     @abstractmethod
     def wants(self, name: str) -> bool:
@@ -65,7 +65,7 @@ class Layout(ABC):
 
     @abstractmethod
     def names(self, width: int, place: str) -> tuple[str, ...]:
-        """Return the names of the columns of a table that has none of its own.
+        """Return names for the columns of a table without names.
 
         Raises:
             DataError: training has seen another number of columns.
@@ -90,7 +90,7 @@ class Layout(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLayout(Layout):
-    """How to read the training file, as the config describes it.
+    """Instructions for reading the training file, from the config.
 
     Attributes:
         header: whether the first row holds names; `auto` looks.
@@ -113,7 +113,7 @@ class TrainingLayout(Layout):
 
     @property
     def is_nameless(self) -> bool:
-        """Whether the config says so."""
+        """Return whether the config says that the table has no column names."""
         return self.header is False
 
     def wants(self, name: str) -> bool:
@@ -139,7 +139,7 @@ class TrainingLayout(Layout):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownLayout(Layout):
-    """How to read further rows, as training has seen its own.
+    """Instructions for reading further rows in the way the training rows were read.
 
     Attributes:
         numbers: columns whose text is to be read as numbers.
@@ -163,12 +163,12 @@ class KnownLayout(Layout):
 
     @property
     def by_config(self) -> bool:
-        """Whether the rows are a part that the config names."""
+        """Return whether the rows are a part that the config names."""
         return self.part
 
     @property
     def is_nameless(self) -> bool:
-        """Whether training had no names: those that count the columns could as well be a row."""
+        """Return whether training had no column names. A first row of numbers may then be data."""
         return not self.headed
 
     def wants(self, name: str) -> bool:
@@ -206,9 +206,10 @@ class KnownLayout(Layout):
 
 
 def _holds_names(first: tuple[str, ...], target: str | None) -> bool:
-    """Whether a first row holds names: none is a number, or the target is among them.
+    """Return whether a first row holds names: no cell is a number, or the target is among the cells.
 
-    In a row of numbers the target may also be named by its column's place, which is then likelier.
+    In a row of numbers, the target may also be given as a column number. That is then likelier, unless the
+    row itself numbers the columns from 0.
     """
     if target not in first:
         return not any(map(is_number, first))

@@ -1,4 +1,4 @@
-"""From a config's `data` to the arrays that a net trains on."""
+"""Loading of the arrays that a net trains on, from a config's `data`."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _split(table: Table, rows: Rows, data: DataConfig, target: Target, seed: int
 
 
 def _groups(table: Table, rows: Rows, name: str, sizes: tuple[int, int, int]) -> np.ndarray:
-    """Each row's group, int [n] from 0."""
+    """Return each row's group, int [n] from 0."""
     column = table[name]
     gaps = rows[missing(column, rows)]
     if len(gaps):

@@ -19,7 +19,7 @@ from trainrun.text import listed, printable, quoted
 _MOST_NAMED = 8
 _MOST_EXAMPLES = 3
 _MOST_ALIKE = 5  # columns read in one way that are said one by one
-_FEW_UNSEEN = 0.01  # below this share of a part's rows, only `check` speaks of unknown categories
+_FEW_UNSEEN = 0.01  # below this share of a part's rows, only `check` reports unknown categories
 _FILLS = {"mean": "the training mean", "most_frequent": "the most frequent training value"}
 
 
@@ -184,7 +184,7 @@ def _of_text(table: Table, name: str, column: Text) -> Iterator[Note]:
 
 
 def _case_pair(values: Sequence[str]) -> str:
-    """Return the first two values that differ in case alone; empty where there are none."""
+    """Return the first two values that differ in case alone; empty without such values."""
     lower: dict[str, str] = {}
     for value in values:
         other = lower.setdefault(value.lower(), value)

@@ -74,7 +74,7 @@ def room_for_classes(
 def train_on_every_class(
     parts: tuple[Rows, Rows, Rows], classes: np.ndarray, random: np.random.Generator
 ) -> tuple[Rows, Rows, Rows]:
-    """Give training a row of each class that has none there, in exchange for a row of a frequent class.
+    """Give training a row of each class that it lacks, in exchange for a row of a frequent class.
 
     Args:
         parts: the rows of training, validation and test; training has as many rows as there are classes.

@@ -68,7 +68,7 @@ class Table:
         first_line: the file's line of the first row, where each row is one line.
         decimal: what the config says about the separator of fractions.
         na: the words that mean a missing cell.
-        training: whether a config names it, so that advice may speak of the config's keys.
+        training: whether a config names it, so that advice may name keys of the config.
         notations: how columns that are no plain numbers were read, by the file's names.
         guesses: what reading decided although it could mean something else, by the file's names.
         examples: a cell of each column in `notations`, as it is written.

@@ -1,4 +1,4 @@
-"""Where each layer's parameters lie in a stack's flat buffers.
+"""Layout of each layer's parameters in a stack's flat buffers.
 
 A buffer is a row of blocks: one for each slot that is regularized, for all members, then one with all the
 other slots. A block is one piece of memory, as the stacked products need it. The optimizer goes over the

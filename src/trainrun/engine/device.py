@@ -1,4 +1,4 @@
-"""Which device and how many threads a stack trains on."""
+"""Choice of the device and the number of threads that a stack trains on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import torch
 from trainrun.errors import DeviceError
 from trainrun.plan import Plan
 
-# Multiplications from which another processor pays (measured): in a layer's product, on average, for a thread
-# that shares it; in a step of a part of the stack for a process of its own.
+# Multiplications from which another processor pays (measured). For another thread: in a layer's product, on
+# average. For another process: in a step of its part of the stack.
 _WORTH_A_THREAD = 2**22
 _WORTH_A_PROCESS = 2**21
 
@@ -24,7 +24,7 @@ _LOOKS = 5
 
 
 class Processors(NamedTuple):
-    """How a stack uses the processors.
+    """Numbers of processes and threads that a stack uses.
 
     Attributes:
         parts: number of processes, each of which trains a share of the stack; 1 where no process is forked
@@ -60,7 +60,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch.device) -> Processors:
-    """How many parts and threads a stack trains with. No bit of a result depends on it.
+    """Choose how many parts and threads a stack trains with. No bit of a result depends on this choice.
 
     `auto` takes what is free at this moment, and one thread for small work: there a second one costs more
     than it brings, many times more where something else runs. A number is the threads that share a product.
@@ -83,12 +83,12 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
 
 
 def _free_processors() -> int:
-    """Those that this process may use, less those that others keep busy right now; at least 1."""
+    """Return how many processors this process may use and others do not keep busy now; at least 1."""
     try:
         usable = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
         usable = os.cpu_count() or 1
-    with suppress(OSError, ValueError, IndexError):  # only Linux tells
+    with suppress(OSError, ValueError, IndexError):  # only Linux has /proc/loadavg
         busy = [int(_LOAD.read_text().split()[3].partition("/")[0]) - 1 for _ in range(_LOOKS)]
         return max(1, usable - min(busy))
     return usable

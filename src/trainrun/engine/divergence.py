@@ -12,10 +12,11 @@ from torch import Tensor
 class DivergenceTracker:
     """The first bad step of each member in an epoch.
 
-    A gradient that is not finite makes a weight so in the same step, so losses and weights tell everything.
+    A gradient that is not finite makes a weight not finite in the same step. Losses and weights are enough to
+    detect every divergence.
 
     Attributes:
-        step_K: the place of the first bad step in the epoch, from 0; -1 while there is none.
+        step_K: the place of the first bad step in the epoch, from 0; -1 for members without a bad step.
         quantity_K: `loss`, `weight` or `bias` for members that diverged, else empty.
         layer_K: the first layer with such a weight, from 1; 0 if the bad value is not a weight.
     """
@@ -27,11 +28,11 @@ class DivergenceTracker:
 
     @property
     def has_K(self) -> np.ndarray:
-        """Which members have diverged."""
+        """Mask of the members that have diverged, bool [K]."""
         return self.step_K >= 0
 
     def state(self, row: int) -> dict[str, int | str]:
-        """What is known of a member."""
+        """Return the first bad step of a member, as plain values."""
         return {
             "bad_step": int(self.step_K[row]),
             "quantity": str(self.quantity_K[row]),
@@ -73,6 +74,6 @@ class DivergenceTracker:
 
 
 def _by_step(bad_KB: Tensor, steps: int, batch_size: int) -> np.ndarray:
-    """Whether any row of a step is bad; the last step may have fewer rows."""
+    """Return for each step whether any of its rows is bad; the last step may have fewer rows."""
     spare = steps * batch_size - bad_KB.shape[1]
     return torch.nn.functional.pad(bad_KB, (0, spare)).unflatten(1, (steps, batch_size)).any(-1).cpu().numpy()

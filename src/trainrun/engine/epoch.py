@@ -1,4 +1,4 @@
-"""An epoch in progress: its steps, what they have come to so far, and pauses between two of them."""
+"""An epoch in progress: its steps, its results so far, and pauses between two steps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LOOK_SECONDS = 0.5  # from one look for divergence to the next: on a GPU it wai
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What an epoch of training came to.
+    """Results of an epoch of training.
 
     Attributes:
         values: each member's loss and metrics over the rows as trained.
         activity_K: the mean activity penalty of a row.
-        divergence: who met a value that is not finite, and when.
+        divergence: the members that met a value that is not finite, and the step.
     """
 
     values: list[dict[str, float]]
@@ -34,7 +34,7 @@ class EpochResult:
     divergence: DivergenceTracker
 
     def select(self, rows: np.ndarray) -> EpochResult:
-        """Of some members; those that diverged are not asked for."""
+        """Return the results of some members, none of which has diverged."""
         return EpochResult(
             [self.values[k] for k in rows], self.activity_K[rows], DivergenceTracker(len(rows))
         )
@@ -66,7 +66,7 @@ class Epoch:
         self._scores = Scores(plan.objective, steps.loss, plan.dataset.target, room_KN)
         self._activity_KT = rows.x_NI.new_zeros(len(steps.seeds), len(rates_TK))
         self._divergence = DivergenceTracker(len(steps.seeds))
-        self._fresh: list[StepOutput] = []  # what steps have put out and is not taken in yet
+        self._fresh: list[StepOutput] = []  # outputs that are not taken in yet
         self._looked, self._probes = 0, list[Tensor]()  # those of the steps since the last look
 
     def train(self, pause: Callable[[], bool]) -> bool:
@@ -92,14 +92,14 @@ class Epoch:
         return True
 
     def result(self) -> EpochResult:
-        """What it came to, once it has ended."""
+        """Return the results of the epoch, once it has ended."""
         truth_KN = self._rows.truth()[self._order[:, : self.done * self._size]]
         # A row for each member, so that its sum does not depend on how many members there are.
         activity_K = self._activity_KT.double().cpu().numpy().sum(axis=1) / len(self._rows)
         return EpochResult(self._scores.values(truth_KN), activity_K, self._divergence)
 
     def state(self, row: int) -> tuple[dict[str, int | str], dict[str, np.ndarray]]:
-        """What a member has come to so far, as facts and arrays; only in a pause."""
+        """Return the results of a member so far, as facts and arrays; valid only in a pause."""
         activity_T = self._activity_KT[row, : self.done].cpu().numpy()
         facts = {"done": self.done, **self._divergence.state(row)}
         return facts, {"activity": activity_T, **self._scores.state(row)}
@@ -122,7 +122,7 @@ class Epoch:
             self._take_in()
 
     def _take_in(self) -> None:
-        """Scores what the last steps have put out."""
+        """Take in the outputs of the last steps: scores, probes and activity penalties."""
         if self._fresh:
             outputs, probes, activity = zip(*self._fresh, strict=True)
             start = self.done - len(self._fresh)

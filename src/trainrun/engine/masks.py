@@ -38,7 +38,7 @@ class Masks:
                 layer.begin(epoch, done)
 
     def draw(self, steps: int) -> list[tuple[Tensor | None, ...]]:
-        """For each of the next steps each layer's mask [K, rows, width], 0 or 1/(1-rate), or None."""
+        """Draw for each of the next steps each layer's mask [K, rows, width], 0 or 1/(1-rate), or None."""
         drawn = [[None] * steps if layer is None else layer.draw(steps).unbind(1) for layer in self._layers]
         return list(zip(*drawn, strict=True))
 

@@ -12,7 +12,7 @@ from trainrun.engine.layers import Activation, Dropout, Layer, Step
 
 
 class Trace(NamedTuple):
-    """What the backward pass needs of a forward pass.
+    """Values of a forward pass that the backward pass needs.
 
     Attributes:
         step: the training step; None in evaluation.

@@ -46,12 +46,12 @@ class Penalties:
 
     @property
     def any_activity(self) -> bool:
-        """Whether some member has an activity penalty."""
+        """Return whether at least one member has an activity penalty."""
         return self._activity_l1 is not None or self._activity_l2 is not None
 
     @property
     def any_proximal(self) -> bool:
-        """Whether some member has an L1 penalty that is taken as a proximal step."""
+        """Return whether at least one member has an L1 penalty that is a proximal step."""
         return self._l1_proximal is not None
 
     def add_to_gradient(self, gradient_D: Tensor, parameters_D: Tensor) -> None:

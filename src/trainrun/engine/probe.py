@@ -43,7 +43,7 @@ class LayerProbe:
 
 @dataclass(frozen=True)
 class Probe:
-    """What one member's net does at its start, dropout off.
+    """Measurements of one member's net at its start, without dropout.
 
     Attributes:
         input_BI: the rows that were sent through it.
@@ -113,7 +113,7 @@ def footprint(plan: Plan) -> int:
 
 
 def _some_rows(plan: Plan) -> Part:
-    """Enough training rows to tell a unit that is dead from one that is seldom on."""
+    """Return enough training rows to distinguish a dead unit from a unit that is seldom on."""
     train = plan.dataset.train
     rows = stream(plan.seeds[0], Purpose.ORDER, 1).permutation(len(train.y))[:ROWS_AT_ONCE]
     return Part(train.x[rows], train.y[rows])

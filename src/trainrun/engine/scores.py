@@ -1,4 +1,4 @@
-"""The scores: what is kept of each row until an epoch or an evaluation ends, and the values made of it.
+"""Scores: losses and answers kept for each row until an epoch or an evaluation ends, and values from them.
 
 Sums are taken over whole rows of [K, N] arrays in float64, at the end, so that no value depends on how the
 rows were cut into batches or on the other members.
@@ -71,12 +71,12 @@ class Scores:
         return [{name: float(column[k]) for name, column in columns.items()} for k in members]
 
     def answer(self, name: str) -> np.ndarray:
-        """What was kept under `name`, [K, N]: classes, scores, or predictions in the target's units."""
+        """Return the kept answers `name`, [K, N]: classes, scores, or predictions in the target's units."""
         answer = self._answers[name][:, : self._seen].cpu().numpy()
         return self._in_own_units(answer) if name == "value" else answer
 
     def state(self, row: int) -> dict[str, np.ndarray]:
-        """What is kept of a member's rows so far."""
+        """Return the losses and answers of a member's rows so far."""
         kept = {"loss": self._losses, **self._answers}
         return {name: kept_KN[row, : self._seen].cpu().numpy() for name, kept_KN in kept.items()}
 

@@ -17,10 +17,10 @@ def require_continuable(plan: Plan, snapshot: Snapshot) -> None:
 
     Args:
         plan: of the one member.
-        snapshot: its own, and whatever else was saved with it.
+        snapshot: the member's, with any other facts that were saved with it.
 
     Raises:
-        ValueError: it is not of such a fit.
+        ValueError: this fit could not have produced the snapshot.
     """
     try:
         _require_a_place(plan, snapshot)
@@ -37,7 +37,7 @@ def require_continuable(plan: Plan, snapshot: Snapshot) -> None:
 
 
 def _require_a_place(plan: Plan, snapshot: Snapshot) -> None:
-    """See that it is between two steps of the training."""
+    """Check that a snapshot was taken between two steps of the training."""
     facts, progress = snapshot.facts, snapshot.facts["progress"]
     epoch, done, per_epoch = facts["epoch"], progress["done"], plan.steps_per_epoch
     if not (

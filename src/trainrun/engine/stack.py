@@ -89,7 +89,7 @@ class Stack:
                 block[row] = piece
 
     def _buffers(self) -> dict[str, Tensor]:
-        """What a member is, and all that it needs to go on; gradients are made anew in each step."""
+        """Return the buffers from which members continue; gradients are computed anew in each step."""
         return {"parameters": self.parameters_D, "best": self.best_D, **self.optimizer_state}
 
     def move(self, direction_D: Tensor, rate: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""How steps are taken: on a CPU one after the other, on a CUDA device many from a recording.
+"""Runners of steps: one step after the other on a CPU, many steps from a recording on a CUDA device.
 
 A step of a small net is some sixty short operations, and starting each of them from Python takes a GPU
 longer than running it. A recording starts them all at once.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trainrun.engine.masks import HashMasks, LayerMasks, StreamMasks
 
-Block = Callable[..., Iterator[Any]]  # of tensors; takes a step for every item, which is what it puts out
+Block = Callable[..., Iterator[Any]]  # of tensors; each item is the output of one step
 
 
 class StepRunner(ABC):
@@ -24,7 +24,7 @@ class StepRunner(ABC):
 
     Attributes:
         longest: steps of a block.
-        numbers: that a block's masks and outputs may hold, about.
+        numbers: about how many numbers a block's masks and outputs may hold.
         masks: where the bits of dropout come from.
     """
 
@@ -34,11 +34,11 @@ class StepRunner(ABC):
 
     @abstractmethod
     def run(self, block: Block, *inputs: Tensor) -> Iterator[list[Any]]:
-        """What the steps put out, whenever some are taken. It lasts until the next call."""
+        """Yield the outputs of the steps in lists. A list is valid until the next call."""
 
 
 class Direct(StepRunner):
-    """Each step by itself, when it is asked for."""
+    """Runner that takes each step by itself, when its output is asked for."""
 
     longest, numbers = 256, 2**19
     masks = StreamMasks
@@ -48,9 +48,10 @@ class Direct(StepRunner):
 
 
 class CudaGraphs(StepRunner):
-    """What a block does on a CUDA device is recorded once for each shape of its inputs, then replayed.
+    """Replays of a block's operations on a CUDA device, recorded once for each shape of the inputs.
 
-    Steps may read and change only their inputs and what stays in its place, and never look at a number.
+    A step may read and change only its inputs and tensors whose memory stays in place. It never looks at a
+    number.
     """
 
     longest, numbers = 16, 2**24
@@ -80,7 +81,7 @@ class CudaGraphs(StepRunner):
         return _Recording(graph, fixed, outputs)
 
     def _stay_close(self, device: torch.device) -> None:
-        """Be ahead of the device by one block: it always has work, and a request to stop is met soon."""
+        """Stay one block ahead of the device, so that it always has work and stops soon when asked to."""
         before, self._ended = self._ended, torch.cuda.Event()
         self._ended.record(torch.cuda.current_stream(device))
         if before is not None:

@@ -25,7 +25,7 @@ from trainrun.plan import Plan
 
 
 class StepOutput(NamedTuple):
-    """What a step has put out; where steps are recorded, the next block's are written over it.
+    """Outputs of a step; where steps are recorded, the next block overwrites them.
 
     Attributes:
         output_KBC: the outputs of the real rows.
@@ -71,7 +71,7 @@ class Steps:
         self._masks.begin(epoch, done)
 
     def tables(self, epoch: int, rates_TK: np.ndarray) -> tuple[Tensor, Tensor]:
-        """What the steps of an epoch take beside the rows: a row each, in two tables.
+        """Return the numbers that an epoch takes besides the rows: two tables with a row for each step.
 
         Args:
             epoch: from 1.
@@ -97,14 +97,14 @@ class Steps:
             coefficients: of the optimizer, as well.
 
         Yields:
-            What steps have put out, once they are taken: a single one or, from a recording, all of the block.
+            The outputs of steps that were taken: of a single step or, from a recording, of the whole block.
         """
         for taken in self._runner.run(self._take, order_KB, rates, coefficients):
             self._stack.steps += len(taken)
             yield taken
 
     def loss(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
-        """What is trained on, for each row, [K, B]."""
+        """Return the training loss of each row, [K, B]."""
         loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KB)
         return loss_KB if self._class_weight is None else loss_KB * self._class_weight[target_KB]
 
@@ -166,5 +166,5 @@ class Steps:
 
 
 def _cut(masks: Sequence[Tensor | None], rows: int) -> list[Tensor | None]:
-    """To the rows of a batch, which may be short."""
+    """Cut masks to the rows of a batch, which may be short."""
     return [mask if mask is None or mask.shape[1] == rows else mask[:, :rows] for mask in masks]

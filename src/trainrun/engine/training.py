@@ -50,7 +50,7 @@ def train(
         device: where everything lives.
         dtype: of the parameters; tests use float64.
         threads: for the operations on a CPU.
-        pauses: when to tell the members' state, and when to end there; never unless given.
+        pauses: when to yield the members' state, and when to end there; never unless given.
         snapshots: of each member, where they continue; all after the same step.
 
     Yields:
@@ -65,33 +65,37 @@ def train(
 
 
 class Pauses:
-    """When a fit tells its state: when it is asked to stop, and every so often.
+    """Times at which a fit yields its state: when it is asked to stop, and at a regular interval.
 
     Args:
         stop: whether to end, asked before every step (on a CUDA device before every block of them).
-        every: seconds from one time to the next; longer where telling it takes more than a twentieth of that.
-            0 is before every step, whatever it takes.
+        every: seconds from one pause to the next; longer where a pause takes more than a twentieth of that.
+            0 pauses before every step, however long a pause takes.
     """
 
     def __init__(self, stop: Callable[[], bool] = never, every: float = inf) -> None:
         self.stop, self._every = stop, every
         self._due = monotonic() + every
-        self._told = False  # in this place: what comes next is a step
+        self._told = False  # True after a pause, until the next step
 
     def wanted(self) -> bool:
-        """Whether it is time."""
+        """Return whether to pause before the next step."""
         due = not self._told and monotonic() >= self._due
         self._told = False
         return due or self.stop()
 
     def took(self, seconds: float) -> None:
-        """One has ended, which took so long."""
+        """Note that a pause has ended, and schedule the next one.
+
+        Args:
+            seconds: how long the pause took.
+        """
         self._due = monotonic() + (max(self._every, 20 * seconds) if self._every else 0.0)
         self._told = True
 
 
 class Fit:
-    """The state of a fit: who still trains, and the policies' state for them.
+    """State of a fit: the members that still train, and the state of their policies.
 
     Args:
         plan: one stack.
@@ -145,7 +149,7 @@ class Fit:
         self.continued.restore([(snapshot.facts["progress"], snapshot.arrays) for snapshot in snapshots])
 
     def snapshot(self, row: int, epoch: Epoch) -> Snapshot:
-        """What a member goes on from; only in a pause of the epoch."""
+        """Return the state from which a member continues; valid only in a pause of the epoch."""
         progress, arrays = epoch.state(row)
         facts = {
             "epoch": epoch.number,
@@ -165,7 +169,7 @@ class Fit:
         return Epoch(self._plan, self._steps, self._data["train"], number, rates_TK)
 
     def _paused(self, epoch: Epoch) -> Iterator[Event]:
-        """Tell where each member is, and all that it takes to go on from there."""
+        """Yield the position of each member, and the state from which it continues."""
         for row, member in enumerate(self.stack.members):
             snapshot, weights = self.snapshot(row, epoch), self.stack.best_weights(row)
             yield Paused(int(member), epoch.number, self.stack.steps, snapshot, weights)
@@ -177,7 +181,7 @@ class Fit:
             yield FitStarted(member, epochs, self._parameters, monitor, larger)
 
     def _end_epoch(self, epoch: Epoch) -> Iterator[Event]:
-        """What follows an epoch's last step: who has diverged leaves, and the others are looked at."""
+        """End an epoch: remove the members that diverged, then evaluate the others."""
         trained, rates_TK = epoch.result(), epoch.rates_TK
         if trained.divergence.has_K.any():
             sound = np.flatnonzero(~trained.divergence.has_K)
@@ -187,7 +191,7 @@ class Fit:
             yield from self._judge(epoch.number, rates_TK[-1], trained)
 
     def _judge(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
-        """Validation, the best weights, and who stops."""
+        """Validate the members, keep the best weights, and stop members whose patience has run out."""
         stack = self.stack
         valid = self._evaluator.values("valid", stack.views)
         monitored_K = self._monitored(trained.values, valid)

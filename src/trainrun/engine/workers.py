@@ -40,7 +40,7 @@ def train_parts(
         plans: the parts; members are numbered through all of them. One alone trains in this process.
         device: where everything lives; the CPU where there are several.
         threads: for the operations of each part.
-        pauses: when to tell the members' state, and when to end there; never unless given.
+        pauses: when to yield the members' state, and when to end there; never unless given.
         snapshots: of each member, where they continue; all after the same step.
 
     Yields:
@@ -131,7 +131,7 @@ def _work(
     inherited: Sequence[Connection],
     parent: int,
 ) -> None:
-    """What a part's process does: send every event, then None; or what went wrong."""
+    """Train a part in its process: send every event and then None, or the error that ended the training."""
     for reader in inherited:
         reader.close()  # else a part that waits for room in its pipe would outlive its reader, for ever
     for number in REQUESTS:  # they are sent to the whole group; the parent decides what they mean

@@ -31,7 +31,7 @@ def fit(
         overrides: texts such as `learning_rate=0.01`.
         seeds: how many seeds of each, from the config's own on.
         runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
-        fresh: start over, whatever is there.
+        fresh: start over, even if runs exist.
 
     Raises:
         TrainrunError: the first thing that went wrong, once all runs were carried as far as they go. A run

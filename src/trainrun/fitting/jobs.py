@@ -169,7 +169,7 @@ def requested(request: Request) -> tuple[list[Job], list[Outcome]]:
     for given in request.configs:
         try:
             config = given if isinstance(given, Config) else load_config(given, request.overrides)
-            from trainrun.data import identify_config  # with NumPy: a config's mistakes are told without
+            from trainrun.data import identify_config  # imports NumPy: not for an invalid config
 
             id8 = identify_config(config)
             with explained(request.runs, "be read", RunDirectoryError):

@@ -46,7 +46,7 @@ class Request:
         overrides: `key=value` texts that override keys of every config file.
         seeds: how many seeds of each config, from its own on, or which; None for its own alone.
         runs: the folder of runs.
-        fresh: start over, whatever is there.
+        fresh: start over, even if runs exist.
         shard: (I, N), I from 1: only the runs that fall to part I of N in turn.
         stop: asks the command to stop; its runs are then saved and left.
         save_seconds: from one checkpoint to the next.
@@ -87,7 +87,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """As in docs/exit-codes.md, for this run alone."""
+        """Exit code of docs/exit-codes.md, for this run alone."""
         if self.error:
             return self.error.exit_code
         return {"diverged": DIVERGED, "interrupted": INTERRUPTED}.get(self.status, 0)
@@ -116,10 +116,10 @@ class Observer:
 
 
 class Observers(Observer):
-    """Several that watch the same runs, each told in turn.
+    """Several observers of the same runs; each receives every call in turn.
 
     Args:
-        observers: who watch.
+        observers: they receive the calls in this order.
     """
 
     def __init__(self, *observers: Observer) -> None:

@@ -130,7 +130,7 @@ class _Recorder:
 
     Attributes:
         runs: of the stack, in the order of the events' `member`.
-        observer: is told of every event.
+        observer: receives every event.
     """
 
     def __init__(self, runs: Sequence[_BegunRun], observer: Observer, outcomes: Outcomes) -> None:

@@ -83,7 +83,7 @@ def require_same_treatment(paths: RunPaths, snapshot: Snapshot, now: Preprocessi
         now: what the run's data gives now.
 
     Raises:
-        DifferentRunError: a column is prepared in another way, or nothing tells how it was prepared.
+        DifferentRunError: a column is prepared in another way, or how it was prepared is unknown.
     """
     if snapshot.facts.get("run") != paths.identity:
         return  # another run's checkpoint, which is refused as such

@@ -1,7 +1,7 @@
 """Optimizers: each a small class with named state and one update, for all members of a stack at once.
 
 An optimizer turns gradients into a direction; the engine then takes `weight -= learning_rate * direction`,
-with a learning rate per member. An adaptive one also tells its curvature, by which it divides a step:
+with a learning rate per member. An adaptive one also returns its curvature, by which it divides a step:
 proximal L1 shrinks weights in that metric. What depends on the number of the step alone, such as Adam's
 corrections, is tabulated beforehand as a learning rate is. Formulas and defaults are those of `torch.optim`.
 """

@@ -64,7 +64,7 @@ def load_checkpoint(paths: RunPaths) -> Loaded | None:
     """Return the newest valid checkpoint of a run whose lock is held; None if it has none.
 
     Raises:
-        CheckpointError: there are some, and none of them is whole.
+        CheckpointError: checkpoints exist, but none is valid.
         StorageError: they may not or cannot be read, or the damaged one cannot be replaced.
         ResourceError: out of file descriptors.
     """
@@ -98,7 +98,10 @@ def discard_checkpoints(paths: RunPaths) -> None:
 
 
 def _none_is_whole(paths: RunPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
-    """Raise StorageError if a file cannot be read: then we cannot tell whether it is damaged."""
+    """Return the error for a run without a valid checkpoint.
+
+    If a file cannot be read, the error is a StorageError: the file may not be damaged.
+    """
     run = printable(str(paths.directory))
     if any(isinstance(damage, _UnreadError) for damage in damages.values()):
         return StorageError(f"{run}: no checkpoint can be read ({_said(damages)})")
@@ -114,7 +117,7 @@ def _to_bytes(snapshot: Snapshot) -> bytes:
     from safetensors.numpy import save
 
     facts = json.dumps(snapshot.facts).encode("ascii") + b"\n"
-    # Only the order of what lies in memory row by row is told to safetensors.
+    # safetensors stores no memory order, so arrays must be in C order.
     arrays = save({name: np.asarray(array, order="C") for name, array in snapshot.arrays.items()})
     start = _START.pack(_MAGIC, _VERSION, len(facts) + len(arrays))
     return b"".join((start, _digest(start, facts, arrays), facts, arrays))

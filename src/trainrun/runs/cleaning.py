@@ -53,10 +53,10 @@ def select(runs: Sequence[Run], *, diverged: bool, older: str | None) -> list[Ru
 
 
 def require_removable(run: Run) -> None:
-    """See that a directory holds what a run writes and nothing else.
+    """Check that a directory holds only what a run writes.
 
     Raises:
-        UsageError: it is a symbolic link, not a run, or holds something of someone else's.
+        UsageError: it is a symbolic link, not named like a run, or holds a file that no run writes.
         StorageError: it may not be read.
     """
     shown = printable(str(run.directory))

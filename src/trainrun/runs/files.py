@@ -25,10 +25,10 @@ _NOTHING: Mapping[Path, Path] = MappingProxyType({})
 
 
 def make_directory(path: Path) -> None:
-    """Create a directory and its parents, and see that it can be written to.
+    """Create a directory and its parents, and check that it is writable.
 
     Raises:
-        RunDirectoryError: it cannot be created or is not ours to write.
+        RunDirectoryError: it cannot be created or is not writable.
         StorageError: the disk is full or broken.
         ResourceError: out of memory.
     """
@@ -49,8 +49,8 @@ def write_files(
     Args:
         contents: the bytes of each file.
         keep: by target, the name under which the file that it replaces stays.
-        staging: a folder of the same file system for what is temporary, where the targets' own is shared with
-            other processes, so leftovers of a kill could not be told from files in use.
+        staging: a folder of the same file system for temporary files, where other processes write to the
+            targets' folder. There, leftovers of a kill would look like files in use.
 
     Raises:
         StorageError: writing failed; nothing temporary is left.
@@ -129,10 +129,10 @@ def append(path: Path, text: str) -> None:
 
 
 def sync(paths: Iterable[Path]) -> None:
-    """See that what was appended to files, or renamed in folders, is on disk.
+    """Flush to disk what was appended to files or renamed in folders.
 
     Raises:
-        StorageError: it is not.
+        StorageError: flushing failed.
     """
     for path in paths:
         with explained(path):

@@ -85,7 +85,7 @@ def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, UnicodeDecodeError, StopIteration):  # only Linux tells, and not on every machine
+    except (OSError, UnicodeDecodeError, StopIteration):  # only Linux has it, and not on every machine
         return platform.processor() or platform.machine()
 
 

@@ -32,7 +32,7 @@ class RunLock:
     inherits when it is forked are not its own.
 
     Args:
-        paths: the run's; its directory is made where there is none.
+        paths: the run's; a missing directory is created.
 
     Raises:
         RunBusyError: another process holds it; the sentence says which, and since when.

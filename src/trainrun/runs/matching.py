@@ -50,10 +50,10 @@ def require_same_group(run: Run, config: Config) -> None:
 
 
 def require_seed(run: Run, seed: int) -> None:
-    """See that a run directory, where it says so, is of a seed; quick, for a comparison reads many.
+    """Check that the saved config of a run, if it names a seed, names this one. Fast: comparisons read many.
 
     Raises:
-        DifferentRunError: it is of another one: a copy, say.
+        DifferentRunError: the run is of another seed, for example a copied directory.
     """
     with suppress(OSError):
         found = re.search(rb"^seed: ([0-9]{1,20})$", read_bytes(run.paths.config), re.MULTILINE)

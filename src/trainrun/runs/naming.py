@@ -91,20 +91,21 @@ def resolve(text: str, runs: Path, identify: Identify) -> Named:
 
 
 def newest(candidates: Iterable[Run]) -> Run | None:
-    """The run begun last, by its events; of those that say nothing, any."""
+    """Return the run begun last, by its events; any run if none has a time."""
     return max(candidates, key=lambda run: run.begun or LONG_AGO, default=None)
 
 
 def group_of_name(name: str, everything: Sequence[Path]) -> tuple[Path | None, str]:
-    """The group of runs that a bare name means: the one that was last asked for as written in a file.
+    """Return the group of runs that a bare name means: the one last asked for as written in a file.
 
     Args:
         name: of the config.
         everything: all groups of a folder of runs.
 
     Returns:
-        The group (None where there is none) and, where the name could mean others, why it is this. Where none
-        was fitted as written, it is the only group of that name.
+        The group, None if no group has the name, and the reason for the choice. The reason is empty where a
+        single group has the name and was fitted as written. If none was fitted as written, the group is the
+        only one of that name.
 
     Raises:
         UsageError: several groups have the name and none was fitted as written.

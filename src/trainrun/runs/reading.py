@@ -124,7 +124,7 @@ class Run:
 
     @property
     def begun(self) -> datetime | None:
-        """When it was last begun."""
+        """Time at which it was last begun; None if unknown."""
         return zoned_time(self.start.get("time"))
 
     @property
@@ -183,8 +183,8 @@ def zoned_time(text: Any) -> datetime | None:
         time = datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    # Times without a zone cannot be put in order with ours; another zone may not have those at the
-    # ends of the calendar.
+    # Times without a zone cannot be compared with times that have one. Times at the ends of the calendar may
+    # not exist in another zone.
     return time if time.tzinfo and time.year in _YEARS else None
 
 
@@ -226,7 +226,8 @@ def find_runs(runs: Path, closed: Callable[[StorageError], None] | None = None) 
 
     Args:
         runs: the folder.
-        closed: is told of each `<name>-<id8>` that cannot be read; without it, the first one ends the search.
+        closed: receives the error of each `<name>-<id8>` that cannot be read. Without it, the first error
+            ends the search.
 
     Raises:
         StorageError: the folder cannot be read, or without `closed` one inside.
@@ -254,7 +255,7 @@ def by_group(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def readable_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a JSON Lines file that hold a mapping; none where there is no such file."""
+    """Return the lines of a JSON Lines file that hold a mapping; empty if the file cannot be read."""
     try:
         return [row for line in _whole_lines(path) if (row := _row(line))]
     except OSError:

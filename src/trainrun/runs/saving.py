@@ -25,7 +25,7 @@ def save(paused: Mapping[RunWriter, Paused]) -> None:
         StorageError: writing failed; what was saved before is still there.
         ResourceError: out of file descriptors or memory.
     """
-    # The checkpoint is the commit point: the best weights it speaks of are on disk before it.
+    # The checkpoint is the commit point: the best weights it refers to are on disk before it.
     write_files({writer.paths.weights: _safetensors(event) for writer, event in paused.items()})
     save_checkpoints({writer.paths: _whole(writer, event) for writer, event in paused.items()})
 
@@ -43,7 +43,7 @@ def finish(ended: Mapping[RunWriter, FitEnded]) -> None:
     write_files({writer.paths.weights: _safetensors(event) for writer, event in ended.items()})
     for writer, event in ended.items():
         writer.record_end(event.status)
-    # The result is the announcement: everything it speaks of is on disk before it.
+    # The result is the announcement: everything it refers to is on disk before it.
     write_files({writer.paths.result: to_json_file(_result(event)) for writer, event in ended.items()})
     for writer in ended:
         discard_checkpoints(writer.paths)

@@ -21,7 +21,7 @@ _PLATEAU = "reduce_on_plateau"
 
 
 def of_settings(config: Config) -> Iterator[str]:
-    """Yield what the settings alone tell.
+    """Yield the warnings that the settings alone give.
 
     Args:
         config: resolved.
@@ -38,7 +38,7 @@ def of_settings(config: Config) -> Iterator[str]:
 
 
 def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
-    """Yield what the data add.
+    """Yield the warnings that the data add.
 
     Args:
         config: resolved.
@@ -49,7 +49,7 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
 
 
 def of_curve(config: Config, values: Sequence[float]) -> Iterator[str]:
-    """Yield what a finished run tells: its best epoch is one of many that were as good.
+    """Yield the warnings of a finished run: its best epoch is one of many that were equally good.
 
     Args:
         config: resolved.
@@ -85,7 +85,7 @@ def _right_mode(monitor: str) -> str:
 
 
 def _idle(config: Config) -> Iterator[str]:
-    """Settings that steer the patience alone, where there is none."""
+    """Yield warnings about settings that only affect a patience, where the config has no patience."""
     for key in ("min_delta", "start_from_epoch", "baseline"):
         value = getattr(config.early_stopping, key)
         if value != getattr(_DEFAULTS, key):
@@ -143,7 +143,7 @@ def _plateau(config: Config) -> Iterator[str]:
 
 
 def _large_min_delta(config: Config, largest: float | None) -> Iterator[str]:
-    """A step that no improvement is as large as."""
+    """Yield warnings about a `min_delta` that no improvement can exceed."""
     if largest is None:
         return
     deltas = {}
@@ -159,12 +159,15 @@ def _large_min_delta(config: Config, largest: float | None) -> Iterator[str]:
 
 
 def _largest_gain(config: Config) -> float | None:
-    """From guessing to the best value; None where only the data tell."""
+    """Return the largest possible gain on guessing; None where it depends on the data."""
     return 1.0 if _right_mode(config.early_stopping.monitor) == "max" else None
 
 
 def _largest_gain_on(config: Config, dataset: Dataset) -> float:
-    """At most what guessing has of a value whose best is 0; guessing is the mean, or each class alike."""
+    """Return the largest possible gain on guessing for a value whose best is 0.
+
+    Guessing predicts the mean, or each class with the same probability.
+    """
     target, name = dataset.target, config.early_stopping.monitor.removeprefix("val_")
     if target.task == "classification":
         return math.log(len(target.classes))

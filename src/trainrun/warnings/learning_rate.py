@@ -20,7 +20,7 @@ _WITHOUT_STEPS = {"constant", "reduce_on_plateau"}  # as functions of the step t
 
 
 def of_settings(config: Config) -> Iterator[str]:
-    """Yield what the settings alone tell.
+    """Yield the warnings that the settings alone give.
 
     Args:
         config: resolved.
@@ -103,7 +103,7 @@ def _lengths(config: Config) -> Iterator[tuple[str, Duration]]:
 
 
 def _beyond(config: Config, training: Training) -> Iterator[str]:
-    """A change that never comes, since the training ends before."""
+    """Yield warnings about a change of the rate that would come after the end of the training."""
     if config.schedule.name == "cosine_restarts":
         first = config.schedule.settings["first_decay"]
         if training.steps(first) >= training.span:

@@ -16,7 +16,7 @@ _DEFAULTS = Regularization()
 
 
 def of_settings(config: Config) -> Iterator[str]:
-    """Yield what the settings alone tell.
+    """Yield the warnings that the settings alone give.
 
     Args:
         config: resolved.
@@ -34,7 +34,7 @@ def of_settings(config: Config) -> Iterator[str]:
 
 
 def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
-    """Yield what the data add.
+    """Yield the warnings that the data add.
 
     Args:
         config: resolved.

@@ -84,7 +84,7 @@ class OneOf:
 
     @property
     def words(self) -> str:
-        """What the key takes."""
+        """Description of the values that the key takes."""
         return f"the name of {_article(self.registry.kind)} or a mapping with its name and settings"
 
     def expand(self, value: object) -> Mapping[str, object] | None:

@@ -123,7 +123,7 @@ class DataConfig(Section):
 
     @property
     def has_validation(self) -> bool:
-        """Whether there will be a validation part."""
+        """Return whether there will be a validation part."""
         return self.valid is not None or self.split.valid != 0
 
     @model_validator(mode="after")
@@ -152,7 +152,7 @@ class DataConfig(Section):
 
     @property
     def redrawn(self) -> bool:
-        """Whether each seed draws its own parts."""
+        """Return whether each seed draws its own parts."""
         return self.split.seed == "run" and any(self.cut_parts.values())
 
     def _check_bundled(self, source: str) -> None:

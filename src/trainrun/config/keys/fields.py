@@ -1,4 +1,4 @@
-"""What all sections of a config share: strictness, ranges, how a check fails, and the facts about a key.
+"""Base of all sections of a config: strictness, ranges, errors of checks, and the facts about a key.
 
 A key's type, its facts and its check stand in one `Annotated`, in the module of its group in `keys/`. Values
 pass through an `Annotated` from its last fact to its first, and then through its checks from first to last.
@@ -39,7 +39,7 @@ class Section(BaseModel):
 
 @dataclass(frozen=True)
 class Expected:
-    """What a field takes, in words, where its type alone would say it clumsily."""
+    """Description of the values that a field takes, where its type alone describes them poorly."""
 
     words: str
 

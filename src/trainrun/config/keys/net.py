@@ -19,7 +19,7 @@ _RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
 
 
 class Dropout(Section):
-    """Which part of the features and of each hidden layer's outputs is dropped."""
+    """Dropout rates of the input features and of each hidden layer's outputs."""
 
     input: Rate = Field(0.0, description="the part of the input features that is dropped")
     hidden: Annotated[
@@ -76,7 +76,7 @@ def _rate_each(value: object, others: Others) -> object:
 
 
 def _rates_of_layers(value: Dropout, others: Others) -> Dropout:
-    """Leave out the rate of a hidden layer where the net has none."""
+    """Leave out the rates of hidden layers that the net does not have."""
     layers = len(others.get("hidden", value.hidden))
     return value.model_copy(update={"hidden": value.hidden[:layers]})
 

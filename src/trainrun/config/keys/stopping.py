@@ -24,7 +24,7 @@ def _monitor(monitor: str) -> str:
 
 
 class EarlyStopping(Section):
-    """When to stop, and by which value the best epoch is known."""
+    """Settings of early stopping: when to stop, and which value decides the best epoch."""
 
     monitor: Annotated[str, AfterValidator(_monitor)] = Field(
         "val_loss", description="the value that is watched"

@@ -1,4 +1,4 @@
-"""What a key takes, in words, read from its type."""
+"""Descriptions of the values that a key takes, read from its type."""
 
 from __future__ import annotations
 

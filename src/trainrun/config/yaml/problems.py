@@ -14,7 +14,7 @@ _MOST = 50  # lines; more would not help a reader
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, where, in a sentence.
+    """A mistake in a config: its place and a sentence about it.
 
     Attributes:
         mark: the place.

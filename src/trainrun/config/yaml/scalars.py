@@ -1,4 +1,4 @@
-"""What a plain scalar means by the core schema of YAML 1.2.
+"""Meaning of a plain scalar by the core schema of YAML 1.2.
 
 Unlike in YAML 1.1, `1e-3` is a number, `no` and `1:30` are text, and `012` is 12.
 
@@ -26,10 +26,10 @@ Value = bool | int | float | str | None
 
 
 def resolve(text: str) -> Value:
-    """What an unquoted `text` means.
+    """Return the value that an unquoted `text` means.
 
     Raises:
-        ValueError: it is a number of more than 100 characters.
+        ValueError: the text is a number of more than 100 characters.
     """
     if text in _CONSTANTS:
         return _CONSTANTS[text]

@@ -1,4 +1,4 @@
-"""What a YAML text holds, with the place of everything: the tree between the parser and the models."""
+"""Nodes of a YAML text, each with its place: the tree between the parser and the models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]  # the way to a value: keys of mappings, places in 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a text comes from: a file, or a `--set` of the command line.
+    """Source of a text: a file, or a `--set` of the command line.
 
     Attributes:
         shown: how messages name it: the file as the user gave it, or `--set learning_rate`.
@@ -79,7 +79,7 @@ class Table:
     entries: Mapping[str, Entry]
 
     def get(self, key: str) -> Node | None:
-        """The value under `key`, or None where there is none."""
+        """Return the value under `key`; None if the key is missing."""
         entry = self.entries.get(key)
         return entry.node if entry else None
 
@@ -89,7 +89,7 @@ class Table:
         return Table(self.mark, {**self.entries, key: Entry(mark, node)})
 
     def without(self, path: Path) -> Table:
-        """Return the same mapping without the key at a path through mappings; all of the path is there."""
+        """Return the same mapping without the key at a path through mappings; all of the path exists."""
         key, *deeper = path
         entry = self.entries[str(key)]
         others = {other: kept for other, kept in self.entries.items() if other != key}

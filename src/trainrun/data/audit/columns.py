@@ -54,7 +54,7 @@ def describe_ids(
         table: the training file. Columns of an array have no names of their own, and are not looked at.
         train: its training rows.
         preprocessing: what was fitted on them.
-        leaking: columns about which a note says already that they tell the target.
+        leaking: columns about which a note already says that they reveal the target.
 
     Returns:
         The notes, and the columns among `leaking` that count rows.
@@ -135,7 +135,7 @@ def describe_constants(
         table: the training file. The columns of an array are not looked at: images have dark corners.
         train: its training rows.
         preprocessing: what was fitted on them.
-        leaking: columns whose gaps tell the target, so that they do tell something.
+        leaking: columns whose gaps reveal the target, so that these columns are not useless.
     """
     numbers = preprocessing.numbers
     if isinstance(table.columns, MatrixColumns) or numbers.ranges is None or len(train) < 2:
@@ -164,7 +164,7 @@ def _is_constant(column: Column, rows: Rows) -> bool:
 
 
 def _where(table: Table, name: str, train: Rows) -> str:
-    """In how many of the training rows a column has its one value."""
+    """Return a phrase about the number of training rows in which a column has its one value."""
     gaps = int(missing(table[name], train).sum()) if name in table else 0
     return (
         f"in {len(train) - gaps} training rows and none in {gaps}"

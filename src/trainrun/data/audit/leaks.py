@@ -1,4 +1,4 @@
-"""Columns that alone tell the target: it under another name, in other units, as a code."""
+"""Columns that alone reveal the target: a copy under another name, in other units, or as a code."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Leak:
-    """A column that alone tells the target.
+    """A column that alone reveals the target.
 
     Attributes:
         column: its name in the file.
-        told: of how many rows it tells the target.
-        rows: that were looked at.
+        told: number of rows whose target it reveals.
+        rows: number of rows that were examined.
         present: whether these are only the rows in which the column has a value.
         sampled: the training rows of which they are a sample; None where all were looked at.
         order: whether it is a number in the same order as a target that is a number.
@@ -45,7 +45,7 @@ class Leak:
 
 
 def find_leaks(table: Table, train: Rows, y: np.ndarray, preprocessing: Preprocessing) -> tuple[Leak, ...]:
-    """Find the columns that alone tell the target of nearly every training row.
+    """Find the columns that alone reveal the target of nearly every training row.
 
     Args:
         table: where the rows are.
@@ -86,8 +86,8 @@ class _Score:
     """Number of rows for which a column reveals the target.
 
     Attributes:
-        told: rows.
-        rows: of so many.
+        told: number of rows whose target the column reveals.
+        rows: number of rows that were examined.
         base: errors that are made without the column.
         chance: the natural logarithm of the probability that so much agrees by accident.
         order: as in `Leak`.
@@ -123,7 +123,10 @@ def _of_places(width: np.ndarray) -> float:
 
 
 def _judge(column: Column, rows: Rows, y: np.ndarray, columns: int) -> _Score | None:
-    """Return how a column tells the target, if it does; in all rows, or in those that have a value."""
+    """Return the best score of a column that reveals the target, in all rows or in those with a value.
+
+    None if the column does not reveal the target.
+    """
     cells = column.codes[rows] if isinstance(column, Text) else np.asarray(column[rows])
     if not isinstance(column, Text) and cells.dtype.kind == "f":
         gaps = np.isnan(cells)
@@ -150,7 +153,7 @@ def _classes(cells: np.ndarray, y: np.ndarray, ordered: bool) -> list[_Score]:
     base = n - int(counts.max())
     scores = []
     if len(label) * _ROWS_PER_VALUE <= n:
-        # Each row is judged by the others of its value: a value of a single row tells nothing.
+        # Each row is judged by the others of its value: a value of a single row shows nothing.
         scores.append(_Score(int(most[most - 1 > second].sum()), n, base, _of_labels(counts)))
     if ordered:
         # A wrong row among right ones makes two changes of class, where C classes need C - 1.
@@ -228,7 +231,7 @@ def _spread(sizes: np.ndarray) -> float:
 def describe_leaks(
     leaks: Sequence[Leak], target: str, numbered: Collection[str], *, copied: bool
 ) -> Iterator[Note]:
-    """Describe columns that tell the target.
+    """Describe columns that reveal the target.
 
     Args:
         leaks: what was found.

@@ -16,8 +16,8 @@ _BLOCK = 1 << 20  # numbers worked on at once
 _FEWEST = 2
 _SHARE = 0.01  # of a part's rows; fewer make its figures hardly better
 _MOST_ROWS = 5000  # different rows whose columns are looked at
-_OWN = 0.5  # of the different rows: a column with more values than this identifies rows
-_IMAGE = -30.0  # the power of ten below which the columns together tell rows apart: those of an image
+_OWN = 0.5  # of the different rows: a column with at least this many values identifies rows
+_IMAGE = -30.0  # log10 of the chance that two rows are equal: below it, rows are as varied as images
 _BY_CHANCE = 0.03  # of the repeats; where chance explains more of them, they are no copies
 
 
@@ -45,7 +45,7 @@ class HashedRows:
 
     @property
     def copied(self) -> bool:
-        """Whether enough training rows are copies of others that copies should count once."""
+        """Return whether enough training rows are copies that copies should count once."""
         repeats = 1 - len(self.different) / len(self.hashes)
         return repeats >= _SHARE and self.are_copies(repeats)
 
@@ -65,8 +65,8 @@ class HashedRows:
     def are_copies(self, share: float) -> bool:
         """Return whether there are more repeated rows than few values in few columns explain.
 
-        They are where some column has a value of its own in half of the different rows, or where rows are
-        as many-sided as images; and where rows of independent columns would be equal far less often.
+        There must be a column with at least half as many values as there are different rows. Or the rows must
+        be as varied as images. Rows of independent columns must also be equal far less often.
 
         Args:
             share: of the rows, how many are repeats.
@@ -81,7 +81,7 @@ class HashedRows:
 
         Returns:
             The probability that two rows are equal, were their columns independent, as a power of ten; and
-            whether some column has a value of its own in half of the rows.
+            whether some column has at least half as many values as there are rows.
         """
         some = self.different[:_MOST_ROWS]
         rows = self.part.x[some]

@@ -1,4 +1,4 @@
-"""From the texts of a delimited file to columns of numbers, dates or text."""
+"""Conversion of the texts of a delimited file to columns of numbers, dates or text."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _reread_points(
 
 
 def read_known_columns(cells: Mapping[str, Any], layout: KnownLayout) -> Columns:
-    """Read the columns of further rows as training has read its own.
+    """Read the columns of further rows in the way the training rows were read.
 
     Args:
         cells: chunked arrays of large_string, by name.

@@ -78,7 +78,7 @@ def _date(found: re.Match[str], order: str) -> datetime | None:
     if middle[0].isalpha():
         month = _month(middle)
         year, day = (first, last) if order == "ymd" else (last, first)
-        if month is None or order == "mdy":  # the name tells the month: one order is enough
+        if month is None or order == "mdy":  # the month is a name: one order is enough
             return None
     else:
         if found["mark"] == " ":

@@ -71,7 +71,7 @@ class Judgement:
     Attributes:
         meaning: what they are.
         notation: how numbers or dates are read; None for text.
-        problem: why the column can be read neither as numbers nor safely as text; empty where there is none.
+        problem: why the column can be read neither as numbers nor safely as text; empty without a problem.
         at: indices of the values that are the problem.
         advice: what to do about the problem, besides listing the column in data.categorical.
         example: a value that shows the notation.

@@ -171,7 +171,7 @@ class Notation:
 
     @property
     def is_date(self) -> bool:
-        """Whether the column holds dates or times."""
+        """Return whether the column holds dates or times."""
         return bool(self.order)
 
     def number(self, text: str) -> float | None:
@@ -192,7 +192,7 @@ class Notation:
         return parsed.value(self.decimal)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the fields as plain values."""
         return {
             "decimal": self.decimal,
             "affixes": list(self.affixes),

@@ -45,7 +45,7 @@ def is_code(text: str) -> bool:
 
 
 def number_text(number: float | int | str) -> str:
-    """One text for each number, however it was written: `1`, `1.0` and `1e0` are all `1`."""
+    """Return one text for each number, however it was written: `1`, `1.0` and `1e0` are all `1`."""
     if isinstance(number, str) and re.fullmatch(r"[+-]?\d{1,300}", number, re.ASCII):
         return str(int(number))  # exact where a float is not
     if isinstance(number, (int, np.integer)):
@@ -55,7 +55,7 @@ def number_text(number: float | int | str) -> str:
 
 
 def as_text(column: Column) -> Text:
-    """A column of numbers as text; text stays as it is."""
+    """Return a column of numbers as text; return text unchanged."""
     if isinstance(column, Text):
         return column
     present = ~np.isnan(column) if column.dtype.kind == "f" else np.ones(len(column), bool)
@@ -145,7 +145,7 @@ class Vocabulary:
         return Vocabulary(self.kind, tuple(words[i] for i in range(len(self.words))))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the fields as plain values."""
         return {"kind": self.kind, "words": list(self.words)}
 
     @classmethod

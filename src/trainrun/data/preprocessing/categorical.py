@@ -61,7 +61,7 @@ class Category:
         out[known, codes[known]] = 1
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the fields as plain values."""
         return {"name": self.name, **self.vocabulary.to_json(), "gap": self.gap}
 
     @classmethod

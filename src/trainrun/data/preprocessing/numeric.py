@@ -110,7 +110,7 @@ class Numbers:
         return table.fault(name, rows[bad[:, column]], "the number is too large", advice)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain lists."""
+        """Return the fields as plain lists."""
         return {"names": list(self.names), "fills": self.fills.tolist(), "scale": self.scaler.to_json()}
 
     @classmethod

@@ -27,7 +27,7 @@ from trainrun.text import listed, nearest_name, quoted, short
 REFUSING = ("error", "drop")  # with these, new rows must be complete: predictions are row for row
 
 _VERSION = 1
-#: Raised when the same file may come to mean something else; runs of an older reading are then checked.
+#: Increased when the same file may be read differently; runs of an older reading are then checked.
 READING = 2
 
 
@@ -176,7 +176,7 @@ class Preprocessing:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, for a JSON file."""
+        """Return the fields as plain values, for a JSON file."""
         ranges = self.numbers.ranges
         return {
             "version": _VERSION,
@@ -234,7 +234,7 @@ def _notations(saved: Any) -> dict[str, Notation]:
 
 
 def _near(absent: Sequence[str], table: Table) -> str:
-    """Return the names that are there and are close to missing ones, such as ` (it has 'City')`."""
+    """Return the existing names that are close to missing ones, such as ` (it has 'City')`."""
     near = [name for missed in absent if (name := nearest_name(missed, table.header))]
     return f" (it has {listed(dict.fromkeys(near))})" if near else ""
 

@@ -69,7 +69,7 @@ class Ranges:
         return np.asarray(outside & np.isfinite(block) & (self.common < _MOSTLY))
 
     def to_json(self) -> dict[str, Any]:
-        """As lists of numbers."""
+        """Return the fields as lists of numbers."""
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod

@@ -48,7 +48,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Scaler:
-    """What is done to each of F number columns: (x - center) * factor, after quantiles where there are any.
+    """Scaling of each of F number columns: (x - center) * factor, after quantiles where there are any.
 
     Attributes:
         center: float64 [F].
@@ -100,7 +100,7 @@ class Scaler:
         return moved
 
     def to_json(self) -> dict[str, Any]:
-        """As lists of numbers."""
+        """Return the fields as lists of numbers."""
         quantiles = {} if self.quantiles is None else {"quantiles": self.quantiles.tolist()}
         return {"center": self.center.tolist(), "factor": self.factor.tolist(), **quantiles}
 

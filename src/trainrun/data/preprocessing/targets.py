@@ -69,7 +69,7 @@ class Target:
             rows: the rows that are used.
 
         Raises:
-            DataError: a cell is missing, the classes are fewer than two, or the numbers are none.
+            DataError: a cell is missing or infinite, or there are fewer than two classes or too many.
         """
         _check_cells(table, name, rows)
         if task == "auto":
@@ -85,12 +85,12 @@ class Target:
         return cls(name, "classification", labels)
 
     def respelled(self, table: Table, rows: Rows) -> Target:
-        """With its labels as they stand in the first training rows that have them."""
+        """Return the target with its labels as the first training rows with them spell them."""
         assert self.labels is not None
         return replace(self, labels=self.labels.spelled_as(_spelled(table, self.name), rows))
 
     def standardised(self, table: Table, rows: Rows) -> Target:
-        """With the mean and standard deviation of the training rows; a constant target keeps scale 1."""
+        """Return the target with mean and deviation of the training rows; a constant target keeps scale 1."""
         numbers = self._numbers(table, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             center, scale = float(numbers.mean()), float(numbers.std())
@@ -160,7 +160,7 @@ class Target:
         return {**self.to_json(), "labels": canonical_labels(self.classes), "labels_kind": None}
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the target as plain values."""
         return {
             "target": self.name,
             "task": self.task,

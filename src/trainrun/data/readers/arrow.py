@@ -1,4 +1,4 @@
-"""Arrow's columns as ours: numbers as NumPy arrays, everything else as text."""
+"""Conversion of Arrow's columns: numbers become NumPy arrays, everything else becomes text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table_from_arrow(arrow: Any, place: str, layout: Layout, header: tuple[str, 
         header: every column's name, also of those that are not in `arrow`.
 
     Raises:
-        DataError: a column has a type that is neither numbers nor text, or a name is there twice.
+        DataError: a column has a type that is neither numbers nor text, or a name occurs twice.
     """
     check_names(header, place, layout)
     columns: dict[str, Column] = {}
@@ -74,7 +74,7 @@ def _as_written(cells: Any, place: str, name: str) -> list[str]:
 
 
 def check_names(header: tuple[str, ...], place: str, layout: Layout) -> None:
-    """Refuse wanted columns whose name is there twice, and an index that was saved along."""
+    """Refuse wanted columns whose name occurs twice, and an index that was saved along."""
     counts = Counter(name for name in header if layout.reads(name))
     for name, count in counts.items():
         if name == "" or name.startswith("__index_level_"):
@@ -158,7 +158,7 @@ def trimmed(cells: Any) -> Any:
 
 
 def parse_numbers(cells: Any, layout: Layout) -> np.ndarray | None:
-    """Return texts as float64, or as int64 where a float could not tell neighbours apart.
+    """Return texts as float64, or as int64 where a float could not hold them exactly.
 
     Args:
         cells: a chunked array of large_string, trimmed.

@@ -44,7 +44,7 @@ class BlanksAsTabs(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: the file can be read."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]

@@ -74,7 +74,7 @@ def read_names(path: Path, place: str, layout: Layout) -> tuple[tuple[str, ...],
     """Return the names of a CSV or TSV file's columns, and whether they are the file's own.
 
     Raises:
-        DataError: it is no text, or does not tell where its columns are.
+        DataError: the file is not text, or its columns cannot be recognized.
         DataMissingError: it is not there.
     """
     with reading(place, path):

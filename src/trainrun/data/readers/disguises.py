@@ -10,7 +10,7 @@ from trainrun.data.files import open_binary
 from trainrun.errors import DataError
 from trainrun.text import listed
 
-#: Bytes from the beginning of a file that tell what it is: a page of comments may stand before.
+#: Number of bytes at the beginning of a file that show its kind: a page of comments may come first.
 ENOUGH = 1 << 16
 
 _SHEET = "save the sheet as CSV (UTF-8)"
@@ -73,7 +73,7 @@ def refuse_disguise(start: bytes, path: Path, place: str) -> None:
 
 
 def refuse_other_kind(path: Path, place: str, *own: str) -> None:
-    """Refuse a file that is not what its name says, where its first bytes tell what it is.
+    """Refuse a file whose first bytes show another kind than its name.
 
     Args:
         path: the file.

@@ -39,7 +39,7 @@ _UNREADABLE = (
 def read_npz(
     path: Path, place: str, target: str | None, *, required: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read the data and, where it is there, the target.
+    """Read the data and, if it exists, the target.
 
     Args:
         path: the archive.

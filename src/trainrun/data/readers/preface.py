@@ -135,7 +135,7 @@ def _records(lines: list[str], delimiter: str) -> list[tuple[int, list[str]]]:
                 records.append((before, record))
             before = reader.line_num
     except csv.Error:
-        pass  # a cell longer than the sample: the strict reader will speak of it
+        pass  # a cell longer than the sample: the strict reader will report it
     whole = records[:-1] if len(records) > 1 else records  # the sample may end within the last
     return whole or [(0, [""])]
 

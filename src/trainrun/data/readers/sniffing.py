@@ -16,7 +16,7 @@ from trainrun.text import quoted
 
 _DELIMITERS = ",;\t|"
 _HINT = re.compile(r'"?sep=([^\w"\r\n])"?[,;\t]*\s*', re.ASCII | re.IGNORECASE)
-_ROWS, _CELLS = 10, 50  # how much of the sample is looked at to tell numbers from other text
+_ROWS, _CELLS = 10, 50  # how much of the sample is searched for numbers
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def sniff(lines: list[str], path: Path, place: str, layout: Layout) -> Cut:
         lines: its first lines, with their ends.
         path: the file.
         place: how messages begin.
-        layout: what is known of it.
+        layout: what is known about the file.
 
     Raises:
         DataError: data.delimiter is wrong, or a line before the header could be a part of the table.
@@ -128,9 +128,9 @@ def _numbers(start: Start) -> float:
 
 
 def _looks_named(records: list[list[str]], layout: Layout) -> bool:
-    """Return whether the rows below show that the first record holds names, if the target does not tell.
+    """Return whether the rows below show that the first record holds names, where the layout does not decide.
 
-    It does where it counts (0, 1, 2 or 2019, 2020), or has text above numbers.
+    It holds names where it counts (0, 1, 2 or 2019, 2020), or has text above numbers.
     """
     if not isinstance(layout, TrainingLayout) or layout.target is not None or layout.header != "auto":
         return False

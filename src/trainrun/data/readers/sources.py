@@ -1,4 +1,4 @@
-"""From a file of any kind, or rows in memory, to a table."""
+"""Reading of a file of any kind, or of rows in memory, into a table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
     Args:
         path: the file; its name says of which kind it is.
         place: how messages begin.
-        layout: what is known of it.
+        layout: what is known about the file.
 
     Raises:
         DataError: it cannot be used as it is.
@@ -57,7 +57,7 @@ def read_names(path: Path, place: str, layout: Layout) -> tuple[tuple[str, ...],
     Args:
         path: the file; its name says of which kind it is.
         place: how messages begin.
-        layout: what is known of it.
+        layout: what is known about the file.
 
     Raises:
         DataError: it cannot be used as it is.
@@ -83,7 +83,7 @@ def read_idx_pair(paths: tuple[Path, Path], places: tuple[str, str], layout: Lay
     Args:
         paths: of the images, and of the labels, one for each image.
         places: how messages about each begin.
-        layout: what is known of the data.
+        layout: what is known about the data.
     """
     images, labels = (read_idx(path, place) for path, place in zip(paths, places, strict=True))
     return table_from_arrays(images, labels, places[0], layout)

@@ -35,7 +35,7 @@ class TextFile:
 
     @property
     def is_utf8(self) -> bool:
-        """Whether it is UTF-8, with or without a mark."""
+        """Return whether the file is UTF-8, with or without a byte order mark."""
         return self.encoding == "utf-8-sig"
 
 

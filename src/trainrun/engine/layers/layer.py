@@ -1,4 +1,4 @@
-"""What every layer has: slots for its parameters, a forward and a backward pass, a module of `torch.nn`.
+"""Interface of a layer: slots for its parameters, forward and backward passes, a module of `torch.nn`.
 
 There is no autograd: each layer writes its backward pass out. That makes small nets fast, and a member's bits
 independent of the other members.
@@ -49,7 +49,7 @@ class Slot:
 
 
 class Step(NamedTuple):
-    """What a training step gives to the layers beside their inputs.
+    """Values that a training step passes to the layers in addition to their inputs.
 
     Attributes:
         masks: dropout masks (0, or 1/(1-rate)) for the input and each hidden layer, None without dropout.

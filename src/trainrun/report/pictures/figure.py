@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Drawing = Callable[[Axes], None]
     _Style = tuple[float, tuple[float, ...]]
 
-# Okabe and Ito 2008, the palest last; line styles and marks tell them apart besides.
+# Okabe and Ito 2008, the palest last; line styles and marks distinguish the lines too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 _STYLES: Sequence[_Style] = ((0, ()), (0, (6, 3)), (0, (1.5, 2)), (0, (7, 2, 1.5, 2)))
 _MARKS = ("o", "s", "^", "D")

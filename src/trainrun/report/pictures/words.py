@@ -78,6 +78,6 @@ def _name(curve: Curve) -> str:
 
 
 def _span(values: Sequence[float], say: Callable[[float], str]) -> str:
-    """From the lowest to the highest, with the median."""
+    """Return the lowest and the highest value in words, with the median."""
     low, high = min(values), max(values)
     return say(low) if low == high else f"{say(low)} to {say(high)} (median {say(median_low(values))})"

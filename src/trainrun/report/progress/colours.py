@@ -16,7 +16,7 @@ def wants_colour() -> bool:
 
 
 def painted(text: str, code: str, colour: bool) -> str:
-    """Text in a colour, line by line; as it is where there is none."""
+    """Return text in a colour, line by line; unchanged without a colour."""
     if not (colour and code):
         return text
     return "\n".join(f"\x1b[{code}m{line}\x1b[0m" for line in text.split("\n"))

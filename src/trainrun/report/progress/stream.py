@@ -41,7 +41,7 @@ class QuietStream:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the stream is a terminal that supports cursor movements."""
+        """Return whether the stream is a terminal that supports cursor movements."""
         dumb = os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
         return self._stream is not None and not self._stream.closed and self._stream.isatty() and not dumb
 
@@ -87,7 +87,7 @@ class _NonBlockingWriter(io.RawIOBase):
 
     @classmethod
     def like(cls, stream: TextIO) -> _NonBlockingWriter | None:
-        """To where a stream leads; None where that is a file, or nothing that can be opened once more."""
+        """Return a writer to the same pipe or terminal; None for a file, or if it cannot be opened again."""
         try:
             stream.flush()
             kind = os.fstat(stream.fileno()).st_mode
@@ -101,7 +101,7 @@ class _NonBlockingWriter(io.RawIOBase):
 
     @property
     def waiting(self) -> bool:
-        """Whether buffered output is waiting for the reader."""
+        """Return whether buffered output is waiting for the reader."""
         return bool(self._waiting)
 
     def write(self, data: Buffer, /) -> int:
