@@ -115,7 +115,7 @@ class CandidateFactory:
     """
 
     def __init__(self, request: CompareRequest, observer: Observer) -> None:
-        self._question = request
+        self._request = request
         self._observer = observer
         self._digests: dict[str, Mapping[str, str]] = {}
         self._groups: dict[str, Path] = {}
@@ -146,7 +146,7 @@ class CandidateFactory:
         path = Path(text)
         if not _is_file(text):
             return self._saved(text, seeds)
-        overrides = tuple(self._question.overrides)
+        overrides = tuple(self._request.overrides)
         config = load_config(text, overrides)
         if seeds:
             _require_seeds(config, seeds)
@@ -154,9 +154,9 @@ class CandidateFactory:
 
     def _wanted(self, text: str, config: Config) -> Sequence[int]:
         """The seeds of a baseline: as many as asked for, or from the first to the last that has a run."""
-        count = self._question.seeds
+        count = self._request.seeds
         if count == "all":
-            found = resolve(text, self._question.runs, lambda _: identify(config, self._digested(config)))
+            found = resolve(text, self._request.runs, lambda _: identify(config, self._digested(config)))
             seeds = [_seed(run) for run in found.runs]
             return range(min(seeds), max(seeds) + 1)
         return range(config.seed, config.seed + (count or DEFAULT_SEEDS))
@@ -173,7 +173,7 @@ class CandidateFactory:
         known = self._digested(config)
         id8 = identify(config, known)
         # Equal recipes under two names are the same runs, wherever the first of them puts them.
-        group = self._groups.setdefault(id8, group_directory(self._question.runs, config.name, id8))
+        group = self._groups.setdefault(id8, group_directory(self._request.runs, config.name, id8))
         directories = {seed: seed_directory(group, seed) for seed in seeds}
         config = config.with_seed(seeds[0])
         return Candidate(label, config, file, overrides, id8, known, directories, only=only)
@@ -185,8 +185,8 @@ class CandidateFactory:
             name: of runs.
             seeds: the baseline's, which are taken before others; none where it is the baseline itself.
         """
-        named = resolve(name, self._question.runs, identify_file)
-        if isinstance(count := self._question.seeds, int):
+        named = resolve(name, self._request.runs, identify_file)
+        if isinstance(count := self._request.seeds, int):
             named = replace(named, runs=_lowest(name, named.runs, count, seeds))
         if named.sentence:
             self._observer.taken(named.sentence)
