@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from trainrun.report.progress import stream as sink
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 from waiting import wait_until
 
 LONG = "data: iris\nhidden: [4]\nbatch_size: 128\nepochs: 100000\nearly_stopping: false\n"
@@ -29,7 +29,7 @@ def pipe() -> Iterator[tuple[int, io.TextIOWrapper]]:
         yield reading, stream
 
 
-def all_read(mine: QuietStream, pipe: tuple[int, io.TextIOWrapper]) -> list[str]:
+def all_read(mine: BestEffortStream, pipe: tuple[int, io.TextIOWrapper]) -> list[str]:
     """The lines that a reader gets who begins to read only now."""
     said: list[bytes] = []
 
@@ -47,7 +47,7 @@ def all_read(mine: QuietStream, pipe: tuple[int, io.TextIOWrapper]) -> list[str]
 
 
 def test_nobody_waits_for_a_reader_and_nothing_is_lost(pipe):
-    mine = QuietStream(pipe[1], lambda: False)
+    mine = BestEffortStream(pipe[1], lambda: False)
     for line in LINES:
         mine.lines([line])
     assert all_read(mine, pipe) == LINES
@@ -55,7 +55,7 @@ def test_nobody_waits_for_a_reader_and_nothing_is_lost(pipe):
 
 def test_what_a_reader_misses_is_bounded_and_said(pipe, monkeypatch):
     monkeypatch.setattr(sink, "_MOST_WAITING", 1000)
-    mine = QuietStream(pipe[1], lambda: False)
+    mine = BestEffortStream(pipe[1], lambda: False)
     mine.lines(LINES[:1000])
     mine.lines(LINES[1000:])
     lines = all_read(mine, pipe)
@@ -64,14 +64,14 @@ def test_what_a_reader_misses_is_bounded_and_said(pipe, monkeypatch):
 
 
 def test_who_is_to_stop_does_not_wait_for_a_reader(pipe):
-    mine = QuietStream(pipe[1], lambda: True)
+    mine = BestEffortStream(pipe[1], lambda: True)
     mine.lines(LINES)
     mine.drain()  # ends
 
 
 def test_a_reader_that_is_gone_ends_it(pipe):
     descriptor, stream = pipe
-    mine = QuietStream(stream, lambda: False)
+    mine = BestEffortStream(stream, lambda: False)
     mine.lines(LINES)
     os.close(descriptor)
     mine.drain()
@@ -81,7 +81,7 @@ def test_a_reader_that_is_gone_ends_it(pipe):
 
 def test_a_file_is_written_as_it_is(tmp_path):
     with (tmp_path / "log").open("w") as stream:
-        mine = QuietStream(stream, lambda: False)
+        mine = BestEffortStream(stream, lambda: False)
         assert mine.stream is stream
         mine.lines(["one"])
         mine.drain()

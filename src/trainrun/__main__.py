@@ -75,10 +75,10 @@ def _has_a_folder() -> bool:
 
 
 def _leave(message: str, code: int) -> None:
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
 
     # The code is the answer, whether or not anyone can read the message.
-    QuietStream(sys.stderr).lines([message])
+    BestEffortStream(sys.stderr).lines([message])
     sys.exit(code)
 
 

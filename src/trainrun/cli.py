@@ -167,7 +167,7 @@ def compare(
         from trainrun.comparing import CompareRequest, answer
         from trainrun.report.comparison.layout import render
         from trainrun.report.progress.stack_progress import StackProgress
-        from trainrun.report.progress.stream import QuietStream
+        from trainrun.report.progress.stream import BestEffortStream
 
         request = CompareRequest(
             configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate, stop
@@ -178,7 +178,7 @@ def compare(
         finally:
             members.close()
         warnings = comparison.warnings if form == "csv" else ()  # the other formats hold them
-        QuietStream(sys.stderr).lines([*map(str, comparison.errors), *warnings])
+        BestEffortStream(sys.stderr).lines([*map(str, comparison.errors), *warnings])
         _print(render(comparison, form), safe=True)
         raise typer.Exit(comparison.exit_code)
 
@@ -230,12 +230,12 @@ def check(
     """
     from trainrun.checking import Check, Unchecked, check_all
     from trainrun.report.check import as_json, as_text
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
 
     results: list[Check | Unchecked] = []
     for result in check_all(configs, changes or []):
         if isinstance(result, Unchecked):
-            QuietStream(sys.stderr).lines([str(result.error)])
+            BestEffortStream(sys.stderr).lines([str(result.error)])
         elif form == "text":
             _print("\n" * bool(results) + as_text(result), safe=True)
         results.append(result)
@@ -254,13 +254,13 @@ def schedule(
 ) -> None:
     """Show the learning rate at every step of training."""
     from trainrun.config import load_config
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
     from trainrun.report.schedule import remarks, render, tabulate
 
     planned = load_config(config, changes or [])
     text = render(planned, tabulate(planned), form)
     if form != "table":  # the table says this below
-        QuietStream(sys.stderr).lines(remarks(planned))
+        BestEffortStream(sys.stderr).lines(remarks(planned))
     _print(text)
 
 
@@ -288,10 +288,10 @@ def find_lr(
     from trainrun.config import load_config
     from trainrun.rate_range import find_range
     from trainrun.report.find_lr import as_json, as_text
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
 
     recipe = load_config(config, changes or [])
-    if (progress := QuietStream(sys.stderr)).is_terminal:
+    if (progress := BestEffortStream(sys.stderr)).is_terminal:
         progress.lines([f"Trying learning rates from {low:g} to {high:g} ..."])
     found = find_range(recipe, limits=(low, high), seeds=seeds, steps=steps)
     _print(as_json(found) if form == "json" else as_text(found))
@@ -319,7 +319,7 @@ def predict(
     Each row of FILE gives one row. Classes are named; numbers are in units of the target.
     """
     from trainrun.predicting import load_run
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
@@ -330,7 +330,7 @@ def predict(
         if name in ("prediction", *names):
             raise UsageError(f"--keep: {printable(name)} is also the name of a column of predictions")
     rows, notes = trained.read(file, keep=kept)
-    QuietStream(sys.stderr).lines([printable(note.text) for note in notes])
+    BestEffortStream(sys.stderr).lines([printable(note.text) for note in notes])
     columns = {name: rows.kept[name] for name in kept} | {"prediction": trained.predict(rows)}
     if probabilities:
         columns |= zip(names, trained.probabilities(rows).T, strict=True)
@@ -355,12 +355,12 @@ def evaluate(
     """Compute the loss and metrics on labelled rows."""
     from trainrun.jsonio import to_json
     from trainrun.predicting import load_run
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
     from trainrun.report.tables import cell, text_table
 
     trained = load_run(_named([run], runs, one=True)[0])
     rows, notes = trained.read(file, labels)
-    QuietStream(sys.stderr).lines([printable(note.text) for note in notes])
+    BestEffortStream(sys.stderr).lines([printable(note.text) for note in notes])
     values = trained.evaluate(rows)
     table = [[name, cell(value)] for name, value in values.items()]
     _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
@@ -499,9 +499,9 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
         except typer.Exit as leaving:
             if leaving.exit_code != INTERRUPTED:
                 raise
-            from trainrun.report.progress.stream import QuietStream
+            from trainrun.report.progress.stream import BestEffortStream
 
-            last_word = QuietStream(sys.stderr, stop.requested)
+            last_word = BestEffortStream(sys.stderr, stop.requested)
             last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
             last_word.drain()
             stop.leave()
@@ -517,10 +517,10 @@ def _tensorboard(wanted: bool) -> list[Observer]:
 
 def _conclude(outcomes: Sequence[Outcome], form: str, allow_diverged: bool) -> None:
     """Print errors and JSON output, then exit with the command's code."""
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
 
     messages = dict.fromkeys(str(outcome.error) for outcome in outcomes if outcome.error)
-    QuietStream(sys.stderr).lines(list(messages))
+    BestEffortStream(sys.stderr).lines(list(messages))
     if form == "json":
         from trainrun.report.outcomes import outcomes_json
 
@@ -537,21 +537,23 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
         runs: the folder of runs.
         one: whether each name must mean a single run.
     """
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
     from trainrun.runs.naming import resolve
 
     named = [resolve(name, runs, _identify) for name in names]
     if one:
         named = [found.one() for found in named]
-    QuietStream(sys.stderr).lines(list(dict.fromkeys(found.sentence for found in named if found.sentence)))
+    BestEffortStream(sys.stderr).lines(
+        list(dict.fromkeys(found.sentence for found in named if found.sentence))
+    )
     return list({run.paths.directory: run for found in named for run in found.runs}.values())
 
 
 def _leave_out(closed: Sequence[StorageError]) -> None:
     """Report runs that could not be read; exit with their code if there are any."""
-    from trainrun.report.progress.stream import QuietStream
+    from trainrun.report.progress.stream import BestEffortStream
 
-    QuietStream(sys.stderr).lines([str(error) for error in closed])
+    BestEffortStream(sys.stderr).lines([str(error) for error in closed])
     if closed:
         raise typer.Exit(StorageError.exit_code)
 

@@ -19,7 +19,12 @@ from trainrun.text import short
 OF_FILES = ("path", "valid", "test", "target")
 
 _IDX_NAME = re.compile(r"[-.]idx\d*(-ubyte)?(\.gz)?$", re.IGNORECASE)
-_TABLES = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".npz"}
+#: Kinds of data files, by suffix (`.gz` aside); `data/readers/sources.py` has a reader for each kind.
+FILE_KINDS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".data"), "text"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    ".npz": "npz",
+}
 _IDX_TYPES = {0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E}
 _LONGEST_HEADER = 64 * 1024
 _MOST_NAMES = 30
@@ -41,20 +46,26 @@ def refer(data: Table) -> Table:
     return _change(data, "split", _split)
 
 
-def is_idx(path: Path) -> bool:
-    """Return whether a file holds IDX arrays, by its name or else by its first bytes."""
+def file_kind(path: Path) -> str | None:
+    """Return the kind of a data file, by its name or else (IDX) by its first bytes; None if unknown."""
     if _IDX_NAME.search(path.name):
-        return True
+        return "idx"
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
-    if suffixes and suffixes[-1] in _TABLES:
-        return False
+    if suffixes and suffixes[-1] in FILE_KINDS:
+        return FILE_KINDS[suffixes[-1]]
     magic = _beginning(path, 4)
-    return len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _IDX_TYPES and 1 <= magic[3] <= 8
+    is_idx = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in _IDX_TYPES and 1 <= magic[3] <= 8
+    return "idx" if is_idx else None
+
+
+def is_idx(path: Path) -> bool:
+    """Return whether a file holds IDX arrays."""
+    return file_kind(path) == "idx"
 
 
 def column_names(path: Path, delimiter: str) -> list[str]:
     """Return the columns that a text file's header names, made printable; empty where that is not cheap."""
-    if not {".csv", ".tsv", ".txt"} & {suffix.lower() for suffix in path.suffixes}:
+    if file_kind(path) != "text":
         return []
     start = _beginning(path, _LONGEST_HEADER)
     encoding = "utf-16" if start[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"

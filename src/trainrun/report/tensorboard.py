@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from trainrun.errors import TrainrunError, UsageError
 from trainrun.events import EpochEnded, Event
 from trainrun.fitting import Observer
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo, metrics_row
 from trainrun.text import printable
@@ -41,7 +41,7 @@ class TensorBoard(Observer):
         except ImportError as error:
             how = "pip install 'trainrun[tensorboard]'"
             raise UsageError(f"--tensorboard: tensorboard is not installed: {how}") from error
-        self._sink = QuietStream(stream)
+        self._sink = BestEffortStream(stream)
         self._folders: dict[int, Path] = {}  # of the members whose files can be written
         self._waiting: dict[int, list[Mapping[str, Any]]] = {}
         self._written = time.monotonic()

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainrun.config import Config
-from trainrun.warnings import data, early_stopping, learning_rate, net
+from trainrun.warnings import data, early_stopping, net, optimization
 
 if TYPE_CHECKING:
     from trainrun.data import Dataset
 
-_SUBJECTS = (data, net, learning_rate, early_stopping)
+_SUBJECTS = (data, net, optimization, early_stopping)
 
 __all__ = ["curve_warnings", "key_of", "setting_warnings", "warnings"]
 

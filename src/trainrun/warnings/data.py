@@ -1,4 +1,4 @@
-"""Warnings about the rows: parts, batches and the target."""
+"""Warnings about the rows: parts and the target."""
 
 from __future__ import annotations
 
@@ -41,10 +41,6 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
         dataset: its data.
     """
     yield from _few_rows(config, dataset)
-    rows, size = len(dataset.train.y), config.batch_size
-    if size > rows and size != Config.model_fields["batch_size"].default:
-        what = f"{size} is more than the {rows} training rows, so a step takes them all"
-        yield f"batch_size: {what}. Take at most {rows}."
     target, weights = dataset.target, config.class_weight
     if isinstance(weights, dict) and not any(weights.get(label, 1) for label in target.classes):
         yield "class_weight: 0 for every class leaves nothing to learn. Take a weight above 0."

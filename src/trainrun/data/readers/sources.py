@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainrun.config.references import is_idx
+from trainrun.config.references import file_kind
 from trainrun.data.files import open_binary, reading
 from trainrun.data.layout import Layout, TrainingLayout
 from trainrun.data.readers import delimited, npz, parquet
@@ -18,7 +18,6 @@ from trainrun.data.readers.idx import read_idx
 from trainrun.data.table import Column, MatrixColumns, Table, Text
 from trainrun.errors import DataError
 
-_TEXT, _PARQUET, _NPZ = {".csv", ".tsv", ".tab", ".txt", ".data"}, {".parquet", ".pq"}, ".npz"
 LABELS = "target"  # the name of labels that come from a file of their own
 
 
@@ -34,16 +33,8 @@ def read_file(path: Path, place: str, layout: Layout) -> Table:
         DataError: it cannot be used as it is.
         DataMissingError: it is not there.
     """
-    suffix = _suffix(path)
-    if suffix in _TEXT:
-        return delimited.read_delimited(path, place, layout)
-    if suffix in _PARQUET:
-        return parquet.read_parquet(path, place, layout)
-    if suffix == _NPZ:
-        data, target = npz.read_npz(path, place, layout.target, required=isinstance(layout, TrainingLayout))
-        return table_from_arrays(data, target, place, layout)
-    if is_idx(path):
-        return table_from_arrays(read_idx(path, place), None, place, layout)
+    if kind := file_kind(path):
+        return _READERS[kind](path, place, layout)
     with reading(place, path), open_binary(path) as file:  # a file that is not there is the likelier mistake
         refuse_disguise(file.read(ENOUGH), path, place)
     raise DataError(
@@ -63,18 +54,30 @@ def read_names(path: Path, place: str, layout: Layout) -> tuple[tuple[str, ...],
         DataError: it cannot be used as it is.
         DataMissingError: it is not there.
     """
-    suffix = _suffix(path)
-    if suffix in _TEXT:
+    kind = file_kind(path)
+    if kind == "text":
         return delimited.read_names(path, place, layout)
-    if suffix in _PARQUET:
-        return parquet.read_names(path, place), True
-    if suffix == _NPZ:
-        return npz.read_names(path, place), True
+    if kind in _NAMES:
+        return _NAMES[kind](path, place), True
     return read_file(path, place, layout).header, False
 
 
-def _suffix(path: Path) -> str:
-    return next((s.lower() for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
+def _read_npz(path: Path, place: str, layout: Layout) -> Table:
+    data, target = npz.read_npz(path, place, layout.target, required=isinstance(layout, TrainingLayout))
+    return table_from_arrays(data, target, place, layout)
+
+
+def _read_idx(path: Path, place: str, layout: Layout) -> Table:
+    return table_from_arrays(read_idx(path, place), None, place, layout)
+
+
+_READERS: Mapping[str, Callable[[Path, str, Layout], Table]] = {
+    "text": delimited.read_delimited,
+    "parquet": parquet.read_parquet,
+    "npz": _read_npz,
+    "idx": _read_idx,
+}
+_NAMES = {"parquet": parquet.read_names, "npz": npz.read_names}
 
 
 def read_idx_pair(paths: tuple[Path, Path], places: tuple[str, str], layout: Layout) -> Table:

@@ -1,6 +1,7 @@
 """The kinds of layers, a file each, and the list of layers that is a net.
 
-To add a kind of layer, write its class in a file of this folder and put it in the list of `make_layers`.
+To add a kind of layer, write its class in a file of this folder and put it in the list of `make_layers`. Its
+settings are a field of `plan.Architecture`. Where `torch.nn` has no such module, write one beside the layer.
 Weights in files, counts, checkpoints and the flat buffers all follow from the layer's slots.
 """
 

@@ -8,7 +8,7 @@ from textwrap import TextWrapper, fill
 
 from trainrun.comparing import Comparison
 from trainrun.report.comparison.blocks import Block, Format, blocks
-from trainrun.report.comparison.data import as_csv, as_json
+from trainrun.report.comparison.records import as_csv, as_json
 from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.tables import markdown_table, text_table

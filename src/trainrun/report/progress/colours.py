@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 
 BOLD, RED, GREEN, YELLOW = "1", "31", "32", "33"
 
 
 def wants_colour() -> bool:
     """Return whether stdout is a terminal that shows colours, and colours are not switched off."""
-    return QuietStream(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
+    return BestEffortStream(sys.stdout).is_terminal and not os.environ.get("NO_COLOR")
 
 
 def painted(text: str, code: str, colour: bool) -> str:

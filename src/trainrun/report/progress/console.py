@@ -9,7 +9,7 @@ from trainrun.events import Diverged, EpochEnded, Event, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.progress.safe_bar import SafeBar
 from trainrun.report.progress.stack_lines import StackLines
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 from trainrun.report.progress.summary import cut_schedule, run_summary, stack_summary
 from trainrun.runs.log_lines import LogLines, warning_lines
 from trainrun.runs.reading import Run
@@ -40,7 +40,7 @@ class Console(Observer):
     def __init__(
         self, progress: Progress, stream: TextIO | None, stop: Callable[[], bool] | None = None
     ) -> None:
-        self._sink = QuietStream(stream, stop)
+        self._sink = BestEffortStream(stream, stop)
         self._epochs_shown = progress != "none"
         self._live = progress in ("auto", "rich") and self._sink.is_terminal
         self._runs = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 
 if TYPE_CHECKING:
     from trainrun.report.progress.live import LiveBar
@@ -19,7 +19,7 @@ class SafeBar:
         make: makes the bar.
     """
 
-    def __init__(self, sink: QuietStream, make: Callable[[TextIO], LiveBar]) -> None:
+    def __init__(self, sink: BestEffortStream, make: Callable[[TextIO], LiveBar]) -> None:
         self._sink, self._make = sink, make
         self._bar: LiveBar | None = None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from trainrun.events import Diverged, EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer
 from trainrun.report.progress.safe_bar import SafeBar
-from trainrun.report.progress.stream import QuietStream
+from trainrun.report.progress.stream import BestEffortStream
 from trainrun.runs.log_lines import LogLines, note_lines
 from trainrun.runs.matching import DIFFERS
 from trainrun.runs.reading import Run
@@ -33,7 +33,7 @@ class StackProgress(Observer):
     """
 
     def __init__(self, stream: TextIO | None, stop: Callable[[], bool] | None = None) -> None:
-        self._sink = QuietStream(stream, stop)
+        self._sink = BestEffortStream(stream, stop)
         self._bar = SafeBar(self._sink, self._new_bar)
         self._runs = 0
         self._before = 0  # finished when the command began

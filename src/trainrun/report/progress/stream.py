@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.05
 _LAST_SECONDS = 1.0  # for a reader, once the command is to stop
 
 
-class QuietStream:
+class BestEffortStream:
     """Stream for optional lines: after an error it writes nothing, since the run directory has all lines.
 
     Args:

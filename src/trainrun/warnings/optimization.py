@@ -1,4 +1,4 @@
-"""Warnings about the learning rate: the schedule, the warm-up, and the weight decay that goes by it."""
+"""Warnings about the steps: batches, learning rate, schedule, warm-up, decoupled weight decay."""
 
 from __future__ import annotations
 
@@ -46,9 +46,16 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
         config: resolved; its plan could be made.
         dataset: its data.
     """
+    rows, size = len(dataset.train.y), config.batch_size
+    if size > rows and size != Config.model_fields["batch_size"].default:
+        what = f"{size} is more than the {rows} training rows, so a step takes them all"
+        yield f"batch_size: {what}. Take at most {rows}."
     training = _training(config, dataset)
-    if not training.total:
-        return
+    if training.total:
+        yield from _of_rates(config, training)
+
+
+def _of_rates(config: Config, training: Training) -> Iterator[str]:
     follows = config.schedule.name not in _WITHOUT_STEPS
     longest = training.total - follows  # to rise from the first step to the last may be meant
     if training.warmup > longest:
