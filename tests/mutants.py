@@ -49,9 +49,9 @@ MUTANTS = [
     Mutant("if _bears_its_name(facts, path):", "if True:", "lock"),
     Mutant("run.begun < limit", "run.begun > limit", "runs_cleaning"),
     Mutant("if run.seed is None or not run.id8:", "if run.seed is None:", "runs_cleaning"),
-    Mutant("if found and int(found[1]) != seed:", "if False:", "runs_writing runs_reading treatment"),
+    Mutant("if found and int(found[1]) != seed:", "if False:", "runs_reading"),
     Mutant("return time if time.tzinfo and time.year in _YEARS", "return time if True", "runs_reading"),
-    Mutant("if len(line) <= _LONGEST_EPOCH else None", "if True else None", "runs_reading hostile_runs"),
+    Mutant("if len(line) <= _LONGEST_EPOCH else None", "if True else None", "runs_reading"),
     Mutant("66, 69, 71, 73, 74, 75, 5, 3)", "66, 69, 71, 73, 74, 75, 3, 5)", "docs"),
     # Config
     Mutant(
@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant("total[:, rows:] = 0", "pass", "engine_reference"),
     Mutant("1 - rate * self._decay", "1 - self._decay", "engine engine_reference"),
     Mutant("(norm_K1 + 1e-6)).clamp_max(1.0)", "(norm_K1 + 1e-6))", "engine_reference"),
-    Mutant(".sum(axis=1) / len(self._feed)", ".sum(axis=1) / self.done", "engine_reference"),
+    Mutant(".sum(axis=1) / len(self._rows)", ".sum(axis=1) / self.done", "engine_reference"),
     Mutant("output[..., 1] - output[..., 0]", "output[..., 0] - output[..., 1]", "reported_values"),
     Mutant(".mean(axis=1, dtype=np.float64)", ".sum(axis=1, dtype=np.float64)", "reported_values"),
     Mutant("= start + place", "= place", "engine_pauses"),

@@ -12,9 +12,17 @@ import pytest
 
 from shell import CONFIG, SOURCE, shell, trainrun_
 from trainrun.report.comparison.layout import render
+from trainrun.report.comparison.verdicts import probability
 
 ASK = ("compare", "net.yaml", "--vs", "dropout=0.5 learning_rate=0.02", "--seeds", 6)
 LABEL = "net + dropout=0.5 learning_rate=0.02"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, ""), (0.0009, "< 0.001"), (0.001, "0.001"), (0.0051, "0.005"), (1.0, "1.000")]
+)
+def test_a_p_value_is_shown_to_three_decimals(value, text):
+    assert probability(value) == text
 
 
 @pytest.fixture(scope="module")

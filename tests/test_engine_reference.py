@@ -132,13 +132,14 @@ def test_every_batch_size_equals_torch(batch_size):
     assert_same(reference(dataset, c, OPTIMIZERS["sgd"][1], LOSSES["cross_entropy"]), dataset, c)
 
 
-def test_penalties_smoothing_weights_and_clipping_equal_torch():
+@pytest.mark.parametrize("clip", [0.3, 3.0])  # every gradient is larger, every gradient is smaller
+def test_penalties_smoothing_weights_and_clipping_equal_torch(clip):
     dataset = blobs()
     c = config(
         **BASE | {"epochs": 30, "activation": "tanh"},
         optimizer="sgd",
         regularization={"l1": 1e-3, "l1_method": "subgradient", "l2": 2e-3},
-        gradient_clip=0.3,
+        gradient_clip=clip,
         loss={"name": "cross_entropy", "label_smoothing": 0.1},
         class_weight={"0": 0.5, "1": 2.0},
     )

@@ -14,7 +14,8 @@ import pytest
 
 from run_folders import RESULT, make_run
 from trainrun.config import Config
-from trainrun.errors import StorageError, UsageError
+from trainrun.errors import DifferentRunError, StorageError, UsageError
+from trainrun.runs.matching import require_seed
 from trainrun.runs.naming import resolve
 from trainrun.runs.origins import record_request, written_groups
 from trainrun.runs.paths import group_directory, seed_directory, seed_of, split_group
@@ -323,3 +324,20 @@ def test_runs_of_older_releases_are_told_by_their_command(tmp_path, command, wri
     run = make_run(tmp_path, "net-00000001/seed-0")
     run.paths.events.write_text(json.dumps({"event": "start", "command": command}) + "\n")
     assert (run.directory.parent in written_groups("net", [run.directory.parent])) == written
+
+
+def test_a_run_that_names_another_seed_is_refused(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-1")
+    run.paths.config.write_text("seed: 1\n")
+    require_seed(run, 1)
+    run.paths.config.write_text("hidden: [2]\nseed: 10\n")
+    with pytest.raises(DifferentRunError, match="holds the run of seed 10, not 1"):
+        require_seed(run, 1)
+
+
+def test_a_line_longer_than_any_epoch_is_refused(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-1")
+    epoch = {"epoch": 1, "learning_rate": 0.1}
+    run.paths.metrics.write_text(json.dumps(epoch) + "\n" + json.dumps(epoch | {"x": "a" * 8192}) + "\n")
+    with pytest.raises(StorageError, match=r"metrics\.jsonl:2: not a line that a run writes"):
+        _ = run.metrics
