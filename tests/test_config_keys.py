@@ -19,6 +19,8 @@ from trainrun.runs.reading import Run
 _GOLDEN = Path(__file__).parent / "golden_configs.jsonl"
 GOLDEN = [json.loads(line) for line in _GOLDEN.read_text().splitlines()]
 DIGESTS = {"path": "ab" * 32}
+#: Keys that later releases added, at defaults that leave the ids of these configs as they are.
+ADDED = ("output_initializer", "parametrization", "normalization", "feature_scale", "averaging")
 
 
 def id8(config: Config) -> str:
@@ -31,7 +33,8 @@ def test_ids_and_saved_configs_are_those_of_the_release_before(tmp_path, monkeyp
     for case in GOLDEN:
         (tmp_path / "base.yaml").write_text(case["base"])
         config = config_of(tmp_path, case["text"], *case["set"])
-        saved = to_yaml(config).replace(str(tmp_path), "")
+        lines = to_yaml(config).replace(str(tmp_path), "").splitlines(keepends=True)
+        saved = "".join(line for line in lines if line.partition(":")[0] not in ADDED)
         digest = hashlib.sha256(saved.encode()).hexdigest()[:16]
         assert (id8(config), digest) == (case["id8"], case["saved"]), case
 
@@ -39,7 +42,8 @@ def test_ids_and_saved_configs_are_those_of_the_release_before(tmp_path, monkeyp
 def test_the_golden_configs_are_of_many_kinds():
     assert len({case["id8"] for case in GOLDEN}) > 200
     written = "".join(case["base"] + case["text"] for case in GOLDEN)
-    assert [key for key in Config.model_fields if f"{key}: " not in written] == []
+    known = [key for key in Config.model_fields if key not in ADDED]
+    assert [key for key in known if f"{key}: " not in written] == []
 
 
 @pytest.mark.parametrize("kind", [Follows, Check])

@@ -21,8 +21,9 @@ INITIALIZERS = {
 def test_the_defaults(tmp_path):
     config = config_of(tmp_path, "data: digits\n")
     assert list(Config.model_fields) == [
-        "name", "data", "hidden", "activation", "initializer", "bias_initializer", "dropout", "optimizer",
-        "learning_rate", "schedule", "warmup", "regularization", "gradient_clip", "loss", "class_weight",
+        "name", "data", "hidden", "activation", "initializer", "bias_initializer", "output_initializer",
+        "parametrization", "normalization", "feature_scale", "dropout", "optimizer", "learning_rate",
+        "averaging", "schedule", "warmup", "regularization", "gradient_clip", "loss", "class_weight",
         "metrics", "early_stopping", "epochs", "batch_size", "seed", "device", "threads",
     ]  # fmt: skip
     assert (config.name, config.data.source, config.hidden) == ("a", "digits", (64, 64))

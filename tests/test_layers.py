@@ -6,7 +6,17 @@ import torch
 
 from builders import config
 from trainrun.engine.buffers import Layout
-from trainrun.engine.layers import Activation, Dense, Dropout, Layer, Slot, Step
+from trainrun.engine.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Layer,
+    LayerNormalization,
+    Scale,
+    Slot,
+    Step,
+)
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
 from trainrun.ingredients import activations
@@ -18,7 +28,12 @@ LAYERS = {
     "dense from 1": lambda: Dense(0, 1, 6),
     "dense to 1": lambda: Dense(0, WIDTH, 1),
     "dense from 1 to 1": lambda: Dense(0, 1, 1),
+    "dense ntk": lambda: Dense(0, WIDTH, 6, parametrization="ntk"),
+    "dense ntk from 1 to 1": lambda: Dense(0, 1, 1, parametrization="ntk"),
     "dropout": lambda: Dropout(0, WIDTH),
+    "scale": lambda: Scale(WIDTH),
+    "layer normalization": lambda: LayerNormalization(WIDTH),
+    "batch normalization": lambda: BatchNormalization(WIDTH),
     **{name: lambda name=name: Activation(config(activation=name).activation) for name in activations},
 }
 
@@ -34,6 +49,9 @@ def parameters_of(layer: Layer) -> tuple[torch.Tensor, tuple[torch.Tensor, ...],
     saved = layout.saved(flat_D)
     for values in saved.values():
         values.copy_(torch.randn(values.shape))
+    for key in saved.keys() & {"0.running_var"}:
+        saved[key].abs_()
+    saved = layout.to_save(flat_D)
     return flat_D, layout.views(flat_D)[0], {key.partition(".")[2]: held for key, held in saved.items()}
 
 
@@ -60,13 +78,16 @@ def test_a_layer_does_what_its_module_does(make):
     for k in range(MEMBERS):
         module = layer.module()
         module.load_state_dict({name: held[k] for name, held in saved.items()})
+        module.eval()
         x_BI = x_KBI[k].clone().requires_grad_()
         expected_BO = module(x_BI)
         torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-5, atol=1e-6)
         expected_BO.backward(delta_KBO[k])
         torch.testing.assert_close(gradient_KBI[k], x_BI.grad, rtol=1e-5, atol=1e-6)
+        factors = {slot.name: slot.saved_factor for slot in layer.slots}
         for name, parameter in module.named_parameters():
-            torch.testing.assert_close(gradients[name][k], parameter.grad, rtol=1e-5, atol=1e-6)
+            expected = parameter.grad * factors[name]  # of the parameter that is held
+            torch.testing.assert_close(gradients[name][k], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_multiplies_by_the_mask_of_the_step():
@@ -92,7 +113,7 @@ def test_an_activity_penalty_is_added_behind_the_activation():
     torch.testing.assert_close(layer.backward((), kept, delta_KBO, step), x_KBI.grad, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", [make for name, make in LAYERS.items() if "1" in name])
+@pytest.mark.parametrize("make", [make for name, make in LAYERS.items() if "1" in name.split()])
 def test_padding_stays_zero(make):
     """What only fills a width of 1 up to 2 has neither value nor gradient."""
     torch.manual_seed(0)
@@ -142,7 +163,7 @@ def test_a_slot_may_have_its_own_learning_rate_or_be_a_state(rate):
     layout = Layout([Dense(0, WIDTH, WIDTH), Counting()], MEMBERS)
     assert layout.parameters == WIDTH * WIDTH + WIDTH + WIDTH
     flat_D = torch.zeros(layout.size)
-    stack = Stack(layout, np.arange(MEMBERS), flat_D, flat_D.clone(), {}, 0)
+    stack = Stack(layout, np.arange(MEMBERS), flat_D, flat_D.clone(), None, {}, 0)
     Network(layout.layers).forward(stack.views, torch.randn(MEMBERS, ROWS, WIDTH), Step([], None))
     stack.move(torch.ones(layout.size), rate)
     moved = layout.saved(flat_D)
@@ -156,3 +177,31 @@ def test_a_slot_may_have_its_own_learning_rate_or_be_a_state(rate):
 def test_what_is_regularized_follows_the_learning_rate_of_the_net(wrong):
     with pytest.raises(ValueError, match="regularized"):
         Slot("weight", (1,), (1,), lambda held: held, lambda _: np.ones(1), regularized=True, **wrong)
+
+
+def test_batch_normalization_trains_as_torch_does():
+    """Outputs, gradients and running statistics of three batches, the last of them short."""
+    torch.manual_seed(0)
+    layer = BatchNormalization(WIDTH)
+    _, parameters, saved = parameters_of(layer)
+    modules = [layer.module() for _ in range(MEMBERS)]
+    for k, module in enumerate(modules):
+        module.load_state_dict({name: held[k] for name, held in saved.items()})
+    layout = Layout([layer], MEMBERS)
+    gradients_D = torch.zeros(layout.size)
+    for rows in (ROWS, ROWS, 2):
+        x_KBI, delta_KBO = torch.randn(2, MEMBERS, rows, WIDTH)
+        output_KBO, kept = layer.forward(parameters, x_KBI, Step([], None))
+        gradient_KBI = layer.backward(parameters, kept, delta_KBO, Step([], None))
+        layer.write_gradients(layout.views(gradients_D)[0], kept, delta_KBO)
+        gradients = layout.saved(gradients_D)
+        for k, module in enumerate(modules):
+            module.zero_grad()
+            x_BI = x_KBI[k].clone().requires_grad_()
+            expected_BO = module(x_BI)
+            expected_BO.backward(delta_KBO[k])
+            torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(gradient_KBI[k], x_BI.grad, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(gradients["0.weight"][k], module.weight.grad, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(saved["running_mean"][k], module.running_mean, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(saved["running_var"][k], module.running_var, rtol=1e-5, atol=1e-6)

@@ -45,12 +45,18 @@ class Architecture(NamedTuple):
         hidden: widths of the hidden layers.
         outputs: the number of classes, or 1 for a number.
         activation: the function after each hidden layer.
+        feature_scale: whether each input has a learned scale.
+        normalization: `none`, `layer` or `batch`: between a hidden layer and its activation.
+        parametrization: `standard` or `ntk`.
     """
 
     inputs: int
     hidden: tuple[int, ...]
     outputs: int
     activation: Choice
+    feature_scale: bool = False
+    normalization: str = "none"
+    parametrization: str = "standard"
 
     @classmethod
     def of(cls, config: Config, inputs: int, classes: int) -> Architecture:
@@ -61,7 +67,20 @@ class Architecture(NamedTuple):
             inputs: columns after preprocessing.
             classes: the number of classes; 0 where the target is a number.
         """
-        return cls(inputs, config.hidden, classes or 1, config.activation)
+        return cls(
+            inputs,
+            config.hidden,
+            classes or 1,
+            config.activation,
+            config.feature_scale,
+            config.normalization,
+            config.parametrization,
+        )
+
+    @property
+    def saved(self) -> Architecture:
+        """The net as its file of weights has it: with the matrices that act."""
+        return self._replace(parametrization="standard")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -75,6 +94,7 @@ class Start(NamedTuple):
     seed: int
     initializer: Choice
     bias_initializer: Choice
+    output_initializer: Choice
 
 
 @dataclass(frozen=True)
@@ -110,6 +130,7 @@ class Plan:
         objective: loss and metrics.
         class_weight: [classes] weights of the training loss, or None.
         optimizer: turns gradients into directions.
+        averaging: the share of the newest weights in their average after a step; None for no average.
         batch_size: rows of a step, at most those there are.
         dropout: [K, L+1] rates.
         strengths: of the regularization.
@@ -125,6 +146,7 @@ class Plan:
     objective: Objective
     class_weight: np.ndarray | None
     optimizer: Optimizer
+    averaging: Callable[[int], float] | None
     batch_size: int
     dropout: np.ndarray
     strengths: Strengths
@@ -183,15 +205,21 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     """
     config, dataset = cells[0].config, cells[0].dataset
     batch_size = min(config.batch_size, len(dataset.train.y))
+    if config.normalization == "batch" and config.hidden:
+        _check_batches(config, dataset, batch_size)
     configs = [cell.config for cell in cells]
     objective = make_objective(config, dataset.target)
     return Plan(
-        starts=tuple(Start(c.seed, c.initializer, c.bias_initializer) for c in configs),
+        starts=tuple(
+            Start(c.seed, c.initializer, c.bias_initializer, c.output_initializer or c.initializer)
+            for c in configs
+        ),
         dataset=dataset,
         net=Architecture.of(config, dataset.train.x.shape[1], len(dataset.target.classes)),
         objective=objective,
         class_weight=_class_weight(config, dataset),
         optimizer=config.optimizer.function(),
+        averaging=None if config.averaging.name == "none" else config.averaging.function,
         batch_size=batch_size,
         dropout=np.array([[c.dropout.input, *c.dropout.hidden] for c in configs]),
         strengths=_strengths(configs),
@@ -204,6 +232,20 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
     )
 
 
+def _check_batches(config: Config, dataset: Dataset, batch_size: int) -> None:
+    """Check that no batch has a single row: its units would have no variance."""
+    rows = len(dataset.train.y)
+    if rows % batch_size != 1 and batch_size > 1:
+        return
+    sizes = range(max(2, batch_size - rows), rows + 1)
+    near = sorted(
+        (size for size in sizes if rows % size != 1), key=lambda size: (abs(size - batch_size), size)
+    )[:2]
+    advice = f"take {' or '.join(map(str, sorted(near)))}, or normalization: layer" if near else "take layer"
+    what = f"leaves a batch of one row of the {rows} training rows, which batch normalization cannot use"
+    raise misfit(config, "batch_size", f"{batch_size} {what}; {advice}", dataset.target)
+
+
 def _steps_per_epoch(dataset: Dataset, batch_size: int) -> int:
     return -(-len(dataset.train.y) // batch_size)
 
@@ -214,7 +256,11 @@ def _shared(cell: Cell) -> Hashable:
     keys = (
         "hidden",
         "activation",
+        "feature_scale",
+        "normalization",
+        "parametrization",
         "optimizer",
+        "averaging",
         "batch_size",
         "loss",
         "class_weight",

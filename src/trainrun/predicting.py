@@ -132,7 +132,7 @@ class TrainedRun:
 
     def _architecture(self) -> Architecture:
         inputs, classes = len(self.preprocessing.feature_names), len(self.preprocessing.target.classes)
-        return Architecture.of(self.config, inputs, classes)
+        return Architecture.of(self.config, inputs, classes).saved
 
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net.outputs(self.preprocessing.transform(table))

@@ -9,9 +9,18 @@ from pydantic import Field, PrivateAttr
 
 from trainrun.config.keys.data import Data
 from trainrun.config.keys.fields import Epochs, Section
-from trainrun.config.keys.net import Activation, BiasInitializer, Hidden, Initializer, Rates
+from trainrun.config.keys.net import (
+    Activation,
+    BiasInitializer,
+    Hidden,
+    Initializer,
+    Normalization,
+    OutputInitializer,
+    Parametrization,
+    Rates,
+)
 from trainrun.config.keys.objective import ClassWeight, Loss, Metrics
-from trainrun.config.keys.optimization import BatchSize, Optimizer, Schedule, Warmup
+from trainrun.config.keys.optimization import Averaging, BatchSize, Optimizer, Schedule, Warmup
 from trainrun.config.keys.penalties import Penalties
 from trainrun.config.keys.run import Device, Name, RunSeed, Threads
 from trainrun.config.keys.stopping import Stopping
@@ -35,9 +44,24 @@ class Config(Section):
         "auto", validate_default=True, description="of the weights; auto suits the activation"
     )
     bias_initializer: BiasInitializer = Field("zeros", validate_default=True, description="of the biases")
+    output_initializer: OutputInitializer = Field(
+        None, description="of the last layer's weights; null: as initializer"
+    )
+    parametrization: Parametrization = Field(
+        "standard", description="ntk: one learning rate suits all widths, and biases learn ten times slower"
+    )
+    normalization: Normalization = Field(
+        "none", description="of the hidden layers' units, in front of the activation"
+    )
+    feature_scale: bool = Field(False, description="whether each input has a learned scale")
     dropout: Rates = Field(0.0, validate_default=True, description="the part that is dropped in training")
     optimizer: Optimizer = Field("adam", validate_default=True, description="how gradients become steps")
     learning_rate: Positive = Field(0.001, description="the schedule's highest, or as its name says")
+    averaging: Averaging = Field(
+        "none",
+        validate_default=True,
+        description="average of the weights over the steps",
+    )
     schedule: Schedule = Field(
         "constant", validate_default=True, description="the learning rate over the steps"
     )

@@ -71,6 +71,14 @@ class Layout:
         slots = zip(self._slots.items(), self._held(flat_D), strict=True)
         return {key: slot.without_padding(held) for (key, slot), held in slots}
 
+    def to_save(self, flat_D: Tensor) -> dict[str, Tensor]:
+        """Return the values [K, *shape] that go to files, by key."""
+        factors = {key: slot.saved_factor for key, slot in self._slots.items()}
+        return {
+            key: held if factors[key] == 1.0 else held * factors[key]
+            for key, held in self.saved(flat_D).items()
+        }
+
     def rate_factors(self, like_D: Tensor) -> Tensor | None:
         """Return each number's learning rate divided by its member's, [D]; None where all are 1.
 

@@ -108,7 +108,8 @@ def guessing(plan: Plan) -> float:
 
 def footprint(plan: Plan) -> int:
     """Bytes that one member takes in training: weights, gradients, the best, the optimizer's, and a step."""
-    kept = (3 + len(plan.optimizer.state)) * Layout(make_layers(plan.net), 1).size
+    buffers = 3 + (plan.averaging is not None) + len(plan.optimizer.state)
+    kept = buffers * Layout(make_layers(plan.net), 1).size
     return _BYTES * (kept + _PASSES * plan.batch_size * sum(plan.widths))
 
 

@@ -24,6 +24,7 @@ class Stack:
         members: [K] places in the plan.
         parameters_D: the weights and biases.
         best_D: those of each member's best epoch.
+        average_D: the average of the weights over the steps; None without averaging.
         state: the optimizer's buffers, each [D].
         steps: optimizer steps done, the same for all.
     """
@@ -34,14 +35,18 @@ class Stack:
         members: np.ndarray,
         parameters_D: Tensor,
         best_D: Tensor,
+        average_D: Tensor | None,
         state: Mapping[str, Tensor],
         steps: int,
     ) -> None:
         self.layout, self.members, self.steps = layout, members, steps
         self.parameters_D, self.best_D, self.optimizer_state = parameters_D, best_D, state
+        self.average_D = average_D
         self.gradient_D = torch.zeros_like(parameters_D)
         self.blocks, self.views = layout.blocks(parameters_D), layout.views(parameters_D)
         self.gradients = layout.views(self.gradient_D)
+        self.evaluated_D = parameters_D if average_D is None else average_D
+        self.evaluated_views = layout.views(self.evaluated_D)
         self._rate_factor_D = layout.rate_factors(parameters_D)
 
     @classmethod
@@ -55,7 +60,8 @@ class Stack:
                 saved[key][member] = torch.from_numpy(slot.start(start))
         parameters = parameters.to(device)
         state = {name: torch.full_like(parameters, value) for name, value in plan.optimizer.state.items()}
-        return cls(layout, np.arange(len(plan.starts)), parameters, parameters.clone(), state, 0)
+        best, average = parameters.clone(), None if plan.averaging is None else parameters.clone()
+        return cls(layout, np.arange(len(plan.starts)), parameters, best, average, state, 0)
 
     def select(self, rows: np.ndarray) -> Stack:
         """The stack of some of its members; itself where it is all of them."""
@@ -71,7 +77,8 @@ class Stack:
 
         state = {name: chosen(buffer) for name, buffer in self.optimizer_state.items()}
         parameters, best = chosen(self.parameters_D), chosen(self.best_D)
-        return Stack(layout, self.members[rows], parameters, best, state, self.steps)
+        average = None if self.average_D is None else chosen(self.average_D)
+        return Stack(layout, self.members[rows], parameters, best, average, state, self.steps)
 
     def state(self, row: int) -> dict[str, np.ndarray]:
         """All of a member's numbers, each buffer as one row, as its blocks lie in it."""
@@ -90,7 +97,8 @@ class Stack:
 
     def _buffers(self) -> dict[str, Tensor]:
         """Return the buffers from which members continue; gradients are computed anew in each step."""
-        return {"parameters": self.parameters_D, "best": self.best_D, **self.optimizer_state}
+        average = {} if self.average_D is None else {"average": self.average_D}
+        return {"parameters": self.parameters_D, "best": self.best_D, **average, **self.optimizer_state}
 
     def move(self, direction_D: Tensor, rate: Tensor) -> None:
         """Take a step: parameters -= rate * factor * direction, by the slots' learning-rate factors.
@@ -107,18 +115,24 @@ class Stack:
         for block, direction in zip(self.blocks, self.layout.blocks(direction_D), strict=True):
             block.addcmul_(direction, rate, value=-1)
 
+    def move_average(self, share: Tensor) -> None:
+        """Move the average, where there is one, by `share` towards the parameters."""
+        if self.average_D is not None:
+            self.average_D.lerp_(self.parameters_D, share)
+
     def keep_best(self, improved_K: np.ndarray) -> None:
-        """Take the present weights as the best ones of the members that improved."""
+        """Take the present weights, or their average, as the best ones of the members that improved."""
         if improved_K.all():
-            self.best_D.copy_(self.parameters_D)
+            self.best_D.copy_(self.evaluated_D)
         elif improved_K.any():
             rows = torch.from_numpy(np.flatnonzero(improved_K)).to(self.best_D.device)
-            for best, now in zip(self.layout.blocks(self.best_D), self.blocks, strict=True):
+            blocks = self.layout.blocks(self.evaluated_D)
+            for best, now in zip(self.layout.blocks(self.best_D), blocks, strict=True):
                 best[rows] = now[rows]
 
     def best_weights(self, row: int) -> dict[str, np.ndarray]:
         """Return a member's best weights, as `torch.nn.Sequential` has them (float32)."""
-        return {key: _array(value_K[row]) for key, value_K in self.layout.saved(self.best_D).items()}
+        return {key: _array(value_K[row]) for key, value_K in self.layout.to_save(self.best_D).items()}
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -79,12 +79,15 @@ class Steps:
 
         Returns:
             The learning rates [T, K, 1], or [T] where all members have the same, and the optimizer's
-            coefficients [T, numbers].
+            coefficients [T, numbers], with the share of the average as the last one.
         """
         rates = torch.from_numpy(rates_TK).to(self._like)
         first = (epoch - 1) * len(rates_TK) + 1
         steps = range(first, first + len(rates_TK))
-        coefficients = np.array([self._plan.optimizer.coefficients(t) for t in steps], np.float64)
+        optimizer, averaging = self._plan.optimizer, self._plan.averaging
+        shares = [() if averaging is None else (averaging(t),) for t in steps]
+        numbers = [(*optimizer.coefficients(t), *share) for t, share in zip(steps, shares, strict=True)]
+        coefficients = np.array(numbers, np.float64)
         same = (rates_TK == rates_TK[:, :1]).all()
         return rates[:, 0] if same else rates.unsqueeze(-1), torch.from_numpy(coefficients).to(self._like)
 
@@ -141,6 +144,8 @@ class Steps:
         if penalties.any_proximal:
             curvature_D = optimizer.curvature(stack.optimizer_state, coefficients)
             penalties.shrink(stack.parameters_D, rate, curvature_D)
+        if self._plan.averaging is not None:
+            stack.move_average(coefficients[-1])
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:
         """The derivative of the batch's mean loss by the net's output."""

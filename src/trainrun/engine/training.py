@@ -193,7 +193,7 @@ class Fit:
     def _judge(self, epoch: int, rate_K: np.ndarray, trained: EpochResult) -> Iterator[Event]:
         """Validate the members, keep the best weights, and stop members whose patience has run out."""
         stack = self.stack
-        valid = self._evaluator.values("valid", stack.views)
+        valid = self._evaluator.values("valid", stack.evaluated_views)
         monitored_K = self._monitored(trained.values, valid)
         decision = self._stopping.observe(epoch, monitored_K)
         self._plateau.observe(monitored_K)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainrun.ingredients.activations import activations
+from trainrun.ingredients.averagings import averagings
 from trainrun.ingredients.initializers import initializers
 from trainrun.ingredients.losses import losses
 from trainrun.ingredients.metrics import metrics
@@ -22,6 +23,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
         schedules,
         optimizers,
         regularizers,
+        averagings,
         losses,
         metrics,
     )
@@ -30,6 +32,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
 __all__ = [
     "REGISTRIES",
     "activations",
+    "averagings",
     "initializers",
     "losses",
     "metrics",

@@ -296,6 +296,33 @@ def wsd(
     return learning_rate * np.clip((training.span - t) / length, 0, 1)
 
 
+@schedules.register(spans_training=True)
+def flat_cosine(
+    t: "ndarray", learning_rate: float, training: Training, *, decay_over: Duration = Duration.parse("25%")
+) -> "ndarray":
+    """L, then half a cosine down to 0 over the last `decay_over`.
+
+    Settings:
+        decay_over: how long the cosine is; at most all after the warm-up.
+
+    Source: fastai's fit_flat_cos.
+    """
+    length = min(training.steps(decay_over), training.span)
+    return learning_rate * _half_cosine(np.clip(1 - (training.span - t) / length, 0, 1))
+
+
+@schedules.register(spans_training=True, rises_itself=True)
+def coslog4(t: "ndarray", learning_rate: float, training: Training) -> "ndarray":
+    """Four cosine cycles from 0 up to L and down again, each twice as long as the one before.
+
+    At the part p of the training it is L (1 - cos(2 pi log2(1 + 15 p)))/2.
+
+    Source: Holzmueller et al. 2024, arXiv:2407.04491, section 3.
+    """
+    cycle = np.log2(1 + (2**4 - 1) * (t / training.span))
+    return learning_rate * (1 - np.cos(2 * np.pi * cycle)) / 2
+
+
 @schedules.register()
 def reduce_on_plateau(
     t: "ndarray",

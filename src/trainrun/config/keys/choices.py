@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 
 from trainrun.config.keys.fields import Section, misfit
 from trainrun.config.messages.suggestions import unknown_name
-from trainrun.ingredients import activations, initializers, losses, optimizers, schedules
+from trainrun.ingredients import activations, averagings, initializers, losses, optimizers, schedules
 from trainrun.registry import Ingredient, Registry, Setting
 
 
@@ -76,11 +76,13 @@ class OneOf:
         registry: where the names are.
         default: the name that a mapping without one means.
         auto: whether `auto` is a word for it, which `Follows` or `DecidedByData` replace.
+        optional: whether null is a value, too.
     """
 
     registry: Registry[Any]
     default: str | None = None
     auto: bool = False
+    optional: bool = False
 
     @property
     def words(self) -> str:
@@ -89,13 +91,13 @@ class OneOf:
 
     def expand(self, value: object) -> Mapping[str, object] | None:
         """Return the mapping that a bare name stands for; `auto` names nothing."""
-        if isinstance(value, Mapping | tuple | Choice):
+        if isinstance(value, Mapping | tuple | Choice) or (value is None and self.optional):
             return None
         return {} if value == "auto" else {"name": value}
 
-    def choose(self, value: object) -> Choice:
+    def choose(self, value: object) -> Choice | None:
         """Validate what a config says."""
-        if isinstance(value, Choice):
+        if isinstance(value, Choice) or (value is None and self.optional):
             return value
         given = {"name": value} if isinstance(value, str) else value
         if not isinstance(given, Mapping):
@@ -119,7 +121,8 @@ class OneOf:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
         words = [*self.registry.words, *(["auto"] if self.auto else [])]
-        return {"anyOf": [{"enum": words}, *(self._mapping_schema(i) for i in self.registry.values())]}
+        null = [{"type": "null"}] if self.optional else []
+        return {"anyOf": [{"enum": words}, *null, *(self._mapping_schema(i) for i in self.registry.values())]}
 
     def _mapping_schema(self, ingredient: Ingredient[Any]) -> dict[str, Any]:
         schema = choice_model(ingredient).model_json_schema()
@@ -139,7 +142,9 @@ INGREDIENTS = {
     "activation": OneOf(activations, "relu"),
     "initializer": OneOf(initializers, auto=True),
     "bias_initializer": OneOf(initializers, "zeros"),
+    "output_initializer": OneOf(initializers, optional=True),
     "optimizer": OneOf(optimizers, "adam"),
+    "averaging": OneOf(averagings, "none"),
     "schedule": OneOf(schedules, "constant"),
     "loss": OneOf(losses, auto=True),
 }

@@ -113,7 +113,7 @@ class DataConfig(Section):
     decimal: Literal["auto", ".", ","] = Field(
         "auto", description="what separates the fraction of numbers in a text file; auto looks, and says so"
     )
-    scale: Literal["standard", "minmax", "quantile", "none"] = Field(
+    scale: Literal["standard", "minmax", "quantile", "robust", "none"] = Field(
         "standard", description="of the features, fitted on the training rows"
     )
     scale_target: Literal["auto", "standard", "none"] = Field(

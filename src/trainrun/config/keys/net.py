@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -86,8 +86,11 @@ Hidden = Annotated[
     ShortForm(_one_width, Width | list[Width]),
     Expected("a list of widths from 1 to 65536 (or one width)"),
 ]
+Normalization = Literal["none", "layer", "batch"]
+Parametrization = Literal["standard", "ntk"]
 Activation = Annotated[Choice, INGREDIENTS["activation"]]
 Initializer = Annotated[Choice, INGREDIENTS["initializer"], Follows(("activation",), _suit_activation)]
+OutputInitializer = Annotated[Choice | None, INGREDIENTS["output_initializer"]]
 BiasInitializer = Annotated[Choice, INGREDIENTS["bias_initializer"], AfterValidator(_biases)]
 Rates = Annotated[
     Dropout,

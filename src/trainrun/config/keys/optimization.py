@@ -31,6 +31,7 @@ def _warmup_fits(value: Duration, others: Others) -> Duration:
 
 
 Optimizer = Annotated[Choice, INGREDIENTS["optimizer"], AfterValidator(_settings_agree)]
+Averaging = Annotated[Choice, INGREDIENTS["averaging"]]
 Schedule = Annotated[Choice, INGREDIENTS["schedule"]]
 Warmup = Annotated[Duration, Check(_warmup_fits, ("schedule",))]
 BatchSize = Annotated[PositiveCount, Le(10**9)]

@@ -46,7 +46,7 @@ class Numbers:
             names: the number columns.
             rows: the training rows.
             fill: `median`, `mean` or `most_frequent`.
-            scale: `standard`, `minmax`, `quantile` or `none`.
+            scale: `standard`, `minmax`, `quantile`, `robust` or `none`.
 
         Raises:
             DataError: a column holds infinities, nothing at all, or numbers too large to compute with.

@@ -10,6 +10,8 @@ import numpy as np
 
 _QUANTILES = 1000
 _QUANTILE_ROWS = 10_000  # quantiles of more rows are those of a random sample of this size
+_QUARTILES = (25, 50, 75)  # percent
+_SMOOTH_LIMIT = 3.0  # of the robust scale: no scaled number is farther from 0
 _OUTERMOST = 1e-7  # the share at which the normal distribution is cut off; values this near an extreme are it
 
 
@@ -48,24 +50,26 @@ class Moments:
 
 @dataclass(frozen=True)
 class Scaler:
-    """Scaling of each of F number columns: (x - center) * factor, after quantiles where there are any.
+    """Scaling of each of F number columns: z = (x - center) * factor, after quantiles where there are any.
 
     Attributes:
         center: float64 [F].
         factor: float64 [F]; 0 for a column that is constant in training, so that it stays 0 later too.
         quantiles: float64 [Q, F], each column's quantiles, mapped to those of a normal distribution.
+        is_clipped: whether z becomes z / sqrt(1 + (z/3)^2), which lies between -3 and 3.
     """
 
     center: np.ndarray
     factor: np.ndarray
     quantiles: np.ndarray | None = None
+    is_clipped: bool = False
 
     @classmethod
     def fit(cls, kind: str, moments: Moments, blocks: Iterator[np.ndarray]) -> Scaler:
         """Fit a scale.
 
         Args:
-            kind: `standard`, `minmax`, `quantile` or `none`.
+            kind: `standard`, `minmax`, `quantile`, `robust` or `none`.
             moments: of the training rows.
             blocks: the training rows, float64 [B, F] each; read only where moments do not suffice.
         """
@@ -75,6 +79,8 @@ class Scaler:
         if kind == "quantile":
             return cls._fit_quantiles(np.concatenate([np.empty((0, width)), *blocks]))
         spread = moments.greatest - moments.least
+        if kind == "robust":
+            return cls._fit_quartiles(np.concatenate([np.empty((0, width)), *blocks]), spread)
         if kind == "minmax":
             return cls(moments.least, _inverse(spread, spread > 0))
         deviation = np.sqrt(moments.deviations / max(1, moments.count))
@@ -93,21 +99,39 @@ class Scaler:
         quantile.fit(numbers)
         return cls(np.zeros(numbers.shape[1]), varies.astype(float), quantile.quantiles_)
 
+    @classmethod
+    def _fit_quartiles(cls, numbers: np.ndarray, spread: np.ndarray) -> Scaler:
+        """Center on the median and divide by the interquartile range; where that is 0, by half the range.
+
+        Source: Holzmueller et al. 2024, arXiv:2407.04491, section 3.
+        """
+        if not numbers.shape[1]:
+            return cls(np.zeros(0), np.ones(0), is_clipped=True)
+        lower, median, upper = np.percentile(numbers, _QUARTILES, axis=0)
+        between = upper - lower
+        half = spread / 2
+        width = np.where(between > 0, between, half)
+        return cls(median, _inverse(width, spread > 0), is_clipped=True)
+
     def apply(self, block: np.ndarray) -> np.ndarray:
         """Scale rows, float64 [B, F] to float64 [B, F]."""
         moved = block - self.center if self.quantiles is None else _to_normal(block, self.quantiles)
         moved *= self.factor
+        if self.is_clipped:
+            moved /= np.sqrt(1 + (moved / _SMOOTH_LIMIT) ** 2)
         return moved
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as lists of numbers."""
         quantiles = {} if self.quantiles is None else {"quantiles": self.quantiles.tolist()}
-        return {"center": self.center.tolist(), "factor": self.factor.tolist(), **quantiles}
+        clipped = {"smooth_clip": True} if self.is_clipped else {}
+        return {"center": self.center.tolist(), "factor": self.factor.tolist(), **quantiles, **clipped}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Scaler:
         """Read the output of `to_json`."""
-        scaler = cls(np.array(saved["center"], float), np.array(saved["factor"], float))
+        center, factor = np.array(saved["center"], float), np.array(saved["factor"], float)
+        scaler = cls(center, factor, is_clipped=saved.get("smooth_clip") is True)
         if "quantiles" not in saved:
             return scaler
         quantiles = np.array(saved["quantiles"], float)

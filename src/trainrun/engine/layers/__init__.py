@@ -14,27 +14,42 @@ from trainrun.engine.layers.activation import Activation
 from trainrun.engine.layers.dense import Dense
 from trainrun.engine.layers.dropout import Dropout
 from trainrun.engine.layers.layer import Layer, Parameters, Slot, Step
+from trainrun.engine.layers.normalization import BatchNormalization, LayerNormalization
+from trainrun.engine.layers.scale import Scale
 from trainrun.plan import Architecture
 
 __all__ = [
     "Activation",
+    "BatchNormalization",
     "Dense",
     "Dropout",
     "Layer",
+    "LayerNormalization",
     "Parameters",
+    "Scale",
     "Slot",
     "Step",
     "keyed_slots",
     "make_layers",
 ]
 
+_NORMALIZATIONS: dict[str, tuple[type[LayerNormalization | BatchNormalization], ...]] = {
+    "none": (),
+    "layer": (LayerNormalization,),
+    "batch": (BatchNormalization,),
+}
+
 
 def make_layers(net: Architecture) -> list[Layer]:
     """Return the layers of a net, from its input to its output."""
     layers: list[Layer] = [Dropout(0, net.inputs)]
+    if net.feature_scale:
+        layers.append(Scale(net.inputs))
     for number, (inputs, outputs) in enumerate(pairwise(net.widths)):
-        layers.append(Dense(number, inputs, outputs))
-        if number < len(net.hidden):
+        is_last = number == len(net.hidden)
+        layers.append(Dense(number, inputs, outputs, is_last, net.parametrization))
+        if not is_last:
+            layers += [kind(outputs) for kind in _NORMALIZATIONS[net.normalization]]
             layers += [Activation(net.activation), Dropout(number + 1, outputs)]
     return layers
 
