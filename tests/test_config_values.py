@@ -127,7 +127,10 @@ FAULTS = [
         "schedule: one_cycle\nwarmup: 1 epoch",
         "3:1: warmup: does not go with one_cycle, which rises by itself: leave one of them out",
     ),
-    ("loss: {label_smoothing: 0.1}", "2:1: loss: name is required: one of cross_entropy, mse, mae, huber"),
+    (
+        "loss: {label_smoothing: 0.1}",
+        "2:1: loss: name is required: one of cross_entropy, by_task, mse, mae, huber",
+    ),
     (
         "loss: mse\nclass_weight: balanced",
         "3:1: class_weight: is for classification: leave it out, or use the loss cross_entropy",

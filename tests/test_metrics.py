@@ -14,6 +14,7 @@ REFERENCES = {
     "rmse": reference.root_mean_squared_error,
     "mae": reference.mean_absolute_error,
     "r2": reference.r2_score,
+    "error": reference.root_mean_squared_error,
 }
 
 
@@ -43,11 +44,16 @@ def test_equals_the_reference(name, rows):
     np.testing.assert_allclose(measured, [REFERENCES[name](truth, row) for row in answer_KN], rtol=1e-12)
 
 
+def test_the_error_of_classes_is_the_share_of_wrong_rows():
+    answer, truth = [[0, 1, 2, 2], [0, 0, 0, 0]], [0, 1, 1, 2]
+    assert measure("error", answer, truth, 3).tolist() == [0.25, 0.75]
+
+
 @pytest.mark.parametrize("name", metrics)
 def test_knows_what_it_is_for(name):
     traits = metrics[name].traits
-    assert traits["task"] in ("classification", "regression")
-    assert traits["reads"] in ("class", "score") if traits["task"] == "classification" else ("value",)
+    readings = {"classification": ("class", "score"), "regression": ("value",), None: ("answer",)}
+    assert traits["reads"] in readings[traits["task"]]
     assert metrics[name].summary.endswith(".")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ def make_objective(config: Config, target: Target) -> Objective:
     for_task = loss.ingredient.traits["task"]
     if for_task != target.task:
         raise misfit(config, "loss", f"{loss.name} is for {for_task}", target)
-    names = _DEFAULT_METRICS[target.task] if config.metrics is None else config.metrics
+    names = _metric_names(config, _DEFAULT_METRICS[target.task])
     return Objective(
         rows=loss.function,
         derivative=loss.derivative,
@@ -81,8 +81,15 @@ def reported_loss(config: Config, task: str) -> Choice:
 
 def reportable(config: Config) -> list[str]:
     """The metrics, by their main names, that a config may report, whatever its data are."""
-    by_default = [name for names in _DEFAULT_METRICS.values() for name in names]
-    return by_default if config.metrics is None else [metrics.canonical(name) for name in config.metrics]
+    return list(_metric_names(config, [name for names in _DEFAULT_METRICS.values() for name in names]))
+
+
+def _metric_names(config: Config, by_default: Sequence[str]) -> Sequence[str]:
+    """Return the metrics of a config; the default ones include the monitored `error`."""
+    if config.metrics is not None:
+        return [metrics.canonical(name) for name in config.metrics]
+    monitored = config.early_stopping.monitor.removeprefix("val_")
+    return [*by_default, "error"] if monitored == "error" else by_default
 
 
 def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
@@ -99,14 +106,22 @@ def misfit(config: Config, key: str, what: str, target: Target) -> ConfigError:
 
 
 def _loss(config: Config, task: str) -> Choice:
+    """Return the loss of a config; `auto` and `by_task` leave it to the task."""
+    if config.loss and config.loss.name != "by_task":
+        return config.loss
     default = losses[_DEFAULT_LOSS[task]]
-    return config.loss or choice_model(default)(name=default.name)
+    settings = config.loss.settings if config.loss else {}
+    shared = {key: value for key, value in settings.items() if key in default.settings}
+    return choice_model(default)(name=default.name, **shared)
 
 
 def _metric(name: str, config: Config, target: Target) -> Metric:
     ingredient = metrics[name]
-    if ingredient.traits["task"] != target.task:
+    if ingredient.traits["task"] not in (None, target.task):
         raise misfit(config, "metrics", f"{name} is for {ingredient.traits['task']}", target)
     if ingredient.traits["reads"] == "score" and len(target.classes) != 2:
         raise misfit(config, "metrics", f"{name} is for two classes", target)
-    return Metric(ingredient.name, ingredient.traits["reads"], ingredient.function)
+    reads = ingredient.traits["reads"]
+    if reads == "answer":
+        reads = "class" if target.task == "classification" else "value"
+    return Metric(ingredient.name, reads, ingredient.function)

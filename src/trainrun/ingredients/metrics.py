@@ -1,9 +1,9 @@
 """Metrics: each gives one number for each member.
 
 K members answer for N rows each. What a metric reads of an answer is its trait `reads`: the predicted
-`class`, the `score` of the second class, or the `value` in the target's own units. Members are reduced one
-by one, so that a member's bits do not depend on its neighbours. Over no rows every metric is nan, and
-nothing raises.
+`class`, the `score` of the second class, the `value` in the target's own units, or the `answer`, which is the
+class or the value. The trait `task` is the kind of target, None for both. Members are reduced one by one, so
+that a member's bits do not depend on its neighbours. Over no rows every metric is nan, and nothing raises.
 """
 
 import math
@@ -153,6 +153,23 @@ def r2(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
         return 1 - float(np.sum((truth - answer) ** 2) / np.sum((truth - np.mean(truth)) ** 2))
 
     return _by_member(explained, answer_KN, truth)
+
+
+@metrics.register(task=None, larger_is_better=False, reads="answer")
+def error(answer_KN: "ndarray", truth: "ndarray", classes: int) -> "ndarray":
+    """The share of wrong rows for classes, the root of the mean squared error for numbers.
+
+    Args:
+        answer_KN: predicted classes, integers from 0, or predicted values.
+        truth: the true ones; [N] for all members or [K, N].
+        classes: how many there are; 0 for values.
+
+    Returns:
+        [K], from 0.
+    """
+    if not classes:
+        return rmse(answer_KN, truth, classes)
+    return _by_member(lambda answer, truth: np.mean(answer != truth), answer_KN, truth)
 
 
 def confusion(answer_N: "ndarray", truth_N: "ndarray", classes: int) -> "ndarray":

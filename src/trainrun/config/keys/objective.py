@@ -19,7 +19,7 @@ _METRIC_LIST = {"type": "array", "items": {"enum": metrics.words}}
 def _loss_fits(value: Choice | None, others: Others) -> Choice | None:
     """Check that a loss is for the data's task."""
     task = _task(others)
-    if value and task and value.ingredient.traits["task"] != task:
+    if value and task and value.ingredient.traits["task"] not in (None, task):
         raise misfit(f"{value.name} is for {value.ingredient.traits['task']}, but data.task is {task}")
     return value
 
@@ -50,7 +50,7 @@ def _metrics_fit(value: tuple[str, ...] | None, others: Others) -> tuple[str, ..
     for index, word in enumerate(value or ()):
         if word in (value or ())[:index]:
             raise misfit(f"{word} is given twice")
-        if task and metrics[word].traits["task"] != task:
+        if task and metrics[word].traits["task"] not in (None, task):
             raise misfit(f"{word} is for {metrics[word].traits['task']}, but data.task is {task}")
     return value
 
