@@ -11,7 +11,7 @@ import trainrun
 
 SOURCE = Path(trainrun.__file__).parent
 LAYERS = [
-    {"text", "jsonio"},
+    {"text", "jsonio", "recipes"},
     {"errors", "events", "lazy", "notes", "quantities", "streams", "distributions"},
     {"os_errors", "registry"},
     {"statistics"},

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.fitting import Observer, Outcome
+    from trainrun.predicting import TrainedRun
     from trainrun.runs.reading import Run
 
 app = typer.Typer(
@@ -57,6 +58,9 @@ Versus = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Metric that decides the verdict (default: the monitored one)."),
+]
+WholeEnsemble = Annotated[
+    bool, typer.Option("--ensemble", help="Use all complete seeds of the config as one.")
 ]
 RowsFile = Annotated[
     Path,
@@ -133,6 +137,13 @@ def fit(
             outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
         finally:
             console.close()
+        if form == "text" and console.has_trained and not stop.requested():
+            from trainrun.report.progress.stream import BestEffortStream
+            from trainrun.report.progress.summary import ensemble_lines
+            from trainrun.runs.reading import Run
+
+            found = [Run(outcome.directory) for outcome in outcomes if outcome.directory]
+            BestEffortStream(sys.stdout).lines(ensemble_lines(found))
         _conclude(outcomes, form, allow_diverged)
 
 
@@ -312,18 +323,18 @@ def predict(
         str | None,
         typer.Option(metavar="COLUMN,...", help="Columns of FILE to copy in front of the predictions."),
     ] = None,
+    ensemble: WholeEnsemble = False,
     runs: RunsFolder = _HERE,
 ) -> None:
     """Predict new rows and print CSV.
 
     Each row of FILE gives one row. Classes are named; numbers are in units of the target.
     """
-    from trainrun.predicting import load_run
     from trainrun.report.progress.stream import BestEffortStream
     from trainrun.report.tables import columns_csv
     from trainrun.runs.files import write_out
 
-    trained = load_run(_named([run], runs, one=True)[0])
+    trained = _trained(run, runs, ensemble)
     kept = _columns(keep) if keep else []
     names = [f"p_{label}" for label in trained.preprocessing.target.classes] if probabilities else []
     for name in kept:
@@ -344,26 +355,58 @@ def predict(
 @app.command()
 def evaluate(
     run: RunName,
-    file: RowsFile,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="Labelled rows, with the columns of training (default with --ensemble: its own parts).",
+            readable=False,
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="File with the labels, if FILE holds IDX images.", readable=False),
     ] = None,
+    ensemble: WholeEnsemble = False,
     runs: RunsFolder = _HERE,
     form: TextOrJson = "text",
 ) -> None:
-    """Compute the loss and metrics on labelled rows."""
+    """Compute the loss and metrics on labelled rows.
+
+    With --ensemble the probabilities or predictions of all complete seeds are averaged.
+    """
     from trainrun.jsonio import to_json
-    from trainrun.predicting import load_run
+    from trainrun.predicting import Ensemble
     from trainrun.report.progress.stream import BestEffortStream
     from trainrun.report.tables import cell, text_table
 
-    trained = load_run(_named([run], runs, one=True)[0])
-    rows, notes = trained.read(file, labels)
-    BestEffortStream(sys.stderr).lines([printable(note.text) for note in notes])
-    values = trained.evaluate(rows)
-    table = [[name, cell(value)] for name, value in values.items()]
-    _print(to_json(values) + "\n" if form == "json" else text_table(["METRIC", "VALUE"], table))
+    trained = _trained(run, runs, ensemble)
+    values: dict[str, Any] = {}
+    if file:
+        rows, notes = trained.read(file, labels)
+        BestEffortStream(sys.stderr).lines([printable(note.text) for note in notes])
+        values = trained.evaluate(rows)
+        headings, table = ["METRIC", "VALUE"], [[name, cell(value)] for name, value in values.items()]
+    elif not isinstance(trained, Ensemble):
+        raise UsageError("evaluate: name the FILE with labelled rows")
+    if isinstance(trained, Ensemble) and (form == "json" or not file):
+        parts = trained.evaluate_parts()
+        values = {**values, "ensemble": {"seeds": trained.seeds, **parts}}
+        known = {part: metrics for part, metrics in parts.items() if metrics}
+        names = dict.fromkeys(name for metrics in known.values() for name in metrics)
+        headings = ["METRIC", *map(str.upper, known)]
+        table = [[name, *(cell(metrics[name]) for metrics in known.values())] for name in names]
+    _print(to_json(values) + "\n" if form == "json" else text_table(headings, table))
+
+
+def _trained(run: str, runs: Path, ensemble: bool) -> TrainedRun:
+    """Return a finished run, or all complete seeds of its config."""
+    from trainrun.predicting import Ensemble, load_run, siblings
+
+    if not ensemble:
+        return load_run(_named([run], runs, one=True)[0])
+    named = _named([run], runs)
+    return Ensemble(named if len(named) > 1 else siblings(named[0]))
 
 
 @app.command("list")
@@ -371,7 +414,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="[runs|initializers|schedules|...]",
+            metavar="[runs|recipes|initializers|schedules|...]",
             help="Kind of list: runs, or the choices of a config key.",
         ),
     ] = "runs",
@@ -382,7 +425,7 @@ def list_(
 ) -> None:
     """List runs, or the values that a config may name.
 
-    Schedules, optimizers and the like are listed with their settings and defaults.
+    Schedules, optimizers and the like are listed with their settings, recipes with their sources.
     """
     from trainrun.report.list import list_ingredients, list_runs
 

@@ -7,19 +7,29 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from trainrun.config import Config
-from trainrun.data import Preprocessing, Table, as_table, describe_new_rows, identify_file, read_table
+from trainrun.data import (
+    Preprocessing,
+    Table,
+    as_table,
+    describe_new_rows,
+    identify_config,
+    identify_file,
+    load_data,
+    read_table,
+)
 from trainrun.errors import DataError, StorageError, UsageError
+from trainrun.fitting.treatment import require_same_reading
 from trainrun.notes import Note
 from trainrun.objective import make_objective
 from trainrun.plan import Architecture
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
-from trainrun.runs.paths import default_runs
+from trainrun.runs.paths import default_runs, seed_of
 from trainrun.runs.reading import Run
 from trainrun.text import listed, nearest, printable, quoted
 
@@ -90,9 +100,7 @@ class TrainedRun:
         if self.preprocessing.target.task != "classification":
             raise UsageError(f"{self.run.label}: predicts a number, which has no probabilities")
         logits = self._outputs(self._table(rows)).astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+        return softmax(logits)
 
     def evaluate(self, rows: Any, labels: Path | None = None) -> dict[str, float]:
         """The loss and the run's metrics on labelled rows.
@@ -101,9 +109,34 @@ class TrainedRun:
             rows: with the target; IDX images have it in a file of their own.
             labels: that file.
         """
-        table, target = self._table(rows, labels), self.preprocessing.target
-        x, y = self.preprocessing.transform(table), self.preprocessing.targets(table)
-        return self._net.evaluate(x, y, make_objective(self.config, target), target)
+        table = self._table(rows, labels)
+        return self._evaluate(self.preprocessing.transform(table), self.preprocessing.targets(table))
+
+    def evaluate_parts(self) -> dict[str, dict[str, float] | None]:
+        """The loss and the run's metrics on the validation and test rows of its own data.
+
+        Returns:
+            By part, `valid` and `test`; None where the config has no such part.
+
+        Raises:
+            DataMissingError: a file is gone.
+            DataError: a file has changed since training.
+            DifferentRunError: the data are prepared differently now.
+        """
+        if identify_config(self.config) != self.run.id8:
+            raise DataError(f"{self.run.label}: the data is not what it was trained on")
+        dataset = load_data(self.config.data, self.config.seed)
+        require_same_reading(self.run, dataset.preprocessing)
+        parts = {"valid": dataset.valid, "test": dataset.test}
+        return {
+            name: None if part is None else self._evaluate(part.x, part.y) for name, part in parts.items()
+        }
+
+    def _evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+        from trainrun.engine.saved import evaluate_outputs
+
+        target = self.preprocessing.target
+        return evaluate_outputs(self._net_outputs(x), y, make_objective(self.config, target), target)
 
     def model(self) -> nn.Sequential:
         """The net over preprocessed rows, in the trained scale, with its best weights."""
@@ -135,7 +168,11 @@ class TrainedRun:
         return Architecture.of(self.config, inputs, classes).saved
 
     def _outputs(self, table: Table) -> np.ndarray:
-        return self._net.outputs(self.preprocessing.transform(table))
+        return self._net_outputs(self.preprocessing.transform(table))
+
+    def _net_outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs for preprocessed rows, [N, outputs] float32."""
+        return self._net.outputs(x)
 
     def read(
         self, rows: Any, labels: Path | None = None, keep: Sequence[str] = ()
@@ -166,20 +203,100 @@ class TrainedRun:
         return as_table(rows, self.preprocessing)
 
 
-def load_run(run: str | Path | Run, runs: Path | None = None) -> TrainedRun:
+class Ensemble(TrainedRun):
+    """The finished seeds of one config, used as one: probabilities or predictions are averaged.
+
+    Args:
+        runs: of one config; those that are unfinished or have diverged are left out.
+
+    Raises:
+        UsageError: fewer than two are left, or they are of several configs or splits.
+
+    Source: Hansen and Salamon 1990; Lakshminarayanan et al. 2017, arXiv:1612.01474, section 2.4.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        complete = [run for run in runs if run.status == "complete"]
+        if len(complete) < 2:
+            label = printable(runs[0].directory.parent.name) if runs else "--ensemble"
+            raise UsageError(
+                f"{label}: an ensemble needs at least 2 complete seeds, and here "
+                f"{'is' if len(complete) == 1 else 'are'} {len(complete)}; train more with fit --seeds 8"
+            )
+        super().__init__(complete[0])
+        self.members = [TrainedRun(run) for run in complete]
+        if len({run.directory.parent.resolve() for run in complete}) > 1:
+            raise UsageError("an ensemble is of the seeds of one config; name one")
+        if self.config.data.split.seed == "run" and self.config.data.cut_parts:
+            raise UsageError(
+                f"{complete[0].directory.parent.name}: no ensemble with data.split.seed: run, "
+                "as a test row of one seed is a training row of another"
+            )
+        if len({read_bytes(run.paths.preprocessing) for run in complete}) > 1:
+            raise UsageError(f"{complete[0].directory.parent.name}: its seeds were trained on different data")
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the members."""
+        return [member.config.seed for member in self.members]
+
+    def model(self) -> nn.Sequential:
+        """Refuse: an ensemble is no single net.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError("an ensemble is several nets; load each with load_model")
+
+    def _net_outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean of the members' outputs; for classes the log of their mean probability."""
+        outputs = [member._net_outputs(x).astype(np.float64) for member in self.members]
+        if self.preprocessing.target.task == "regression":
+            return np.mean(outputs, axis=0).astype(np.float32)
+        mean = np.mean([softmax(logits) for logits in outputs], axis=0)
+        return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return probabilities [N, C] of logits [N, C]."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+@overload
+def load_run(
+    run: str | Path | Run, runs: Path | None = None, *, ensemble: Literal[False] = False
+) -> TrainedRun: ...
+
+
+@overload
+def load_run(run: str | Path | Run, runs: Path | None = None, *, ensemble: Literal[True]) -> Ensemble: ...
+
+
+def load_run(run: str | Path | Run, runs: Path | None = None, *, ensemble: bool = False) -> TrainedRun:
     """A finished run, by its directory or any name that the commands take, or as `fit` gave it.
 
     Args:
         run: the run, or what names it.
         runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
+        ensemble: all finished seeds of the config, used as one.
 
     Raises:
         UsageError: nothing finished is named so, or several runs are.
     """
     if isinstance(run, Run):
-        return TrainedRun(run)
-    named = resolve(str(run), default_runs() if runs is None else runs, identify_file).one()
-    return TrainedRun(named.runs[0])
+        return Ensemble(siblings(run)) if ensemble else TrainedRun(run)
+    named = resolve(str(run), default_runs() if runs is None else runs, identify_file)
+    if ensemble:
+        return Ensemble(named.runs if len(named.runs) > 1 else siblings(named.runs[0]))
+    return TrainedRun(named.one().runs[0])
+
+
+def siblings(run: Run) -> list[Run]:
+    """Return all runs of a run's config, by seed."""
+    found = [Run(path) for path in run.directory.parent.iterdir() if seed_of(path.name) is not None]
+    return sorted(found, key=lambda one: one.seed or 0)
 
 
 def load_model(run: str | Path | Run) -> nn.Sequential:

@@ -39,6 +39,11 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(quoted(name) for name in every[:most]) + more
 
 
+def close_names(word: str, names: Iterable[str], most: int = 1) -> list[str]:
+    """Return at most `most` of the names that are close to a word, the closest first."""
+    return difflib.get_close_matches(word, list(names), n=most)
+
+
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
     """Return the name that is close to `name`, be it by its case alone; None where none is."""
     lower: dict[str, str] = {}

@@ -17,7 +17,8 @@ from trainrun.config.yaml.parser import LARGEST, parse
 from trainrun.config.yaml.problems import Problem, UnreadableError
 from trainrun.config.yaml.tree import Entry, Mark, Node, Scalar, Source, Table
 from trainrun.os_errors import why_unreadable
-from trainrun.text import printable
+from trainrun.recipes import is_recipe_word, recipes
+from trainrun.text import close_names, printable, short
 
 _MOST_FILES = 16
 _RUN_FILE = re.compile(r"preprocessing\.json|seed-\d+")  # beside a run's config, or its group's
@@ -81,8 +82,20 @@ def _base(entry: Entry, beside: Path) -> tuple[Path, str]:
     node = entry.node
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         raise UnreadableError(entry.mark, "must be one config file", "extends")
+    if is_recipe_word(node.value):
+        return _recipe(entry, node.value)
     source = node.mark.source
     return absolute(node.value, source.directory), str(beside / node.value if source.is_file else node.value)
+
+
+def _recipe(entry: Entry, name: str) -> tuple[Path, str]:
+    known = recipes()
+    if name not in known:
+        near = close_names(name, known)
+        advice = f"did you mean {near[0]}" if near else f"the recipes are {', '.join(known)}"
+        what = f"no recipe is named '{short(name)}'; {advice}? A file needs ./ in front or .yaml at its end"
+        raise UnreadableError(entry.mark, what.replace("? A", ". A") if not near else what, "extends")
+    return known[name].path, f"recipe {name}"
 
 
 def _read(path: Path, source: Source, mark: Mark | None) -> tuple[Table, list[Problem]]:

@@ -51,24 +51,25 @@ class SavedNet:
             [network.evaluate(views, batch.x_KBI)[0, : batch.rows] for batch in rows.pieces(1)]
         ).numpy()
 
-    def evaluate(
-        self, x: np.ndarray, y: np.ndarray, objective: Objective, target: Target
-    ) -> dict[str, float]:
-        """Loss and metrics of preprocessed rows.
-
-        Args:
-            x: [N, inputs] float32.
-            y: [N] class indices or scaled targets.
-            objective: which loss and metrics.
-            target: of what kind y is.
-        """
-        scores = Scores(objective, objective.report, target, torch.empty(1, len(y)))
-        scores.add(torch.from_numpy(self.outputs(x)[None]), torch.from_numpy(y[None]))
-        return scores.values(y)[0]
-
     def _views(self) -> Views:
         layout = Layout(self._layers, members=1)
         flat_D = torch.zeros(layout.size)
         for key, value_K in layout.saved(flat_D).items():
             value_K[0] = torch.from_numpy(self._weights[key].copy())
         return layout.views(flat_D)
+
+
+def evaluate_outputs(
+    outputs: np.ndarray, y: np.ndarray, objective: Objective, target: Target
+) -> dict[str, float]:
+    """Return loss and metrics of a net's outputs.
+
+    Args:
+        outputs: [N, outputs] float32.
+        y: [N] class indices or scaled targets.
+        objective: which loss and metrics.
+        target: of what kind y is.
+    """
+    scores = Scores(objective, objective.report, target, torch.empty(1, len(y)))
+    scores.add(torch.from_numpy(outputs[None]), torch.from_numpy(y[None]))
+    return scores.values(y)[0]

@@ -9,12 +9,13 @@ from typing import Any
 from trainrun.errors import StorageError, UsageError
 from trainrun.jsonio import to_json
 from trainrun.quantities import Duration
+from trainrun.recipes import recipes
 from trainrun.report.tables import Format, cell, render
 from trainrun.runs.cleaning import size
 from trainrun.runs.reading import Run, find_runs
 from trainrun.text import printable
 
-RUNS = "runs"
+RUNS, RECIPES = "runs", "recipes"
 
 
 def list_runs(runs: Path, form: Format) -> tuple[str, list[StorageError]]:
@@ -43,6 +44,20 @@ def list_runs(runs: Path, form: Format) -> tuple[str, list[StorageError]]:
     return render([_run_record(run) for run in found], form, columns), closed
 
 
+def list_recipes(form: Format) -> str:
+    """List the recipes that come with trainrun: names, sentences, sources."""
+    records = [
+        {"name": recipe.name, "summary": recipe.summary, "source": recipe.source}
+        for recipe in recipes().values()
+    ]
+    columns = {
+        "NAME": lambda record: record["name"],
+        "RECIPE": lambda record: record["summary"],
+        "SOURCE": lambda record: record["source"],
+    }
+    return render(records, form, columns)
+
+
 def list_ingredients(kind: str, form: Format) -> str:
     """The ingredients of one kind: names, settings with their defaults, and what they do.
 
@@ -51,8 +66,10 @@ def list_ingredients(kind: str, form: Format) -> str:
     """
     from trainrun.ingredients import REGISTRIES
 
+    if kind == RECIPES:
+        return list_recipes(form)
     if kind not in REGISTRIES:
-        raise UsageError(f"list: knows {', '.join([RUNS, *REGISTRIES])}, not {printable(kind)}")
+        raise UsageError(f"list: knows {', '.join([RUNS, RECIPES, *REGISTRIES])}, not {printable(kind)}")
     records = [
         {
             "name": name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from trainrun.os_errors import explained
 from trainrun.runs.origins import written_groups
 from trainrun.runs.paths import RunPaths, group_directory, groups, seed_of, seeds, split_group
 from trainrun.runs.reading import LONG_AGO, Run, find_runs
-from trainrun.text import printable
+from trainrun.text import close_names, printable
 
 #: The id8 of a config file: its data are read for it, so whoever resolves names passes it in.
 Identify = Callable[[Path], str]
@@ -195,7 +194,7 @@ def _unknown(text: str, runs: Path) -> str:
     if not found:
         return f"{printable(text)}: no such run; there are none in {printable(str(runs))}"
     words = {word for run in found for word in (run.name, run.paths.directory.parent.name, run.paths.label)}
-    near = difflib.get_close_matches(text, words, n=3)
+    near = close_names(text, words, most=3)
     hint = (
         f"; did you mean {' or '.join(printable(word) for word in near)}?"
         if near

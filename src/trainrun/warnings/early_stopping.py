@@ -58,7 +58,8 @@ def of_curve(config: Config, values: Sequence[float]) -> Iterator[str]:
     monitor, better = config.early_stopping.monitor, max if config.early_stopping.mode == "max" else min
     best_so_far = accumulate(values, better)
     ties = sum(value == best for value, best in zip(values[1:], best_so_far, strict=False))
-    if len(values) >= _FEWEST_EPOCHS and ties >= _NEARLY_ALL * (len(values) - 1):
+    may_tie = monitor.removeprefix("val_") == "error"  # of recipes: for classes it is a share of few rows
+    if not may_tie and len(values) >= _FEWEST_EPOCHS and ties >= _NEARLY_ALL * (len(values) - 1):
         what = f"equalled its best in {ties} of {len(values)} epochs, and the first was kept"
         name = monitor.removeprefix("val_")
         of_classes = name != "loss" and metrics[name].traits["task"] == "classification"

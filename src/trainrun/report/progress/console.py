@@ -52,6 +52,11 @@ class Console(Observer):
         self._in_one_voice = False  # the members of the stack
         self._bar = SafeBar(self._sink, self._new_bar)
 
+    @property
+    def has_trained(self) -> bool:
+        """Whether a stack has begun to train."""
+        return bool(self._members)
+
     def expect(self, runs: int) -> None:
         """Say how many runs the command has: with several, each line names its run."""
         self._runs = runs

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from statistics import mean
 
 from trainrun.config import Config
@@ -59,6 +61,39 @@ def stack_summary(runs: Sequence[Run]) -> list[str]:
         *lines,
         f"Trained in {seconds:.1f} seconds: " + ", ".join(printable(str(folder)) for folder in folders),
     ]
+
+
+def ensemble_lines(runs: Sequence[Run]) -> list[str]:
+    """Return a line for each config with several complete seeds: the test values of their average.
+
+    Configs whose seeds make no ensemble, or whose data are gone, have no line.
+    """
+    groups: dict[Path, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.directory.parent, []).append(run)
+    lines = []
+    for group, members in groups.items():
+        with suppress(TrainrunError):
+            complete = [run for run in members if run.status == "complete"]
+            if len(complete) > 1 and (line := _ensemble_line(complete)):
+                start = f"{printable(group.name)}: " if len(groups) > 1 else ""
+                lines.append(start + line)
+    return lines
+
+
+def _ensemble_line(runs: Sequence[Run]) -> str | None:
+    from trainrun.predicting import Ensemble
+
+    parts = Ensemble(runs).evaluate_parts()
+    part = next((name for name in ("test", "valid") if parts[name]), None)
+    if part is None:
+        return None
+    values = parts[part] or {}
+    singles = {name: mean([run.result[part][name] for run in runs if run.result]) for name in values}
+    told, compared = (
+        ", ".join(f"{name} {number(value)}" for name, value in found.items()) for found in (values, singles)
+    )
+    return f"Ensemble of {len(runs)} seeds: {part}: {told} (mean of single seeds: {compared})"
 
 
 def spread(values: Sequence[float], decimals: int = 4) -> str:
