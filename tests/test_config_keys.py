@@ -20,7 +20,7 @@ _GOLDEN = Path(__file__).parent / "golden_configs.jsonl"
 GOLDEN = [json.loads(line) for line in _GOLDEN.read_text().splitlines()]
 DIGESTS = {"path": "ab" * 32}
 #: Keys that later releases added, at defaults that leave the ids of these configs as they are.
-ADDED = ("output_initializer", "parametrization", "normalization", "feature_scale", "averaging")
+ADDED = ("output_initializer", "parametrization", "normalization", "feature_scale", "averaging", "calibrate")
 
 
 def id8(config: Config) -> str:

@@ -14,7 +14,7 @@ LAYERS = [
     {"text", "jsonio", "recipes"},
     {"errors", "events", "lazy", "notes", "quantities", "streams", "distributions"},
     {"os_errors", "registry"},
-    {"statistics"},
+    {"statistics", "calibration"},
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},

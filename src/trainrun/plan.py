@@ -135,6 +135,7 @@ class Plan:
         dropout: [K, L+1] rates.
         strengths: of the regularization.
         epochs: [K] the most each trains.
+        calibrates: [K] whether a temperature is fitted for the member's probabilities.
         monitors: the name of each member's monitored value.
         larger_is_better: [K] the direction of the monitored value.
         early_stopping, plateau: the policies, at their start.
@@ -151,6 +152,7 @@ class Plan:
     dropout: np.ndarray
     strengths: Strengths
     epochs: np.ndarray
+    calibrates: np.ndarray
     monitors: tuple[str, ...]
     larger_is_better: np.ndarray
     early_stopping: EarlyStopping
@@ -224,6 +226,7 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         dropout=np.array([[c.dropout.input, *c.dropout.hidden] for c in configs]),
         strengths=_strengths(configs),
         epochs=np.array([c.epochs for c in configs]),
+        calibrates=np.array([_calibrates(c, dataset) for c in configs]),
         monitors=tuple(_monitor(c, dataset, objective) for c in configs),
         larger_is_better=np.array([c.early_stopping.mode == "max" for c in configs]),
         early_stopping=early_stopping(configs),
@@ -300,6 +303,13 @@ def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
     if unknown:
         raise misfit(config, "class_weight", f"there is no label {unknown[0]!r}", dataset.target)
     return np.array([config.class_weight.get(label, 1.0) for label in dataset.target.classes])
+
+
+def _calibrates(config: Config, dataset: Dataset) -> bool:
+    is_wanted = config.calibrate and dataset.target.task == "classification"
+    if is_wanted and dataset.valid is None:
+        raise misfit(config, "calibrate", "needs a validation part", dataset.target)
+    return is_wanted
 
 
 def _monitor(config: Config, dataset: Dataset, objective: Objective) -> str:

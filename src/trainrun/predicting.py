@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from trainrun.calibration import softmax
 from trainrun.config import Config
 from trainrun.data import (
     Preprocessing,
@@ -171,8 +172,10 @@ class TrainedRun:
         return self._net_outputs(self.preprocessing.transform(table))
 
     def _net_outputs(self, x: np.ndarray) -> np.ndarray:
-        """Return the outputs for preprocessed rows, [N, outputs] float32."""
-        return self._net.outputs(x)
+        """Return the outputs for preprocessed rows, [N, outputs] float32; logits are calibrated."""
+        outputs = self._net.outputs(x)
+        temperature = (self.run.result or {}).get("temperature")
+        return outputs if temperature is None else outputs / np.float32(temperature)
 
     def read(
         self, rows: Any, labels: Path | None = None, keep: Sequence[str] = ()
@@ -255,13 +258,6 @@ class Ensemble(TrainedRun):
             return np.mean(outputs, axis=0).astype(np.float32)
         mean = np.mean([softmax(logits) for logits in outputs], axis=0)
         return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities [N, C] of logits [N, C]."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 @overload

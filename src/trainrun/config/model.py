@@ -78,6 +78,9 @@ class Config(Section):
     class_weight: ClassWeight = Field(
         None, description="balanced, or a weight for each label; weighs the training loss only"
     )
+    calibrate: bool = Field(
+        False, description="whether probabilities of classes get a temperature, fitted on the validation rows"
+    )
     metrics: Metrics = Field(
         "auto", validate_default=True, description="auto: accuracy for classes; rmse, mae, r2 for numbers"
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from trainrun.engine.buffers import Views
 from trainrun.engine.device_data import ROWS_AT_ONCE, DeviceData
@@ -54,6 +55,19 @@ class Evaluator:
             for scores in self._scores(rows, views, "class")
             for values, answer_N in zip(scores.values(rows.truth()), scores.answer("class"), strict=True)
         ]
+
+    def logits(self, part: str, views: Views, member: int) -> np.ndarray:
+        """Return a member's outputs for a part that exists, [N, C] float64."""
+        some = [tuple(tensor[member : member + 1] for tensor in parameters) for parameters in views]
+        outputs = [
+            self._network.evaluate(some, batch.x_KBI)[0, : batch.rows]
+            for batch in self._parts[part].pieces(1)
+        ]
+        return torch.cat(outputs).double().cpu().numpy()
+
+    def truth(self, part: str) -> np.ndarray:
+        """Return the class indices or scaled targets of a part that exists, [N]."""
+        return self._parts[part].truth()
 
     def _scores(self, rows: DeviceData, views: Views, *answers: str) -> Iterator[Scores]:
         """Scores of all rows for some members after the others: what passes through the net stays small."""

@@ -15,6 +15,8 @@ from time import monotonic
 import numpy as np
 import torch
 
+from trainrun.calibration import calibration_error, fit_temperature, log_loss, softmax
+from trainrun.engine.buffers import Views
 from trainrun.engine.device_data import DeviceData
 from trainrun.engine.divergence import DivergenceTracker
 from trainrun.engine.epoch import Epoch, EpochResult
@@ -243,8 +245,13 @@ class Fit:
         views = ended.layout.views(ended.best_D)
         regularized = [key for key, slot in keyed_slots(ended.layout.layers).items() if slot.regularized]
         parts = {part: found for part in PARTS if (found := self._evaluator.in_full(part, views))}
+        calibrations = {
+            k: self._calibrate(views, k, list(parts))
+            for k in np.flatnonzero(self._plan.calibrates[ended.members]).tolist()
+        }
         for k, member in enumerate(ended.members):
             weights = ended.best_weights(k)
+            temperature, calibration = calibrations.get(k, (None, {}))
             untrained = self._plan.epochs[member] == 0
             yield FitEnded(
                 member=int(member),
@@ -255,7 +262,11 @@ class Fit:
                 steps=int(ended_steps_K[k]),
                 parameters=self._parameters,
                 zero_weights=sum(int((weights[key] == 0).sum()) for key in regularized),
-                **{part: parts[part][k].values if part in parts else None for part in PARTS},
+                **{
+                    part: parts[part][k].values | calibration.get(part, {}) if part in parts else None
+                    for part in PARTS
+                },
+                temperature=temperature,
                 confusion={
                     part: matrix
                     for part in PARTS[1:]
@@ -263,6 +274,24 @@ class Fit:
                 },
                 weights=weights,
             )
+
+    def _calibrate(
+        self, views: Views, member: int, parts: Sequence[str]
+    ) -> tuple[float | None, dict[str, dict[str, float]]]:
+        """Return a member's temperature, and for each part how honest its probabilities are."""
+        logits = {part: self._evaluator.logits(part, views, member) for part in parts}
+        if not all(np.isfinite(values).all() for values in logits.values()):
+            return None, {}
+        temperature = fit_temperature(logits["valid"], self._evaluator.truth("valid"))
+        found = {}
+        for part, values in logits.items():
+            truth, calibrated = self._evaluator.truth(part), values / temperature
+            found[part] = {
+                "ece": calibration_error(softmax(values), truth),
+                "calibrated_ece": calibration_error(softmax(calibrated), truth),
+                "calibrated_loss": log_loss(calibrated, truth),
+            }
+        return temperature, found
 
     def _monitored(self, train: list[dict[str, float]], valid: list[dict[str, float]] | None) -> np.ndarray:
         """The value that decides what is best, of each member."""

@@ -38,7 +38,8 @@ def _checked(found: Any) -> dict[str, Any]:
     best = None if found["best_epoch"] is None else _count(found["best_epoch"])
     parts = {part: _values(found[part]) for part in PARTS}
     confusion = {"confusion": _matrices(found["confusion"])} if "confusion" in found else {}
-    return words | {"best_epoch": best} | counts | parts | confusion
+    temperature = {"temperature": _temperature(found["temperature"])} if "temperature" in found else {}
+    return words | {"best_epoch": best} | counts | parts | temperature | confusion
 
 
 def _count(found: Any) -> int:
@@ -46,6 +47,13 @@ def _count(found: Any) -> int:
     if not 0 <= count < 2**63:
         raise ValueError("a count out of range")
     return count
+
+
+def _temperature(found: Any) -> float:
+    temperature = float(found)
+    if not 0 < temperature < math.inf:
+        raise ValueError("a temperature out of range")
+    return temperature
 
 
 def _values(found: Any) -> dict[str, float | None] | None:

@@ -73,6 +73,8 @@ def _safetensors(event: Paused | FitEnded) -> bytes:
 def _result(event: FitEnded) -> dict[str, Any]:
     keys = ("status", "stopped_by", "best_epoch", "epochs", "steps", "parameters", "zero_weights")
     result = {key: getattr(event, key) for key in (*keys, *PARTS)}
+    if event.temperature is not None:
+        result["temperature"] = event.temperature
     if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
         result["confusion"] = event.confusion
     return result

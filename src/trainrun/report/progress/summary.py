@@ -89,7 +89,10 @@ def _ensemble_line(runs: Sequence[Run]) -> str | None:
     if part is None:
         return None
     values = parts[part] or {}
-    singles = {name: mean([run.result[part][name] for run in runs if run.result]) for name in values}
+    results = [run.result[part] for run in runs if run.result]
+    # The ensemble's probabilities are calibrated where its members are.
+    counterparts = {"loss": "calibrated_loss"} if "calibrated_loss" in results[0] else {}
+    singles = {name: mean([found[counterparts.get(name, name)] for found in results]) for name in values}
     told, compared = (
         ", ".join(f"{name} {number(value)}" for name, value in found.items()) for found in (values, singles)
     )
