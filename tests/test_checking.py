@@ -240,7 +240,8 @@ def test_every_config_is_checked_whatever_becomes_of_the_others(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({}, "He with ReLU"),
+        ({}, "PyTorch with ReLU"),
+        ({"initializer": "he_normal"}, "He with ReLU"),
         ({"activation": "selu"}, "LeCun with SELU"),
         ({"initializer": XAVIER_FAN_IN, "activation": "tanh"}, "Xavier (fan_in) with Tanh"),
         ({"initializer": {"name": "normal", "std": 0.01}}, "normal (std 0.01) with ReLU"),

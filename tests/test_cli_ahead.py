@@ -46,7 +46,7 @@ def test_looking_ahead_leaves_nothing_behind(command, form, folder):
 def test_check_draws_the_layers_and_says_that_all_is_well(folder):
     done = trainrun_("check", "net.yaml", cwd=folder)
     lines = done.stdout.splitlines()
-    assert lines[0] == "net: 4 - (2 x 8) - 3, He with ReLU"
+    assert lines[0] == "net: 4 - (2 x 8) - 3, PyTorch with ReLU"
     assert lines[1].startswith("139 parameters, 90 training rows; about 0.1 MB and ")
     assert [line.split()[:2] for line in lines[3:7]] == [
         ["layer", "units"],
@@ -54,7 +54,7 @@ def test_check_draws_the_layers_and_says_that_all_is_well(folder):
         ["1", "8"],
         ["2", "8"],
     ]
-    assert "✓ Ready to train: the signal keeps its size (2^" in done.stdout
+    assert "✓ Ready to train: the signal comes through (2^" in done.stdout
     assert "guessing gives 1.0986 (ln 3)." in " ".join(done.stdout.split())
 
 
@@ -152,7 +152,18 @@ def test_a_schedule_of_no_steps_is_empty(folder):
 
 
 def test_find_lr_suggests_in_words_and_in_json(folder):
-    options = ("--set", "optimizer=sgd", "--low", "1e-4", "--high", "1e4", "--steps", "60")
+    options = (
+        "--set",
+        "optimizer=sgd",
+        "--set",
+        "initializer=he_normal",
+        "--low",
+        "1e-4",
+        "--high",
+        "1e4",
+        "--steps",
+        "60",
+    )
     done = trainrun_("find-lr", "net.yaml", *options, cwd=folder)
     found = json.loads(trainrun_("find-lr", "net.yaml", *options, "--format", "json", cwd=folder).stdout)
     low, high = found["learns"]

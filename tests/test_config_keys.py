@@ -13,6 +13,7 @@ from trainrun.config.facts import facts, sections
 from trainrun.config.first_defaults import FIRST_DEFAULTS
 from trainrun.config.identity import following, identify
 from trainrun.config.keys.fields import Apart, Check, DecidedByData, Follows, ShortForm
+from trainrun.config.keys.net import textbook_initializer
 from trainrun.errors import ConfigError
 from trainrun.runs.reading import Run
 
@@ -28,11 +29,15 @@ def id8(config: Config) -> str:
 
 
 def test_ids_and_saved_configs_are_those_of_the_release_before(tmp_path, monkeypatch):
-    """Configs at random, whose ids were computed before the keys got their modules."""
+    """Configs at random; their ids were computed before the keys got modules and some new defaults."""
     monkeypatch.chdir(tmp_path)  # a file that `--set` names is relative to the working directory
     for case in GOLDEN:
-        (tmp_path / "base.yaml").write_text(case["base"])
+        (tmp_path / "first.yaml").write_text("data: {scale: standard}\n")
+        (tmp_path / "base.yaml").write_text("extends: first.yaml\n" + case["base"])
         config = config_of(tmp_path, case["text"], *case["set"])
+        if config.initializer.name == "torch_default" and "torch_default" not in str(case):
+            initializer = f"initializer={textbook_initializer(config.activation.name)}"
+            config = config_of(tmp_path, case["text"], *case["set"], initializer)
         lines = to_yaml(config).replace(str(tmp_path), "").splitlines(keepends=True)
         saved = "".join(line for line in lines if line.partition(":")[0] not in ADDED)
         digest = hashlib.sha256(saved.encode()).hexdigest()[:16]
@@ -62,7 +67,7 @@ def test_what_is_known_of_the_keys():
     assert list(facts(Apart)) == ["name", "seed", "device", "threads", "data.path", "data.valid", "data.test"]
     assert list(facts(DecidedByData)) == ["loss", "metrics"]
     assert {key: fact.keys for key, fact in facts(Follows).items()} == {
-        "initializer": ("activation",),
+        "initializer": ("hidden", "activation"),
         "dropout": ("hidden",),
         "regularization": ("optimizer",),
         "early_stopping": ("data", "schedule"),
@@ -126,13 +131,13 @@ def test_every_key_that_follows_others_takes_auto(tmp_path):
 
 
 def test_a_changed_default_enters_only_the_ids_that_it_changes(tmp_path, monkeypatch):
-    """As if `data.scale` had been minmax until its default became standard."""
-    standard = config_of(tmp_path, "data: digits\n")
-    minmax = config_of(tmp_path, "data: {source: digits, scale: minmax}\n")
-    quantile = config_of(tmp_path, "data: {source: digits, scale: quantile}\n")
-    before = [id8(config) for config in (standard, minmax, quantile)]
-    monkeypatch.setitem(FIRST_DEFAULTS, "9.9", {"data.scale": "minmax"})
-    after = [id8(config) for config in (standard, minmax, quantile)]
+    """As if `batch_size` had been 16 until its default became 32."""
+    default = config_of(tmp_path, "data: digits\n")
+    small = config_of(tmp_path, "data: digits\nbatch_size: 16\n")
+    other = config_of(tmp_path, "data: digits\nbatch_size: 8\n")
+    before = [id8(config) for config in (default, small, other)]
+    monkeypatch.setitem(FIRST_DEFAULTS, "9.9", {"batch_size": 16})
+    after = [id8(config) for config in (default, small, other)]
     assert after[1] == before[0]  # the old default stays out
     assert after[0] not in before
     assert after[2] == before[2]
@@ -167,7 +172,7 @@ def saved_run(folder, change):
 
 
 def test_a_saved_config_without_a_key_has_its_first_default(tmp_path, monkeypatch):
-    run = saved_run(tmp_path, lambda text: text.replace("  scale: standard\n", ""))
+    run = saved_run(tmp_path, lambda text: text.replace("  scale: robust\n", ""))
     assert load_saved(run.paths.config)[0].data.scale == "standard"
     monkeypatch.setitem(FIRST_DEFAULTS, "9.9", {"data.scale": "minmax", "gradient_clip": 2.0})
     config, ignored = load_saved(run.paths.config)

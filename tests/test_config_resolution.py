@@ -50,7 +50,9 @@ def test_the_defaults(tmp_path):
 @pytest.mark.parametrize("activation", activations)
 def test_the_initializer_suits_the_activation(tmp_path, activation):
     config = config_of(tmp_path, f"data: digits\nactivation: {activation}\n")
-    assert config.initializer.name == INITIALIZERS.get(activation, "he_normal")
+    assert config.initializer.name == INITIALIZERS.get(activation, "torch_default")
+    deep = config_of(tmp_path, f"data: digits\nactivation: {activation}\nhidden: [8, 8, 8, 8, 8]\n")
+    assert deep.initializer.name == INITIALIZERS.get(activation, "he_normal")
     with_setting = config_of(tmp_path, f"data: digits\nactivation: {activation}\n", "initializer=zeros")
     assert with_setting.initializer.name == "zeros"
 

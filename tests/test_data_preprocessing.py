@@ -333,7 +333,6 @@ def test_rows_from_files(tmp_path, name, text):
             r"column 'age': 'old' is not a number, .* row 2 \(line 3\), 1 row",
         ),
         ("age,job,zip,flag\ninf,x,1,true\n", "column 'age': the number is infinite, first in row 1"),
-        ("age,job,zip,flag\n1e300,x,1,true\n", "column 'age': the number is too large, first in row 1"),
     ],
 )
 def test_rows_that_cannot_be_used(tmp_path, text, message):
@@ -342,6 +341,37 @@ def test_rows_that_cannot_be_used(tmp_path, text, message):
     ).preprocessing
     with pytest.raises(DataError, match=message):
         preprocessing.transform(read_table(write(tmp_path / "n.csv", text), preprocessing))
+
+
+def test_a_number_too_large_for_its_scale_is_refused(tmp_path):
+    source = table(tmp_path / "t.csv", MIXED)
+    preprocessing = whole(source, target="income", categorical=("zip",), scale="standard").preprocessing
+    rows = read_table(write(tmp_path / "n.csv", "age,job,zip,flag\n1e300,x,1,true\n"), preprocessing)
+    with pytest.raises(DataError, match="column 'age': the number is too large, first in row 1"):
+        preprocessing.transform(rows)
+
+
+def test_the_robust_scale_is_that_of_its_definition(tmp_path):
+    """Less the median, by the interquartile range or half the range, then the smooth limit of 3."""
+    rng = np.random.default_rng(0)
+    columns = {
+        "normal": list(rng.normal(5, 2, 41).round(3)),
+        "heavy": list(rng.standard_cauchy(41).round(3)),
+        "mostly0": [0.0] * 36 + [1.0, 2.0, 3.0, 4.0, 8.0],
+        "constant": [7.0] * 41,
+    }
+    source = table(tmp_path / "t.csv", columns | {"y": [0, 1] * 20 + [0]})
+    dataset = whole(source, target="y", scale="robust")
+    for j, (name, cells) in enumerate(columns.items()):
+        lower, median, upper = np.percentile(cells, (25, 50, 75))
+        width = {"mostly0": 4.0, "constant": np.inf}.get(name, upper - lower)
+        z = (np.array(cells) - median) / width
+        np.testing.assert_allclose(dataset.train.x[:, j], z / np.sqrt(1 + (z / 3) ** 2), rtol=1e-5, atol=1e-6)
+    extremes = {"normal": [1e300], "heavy": [-1e300], "mostly0": [0.0], "constant": [9.0]}
+    new = as_table(extremes, dataset.preprocessing)
+    np.testing.assert_allclose(dataset.preprocessing.transform(new), [[3, -3, 0, 0]])
+    again = Preprocessing.from_json(json.loads(json.dumps(dataset.preprocessing.to_json())))
+    np.testing.assert_array_equal(again.transform(new), dataset.preprocessing.transform(new))
 
 
 def test_targets_of_new_rows(tmp_path):

@@ -16,6 +16,7 @@ def test_mnist(shared_data):
         target=folder / "train-labels-idx1-ubyte.gz",
         test=(folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte.gz"),
         split={"valid": 10_000},
+        scale="standard",
     )
     assert [len(part.y) for part in (dataset.train, dataset.valid, dataset.test)] == [50_000, 10_000, 10_000]
     assert dataset.train.x.shape == (50_000, 784)

@@ -114,6 +114,7 @@ PLATEAU = config(
         "early_stopping": {"patience": 12, "min_delta": 0.01},
         "schedule": {"name": "reduce_on_plateau", "patience": 2, "factor": 0.5, "cooldown": 3},
         "regularization": {"activity_l2": 1e-3},
+        "initializer": "he_normal",
     }
 )
 PLATEAU_PAUSES = (23 * 5 + 2, 25 * 5 + 2)

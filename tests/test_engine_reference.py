@@ -101,7 +101,14 @@ def assert_same(net: nn.Sequential, dataset: Dataset, c: Config, tolerance: floa
         torch.testing.assert_close(value_K[0], expected[key], rtol=0, atol=tolerance)
 
 
-BASE = {"hidden": [7, 6], "batch_size": 9, "epochs": 50, "early_stopping": False, "learning_rate": 0.01}
+BASE = {
+    "initializer": "he_normal",
+    "hidden": [7, 6],
+    "batch_size": 9,
+    "epochs": 50,
+    "early_stopping": False,
+    "learning_rate": 0.01,
+}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -35,6 +35,7 @@ def test_the_textbook_is_the_plain_net(tmp_path):
     plain = config_of(tmp_path, "data: digits\n")
     textbook = config_of(tmp_path, "extends: textbook\ndata: digits\n")
     assert textbook.hidden == plain.hidden
+    assert textbook.data.scale == "standard"  # of the recipe: the name of other data leaves it
     assert textbook.initializer.name == "he_normal"
 
 
@@ -68,3 +69,12 @@ def test_they_are_listed(tmp_path):
     listed = json.loads(trainrun_("list", "recipes", "--format", "json", cwd=tmp_path).stdout)
     assert [one["name"] for one in listed] == list(recipes())
     assert all(one["summary"] and one["source"] for one in listed)
+
+
+def test_init_writes_one(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(60)))
+    trainrun_("init", "t.csv", "--target", "y", "--recipe", "tabular_small", cwd=tmp_path)
+    assert "extends: tabular_small\n" in (tmp_path / "t.yaml").read_text()
+    assert "test: loss" in trainrun_("fit", "t.yaml", "--set", "epochs=1", cwd=tmp_path).stdout
+    done = trainrun_("init", "t.csv", "--out", "u.yaml", "--recipe", "xyz", cwd=tmp_path, code=2)
+    assert "knows tabular, tabular_small, textbook, not xyz" in done.stderr

@@ -526,11 +526,15 @@ def init(
             metavar="FILE", help="Config file to write (default: named like the table).", readable=False
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Recipe to extend, from trainrun list recipes (default: none)."),
+    ] = None,
 ) -> None:
     """Write a commented config to start from."""
     from trainrun.report.init import write_starter
 
-    _print(write_starter(table, target, out))
+    _print(write_starter(table, target, out, recipe))
 
 
 @contextmanager

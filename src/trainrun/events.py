@@ -137,9 +137,9 @@ class FitEnded:
         parameters: trainable numbers in the net.
         zero_weights: weights (biases not counted) that are exactly 0 at the best epoch.
         train, valid, test: loss and metrics at the best epoch, dropout off; None for a missing part.
-        temperature: by which logits are divided to calibrate probabilities; None without calibration.
         confusion: for classes, by part: rows are the true class, columns the predicted one.
         weights: the best epoch's, keyed and shaped as `torch.nn.Sequential` has them.
+        temperature: by which logits are divided to calibrate probabilities; None without calibration.
     """
 
     member: int
@@ -153,9 +153,9 @@ class FitEnded:
     train: Values | None
     valid: Values | None
     test: Values | None
-    temperature: float | None
     confusion: Mapping[str, np.ndarray]
     weights: Mapping[str, np.ndarray]
+    temperature: float | None = None
 
 
 Event = FitStarted | EpochEnded | Diverged | Paused | FitEnded

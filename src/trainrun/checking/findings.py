@@ -22,7 +22,7 @@ _INPUTS = (1 / 64, 8.0)  # sizes between which inputs do no harm
 _SATURATED = 0.25  # of the outputs; a sound net has few or none
 _DEAD = 0.75  # of the units; in a deep net of ReLUs about half are dead
 _SURE = 5.0  # times guessing's loss
-_FAMILIES = {"xavier": "Xavier", "he": "He", "lecun": "LeCun"}
+_FAMILIES = {"xavier": "Xavier", "he": "He", "lecun": "LeCun", "torch": "PyTorch"}
 
 
 @dataclass(frozen=True)

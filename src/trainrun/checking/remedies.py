@@ -11,7 +11,7 @@ from trainrun.checking.findings import Finding, activation_words, initializer_wo
 from trainrun.checking.measures import measure
 from trainrun.config import Choice, Config
 from trainrun.config.keys.choices import choice_model
-from trainrun.config.keys.net import suited_initializer
+from trainrun.config.keys.net import textbook_initializer
 from trainrun.data import Dataset, load_data
 from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations, initializers
@@ -71,7 +71,7 @@ def _scales(config: Config) -> Iterator[Change]:
 
 
 def _initializers(config: Config) -> Iterator[Change]:
-    for name in dict.fromkeys((suited_initializer(config.activation.name), *_INITIALIZERS)):
+    for name in dict.fromkeys((textbook_initializer(config.activation.name), *_INITIALIZERS)):
         changed = _with(config, initializer=_plain(initializers[name]))
         yield Change(
             changed, f"{initializer_words(changed.initializer)} initialization", f"initializer: {name}"
@@ -86,7 +86,7 @@ def _biases(config: Config) -> Iterator[Change]:
 
 def _activations(config: Config) -> Iterator[Change]:
     for name in ("relu", "tanh"):
-        initializer = suited_initializer(name)
+        initializer = textbook_initializer(name)
         changed = _with(
             config, activation=_plain(activations[name]), initializer=_plain(initializers[initializer])
         )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from trainrun.config.keys.net import textbook_initializer
+
 if TYPE_CHECKING:
     from trainrun.config.model import Config
 
@@ -18,7 +20,12 @@ FirstDefault = bool | int | float | str | list[Any] | None | Callable[["Config"]
 
 #: First defaults by the release that added the key or changed its default, each as dotted keys, such as
 #: `{"0.2.0": {"data.rare": 0, "normalization": "none"}}`. A key stands here once, and stays.
-FIRST_DEFAULTS: dict[str, dict[str, FirstDefault]] = {}
+FIRST_DEFAULTS: dict[str, dict[str, FirstDefault]] = {
+    "0.2.0": {
+        "data.scale": "standard",
+        "initializer": lambda config: textbook_initializer(config.activation.name),
+    },
+}
 
 
 def first_defaults() -> dict[str, FirstDefault]:

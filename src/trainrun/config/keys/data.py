@@ -114,7 +114,7 @@ class DataConfig(Section):
         "auto", description="what separates the fraction of numbers in a text file; auto looks, and says so"
     )
     scale: Literal["standard", "minmax", "quantile", "robust", "none"] = Field(
-        "standard", description="of the features, fitted on the training rows"
+        "robust", description="of the features, fitted on the training rows"
     )
     scale_target: Literal["auto", "standard", "none"] = Field(
         "auto", description="regression: whether the target is standardised for training"

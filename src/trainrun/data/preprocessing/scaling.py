@@ -10,7 +10,6 @@ import numpy as np
 
 _QUANTILES = 1000
 _QUANTILE_ROWS = 10_000  # quantiles of more rows are those of a random sample of this size
-_QUARTILES = (25, 50, 75)  # percent
 _SMOOTH_LIMIT = 3.0  # of the robust scale: no scaled number is farther from 0
 _OUTERMOST = 1e-7  # the share at which the normal distribution is cut off; values this near an extreme are it
 
@@ -69,7 +68,7 @@ class Scaler:
         """Fit a scale.
 
         Args:
-            kind: `standard`, `minmax`, `quantile`, `robust` or `none`.
+            kind: `standard`, `minmax`, `quantile` or `none`; for `robust` see `fit_quartiles`.
             moments: of the training rows.
             blocks: the training rows, float64 [B, F] each; read only where moments do not suffice.
         """
@@ -79,8 +78,6 @@ class Scaler:
         if kind == "quantile":
             return cls._fit_quantiles(np.concatenate([np.empty((0, width)), *blocks]))
         spread = moments.greatest - moments.least
-        if kind == "robust":
-            return cls._fit_quartiles(np.concatenate([np.empty((0, width)), *blocks]), spread)
         if kind == "minmax":
             return cls(moments.least, _inverse(spread, spread > 0))
         deviation = np.sqrt(moments.deviations / max(1, moments.count))
@@ -100,17 +97,18 @@ class Scaler:
         return cls(np.zeros(numbers.shape[1]), varies.astype(float), quantile.quantiles_)
 
     @classmethod
-    def _fit_quartiles(cls, numbers: np.ndarray, spread: np.ndarray) -> Scaler:
-        """Center on the median and divide by the interquartile range; where that is 0, by half the range.
+    def fit_quartiles(cls, quartiles: np.ndarray, moments: Moments) -> Scaler:
+        """Subtract the median, divide by the interquartile range or, where that is 0, by half the range.
+
+        Args:
+            quartiles: float64 [3, F], of the training rows.
+            moments: of the training rows.
 
         Source: Holzmueller et al. 2024, arXiv:2407.04491, section 3.
         """
-        if not numbers.shape[1]:
-            return cls(np.zeros(0), np.ones(0), is_clipped=True)
-        lower, median, upper = np.percentile(numbers, _QUARTILES, axis=0)
-        between = upper - lower
-        half = spread / 2
-        width = np.where(between > 0, between, half)
+        lower, median, upper = quartiles
+        spread = moments.greatest - moments.least
+        width = np.where(upper > lower, upper - lower, spread / 2)
         return cls(median, _inverse(width, spread > 0), is_clipped=True)
 
     def apply(self, block: np.ndarray) -> np.ndarray:
@@ -118,7 +116,7 @@ class Scaler:
         moved = block - self.center if self.quantiles is None else _to_normal(block, self.quantiles)
         moved *= self.factor
         if self.is_clipped:
-            moved /= np.sqrt(1 + (moved / _SMOOTH_LIMIT) ** 2)
+            moved /= np.hypot(1, moved / _SMOOTH_LIMIT)  # a square would overflow
         return moved
 
     def to_json(self) -> dict[str, Any]:
