@@ -14,11 +14,13 @@ from trainrun.config import Config, load_config
 from trainrun.data import Dataset, Part, Preprocessing, Target
 from trainrun.data.columns.vocabulary import Vocabulary
 from trainrun.engine.layers import Dense, make_layers
+from trainrun.engine.process import prepare_process
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitEnded, FitStarted, Paused, Snapshot
 from trainrun.plan import Cell, Plan, make_plan
 
 CPU = torch.device("cpu")
+prepare_process()  # before the first product, or bits would depend on the test that comes first
 
 
 def config(**keys: object) -> Config:

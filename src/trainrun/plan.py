@@ -48,6 +48,7 @@ class Architecture(NamedTuple):
         feature_scale: whether each input has a learned scale.
         normalization: `none`, `layer` or `batch`: between a hidden layer and its activation.
         parametrization: `standard` or `ntk`.
+        residual: whether the input of each hidden layer's block is added to its output.
     """
 
     inputs: int
@@ -57,6 +58,7 @@ class Architecture(NamedTuple):
     feature_scale: bool = False
     normalization: str = "none"
     parametrization: str = "standard"
+    residual: bool = False
 
     @classmethod
     def of(cls, config: Config, inputs: int, classes: int) -> Architecture:
@@ -75,6 +77,7 @@ class Architecture(NamedTuple):
             config.feature_scale,
             config.normalization,
             config.parametrization,
+            config.residual,
         )
 
     @property
@@ -262,6 +265,7 @@ def _shared(cell: Cell) -> Hashable:
         "feature_scale",
         "normalization",
         "parametrization",
+        "residual",
         "optimizer",
         "averaging",
         "batch_size",

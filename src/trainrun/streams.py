@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     BIASES = 2
     ORDER = 3
     DROPOUT = 4
+    PROJECTIONS = 5
 
 
 def bits(seed: int, purpose: Purpose, *place: int) -> np.random.SFC64:

@@ -21,9 +21,9 @@ _RIVALS = {"path": {"source"}, "source": set(OF_FILES)}
 def merge(base: Table, over: Table, path: Path = ()) -> Table:
     """`over` on top of `base`: mappings merge key by key, anything else replaces what was there.
 
-    A mapping over a short form (`adam`, `dropout: 0.2`, `data: digits`) adds to what that stands for. The short
-    form of `data` is one of its keys, so the others stay. An ingredient with another name replaces the whole
-    ingredient; a bundled set replaces files, a file the set.
+    A mapping over a short form (`adam`, `dropout: 0.2`, `data: digits`) adds to what that stands for. The
+    short form of `data` is one of its keys, so the others stay. An ingredient with another name replaces the
+    whole ingredient; a bundled set replaces files, a file the set.
 
     Args:
         base: what is below.

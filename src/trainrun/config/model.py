@@ -53,6 +53,7 @@ class Config(Section):
     normalization: Normalization = Field(
         "none", description="of the hidden layers' units, in front of the activation"
     )
+    residual: bool = Field(False, description="whether each hidden layer's input is added to its output")
     feature_scale: bool = Field(False, description="whether each input has a learned scale")
     dropout: Rates = Field(0.0, validate_default=True, description="the part that is dropped in training")
     optimizer: Optimizer = Field("adam", validate_default=True, description="how gradients become steps")

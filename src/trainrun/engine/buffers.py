@@ -31,15 +31,16 @@ class Layout:
 
     Attributes:
         size: D, the numbers of a buffer.
+        slots: every slot by its key in files.
         parameters: trainable numbers of a member, without padding.
     """
 
     def __init__(self, layers: Sequence[Layer], members: int) -> None:
         self.layers, self.members = layers, members
-        self._slots = keyed_slots(layers)
-        self.parameters = sum(prod(slot.shape) for slot in self._slots.values() if slot.trained)
-        own = [prod(slot.held) for slot in self._slots.values() if slot.regularized]
-        self._others = [prod(slot.held) for slot in self._slots.values() if not slot.regularized]
+        self.slots = keyed_slots(layers)
+        self.parameters = sum(prod(slot.shape) for slot in self.slots.values() if slot.trained)
+        own = [prod(slot.held) for slot in self.slots.values() if slot.regularized]
+        self._others = [prod(slot.held) for slot in self.slots.values() if not slot.regularized]
         self._sizes = [*own, sum(self._others)]
         self._starts = [0]
         for size in self._sizes:
@@ -68,12 +69,12 @@ class Layout:
 
     def saved(self, flat_D: Tensor) -> dict[str, Tensor]:
         """Return views [K, *shape] of all parameters, by key, as `torch.nn.Sequential` has them."""
-        slots = zip(self._slots.items(), self._held(flat_D), strict=True)
+        slots = zip(self.slots.items(), self._held(flat_D), strict=True)
         return {key: slot.without_padding(held) for (key, slot), held in slots}
 
     def to_save(self, flat_D: Tensor) -> dict[str, Tensor]:
         """Return the values [K, *shape] that go to files, by key."""
-        factors = {key: slot.saved_factor for key, slot in self._slots.items()}
+        factors = {key: slot.saved_factor for key, slot in self.slots.items()}
         return {
             key: held if factors[key] == 1.0 else held * factors[key]
             for key, held in self.saved(flat_D).items()
@@ -85,7 +86,7 @@ class Layout:
         Args:
             like_D: a buffer of the same device and dtype.
         """
-        factors = [slot.rate_factor if slot.trained else 0.0 for slot in self._slots.values()]
+        factors = [slot.rate_factor if slot.trained else 0.0 for slot in self.slots.values()]
         if all(factor == 1.0 for factor in factors):
             return None
         factor_D = torch.ones_like(like_D)
@@ -98,7 +99,7 @@ class Layout:
         own_left, others_left = iter(own), iter(others.split(self._others, dim=1))
         return [
             next(own_left if slot.regularized else others_left).unflatten(1, slot.held)
-            for slot in self._slots.values()
+            for slot in self.slots.values()
         ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from trainrun.engine.buffers import Views
-from trainrun.engine.layers import Activation, Dropout, Layer, Step
+from trainrun.engine.layers import Activation, Dropout, Layer, Shortcut, Step
 
 
 class Trace(NamedTuple):
@@ -41,6 +41,12 @@ class Network:
         self.activations = [i for i, layer in enumerate(layers) if isinstance(layer, Activation)]
         self.dropouts = [layer for layer in layers if isinstance(layer, Dropout)]
         self._first = next(i for i, layer in enumerate(layers) if layer.slots)
+        places = {id(layer): i for i, layer in enumerate(layers)}
+        #: By the place of each shortcut, that of the first layer of its block.
+        self._shortcuts = {
+            i: places[id(layer.block[0])] for i, layer in enumerate(layers) if isinstance(layer, Shortcut)
+        }
+        self._begins = set(self._shortcuts.values())
 
     def evaluate(self, views: Views, x_KBI: Tensor) -> Tensor:
         """Return the net's output [K, B, C] in evaluation.
@@ -49,8 +55,8 @@ class Network:
             views: the parameters of each layer.
             x_KBI: a batch for each member.
         """
-        for layer, parameters in zip(self.layers, views, strict=True):
-            x_KBI, _ = layer.forward(parameters, x_KBI, None)
+        for _, output_KBO in self._walk(views, x_KBI, None):
+            x_KBI = output_KBO
         return x_KBI
 
     def forward(self, views: Views, x_KBI: Tensor, step: Step | None) -> Trace:
@@ -62,10 +68,22 @@ class Network:
             step: the training step; None in evaluation.
         """
         kept = []
-        for layer, parameters in zip(self.layers, views, strict=True):
-            x_KBI, memory = layer.forward(parameters, x_KBI, step)
+        for memory, output_KBO in self._walk(views, x_KBI, step):
             kept.append(memory)
+            x_KBI = output_KBO
         return Trace(step, kept, x_KBI)
+
+    def _walk(self, views: Views, x_KBI: Tensor, step: Step | None) -> Iterator[tuple[Any, Tensor]]:
+        """Yield what each layer keeps, and its output."""
+        inputs: dict[int, Tensor] = {}  # of the blocks with a shortcut
+        for index, (layer, parameters) in enumerate(zip(self.layers, views, strict=True)):
+            if index in self._begins:
+                inputs[index] = x_KBI
+            if isinstance(layer, Shortcut):
+                x_KBI, memory = layer.add(parameters, x_KBI, inputs.pop(self._shortcuts[index]))
+            else:
+                x_KBI, memory = layer.forward(parameters, x_KBI, step)
+            yield memory, x_KBI
 
     def activated(self, trace: Trace) -> list[tuple[Tensor, Tensor]]:
         """Return the input and the output of each activation."""
@@ -98,7 +116,13 @@ class Network:
             A layer's place, and its derivative [K, B, O].
         """
         delta = delta_KBC
+        around: dict[int, Tensor] = {}  # derivatives by the inputs of blocks, along their shortcuts
         for index in range(len(self.layers) - 1, self._first, -1):
             yield index, delta
-            delta = self.layers[index].backward(views[index], trace.kept[index], delta, trace.step)
+            layer = self.layers[index]
+            if isinstance(layer, Shortcut) and self._shortcuts[index] > self._first:
+                around[self._shortcuts[index]] = layer.around(trace.kept[index], delta)
+            delta = layer.backward(views[index], trace.kept[index], delta, trace.step)
+            if index in around:
+                delta = delta + around.pop(index)
         yield self._first, delta

@@ -11,7 +11,7 @@ from torch import nn
 from trainrun.data import Part, Target
 from trainrun.engine.buffers import Layout, Views
 from trainrun.engine.device_data import DeviceData
-from trainrun.engine.layers import Layer
+from trainrun.engine.layers import Layer, children
 from trainrun.engine.network import Network
 from trainrun.engine.process import prepare_process
 from trainrun.engine.scores import Scores
@@ -34,7 +34,7 @@ class SavedNet:
 
     def sequential(self) -> nn.Sequential:
         """Return the layers as modules of `torch.nn`, in evaluation mode."""
-        net = nn.Sequential(*(layer.module() for layer in self._layers if layer.in_evaluation))
+        net = nn.Sequential(*(layer.module() for layer in children(self._layers)))
         net.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in self._weights.items()})
         return net.eval()
 

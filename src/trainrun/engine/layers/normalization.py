@@ -43,7 +43,7 @@ class LayerNormalization(Layer):
         """Return the normalized rows, scaled and shifted, and what the gradient needs."""
         weight_K1O, bias_K1O = parameters
         normal, mean, inverse = torch.native_layer_norm(x_KBI, [self._width], None, None, _EPS)
-        return torch.addcmul(bias_K1O, normal, weight_K1O), (x_KBI, normal, mean, inverse)
+        return normal * weight_K1O + bias_K1O, (x_KBI, normal, mean, inverse)
 
     def write_gradients(self, gradients: Parameters, kept: Any, delta_KBO: Tensor) -> None:
         """Write the gradients of weight and bias."""
@@ -98,11 +98,11 @@ class BatchNormalization(Layer):
             rows = x_KBI.shape[1]
             mean_K1O = x_KBI.mean(1, keepdim=True)
             var_K1O = (x_KBI - mean_K1O).square_().mean(1, keepdim=True)
-            running_mean_K1O.lerp_(mean_K1O, _MOMENTUM)
-            running_var_K1O.lerp_(var_K1O * (rows / (rows - 1)), _MOMENTUM)
+            _move(running_mean_K1O, mean_K1O)
+            _move(running_var_K1O, var_K1O * (rows / (rows - 1)))
         inverse_K1O = (var_K1O + _EPS).rsqrt_()
         normal_KBO = (x_KBI - mean_K1O) * inverse_K1O
-        return torch.addcmul(bias_K1O, normal_KBO, weight_K1O), (None, normal_KBO, inverse_K1O)
+        return normal_KBO * weight_K1O + bias_K1O, (None, normal_KBO, inverse_K1O)
 
     def write_gradients(self, gradients: Parameters, kept: Any, delta_KBO: Tensor) -> None:
         """Write the gradients of weight and bias."""
@@ -120,6 +120,11 @@ class BatchNormalization(Layer):
     def module(self) -> nn.Module:
         """Return a `BatchNorm1d` of the same width."""
         return nn.BatchNorm1d(self._width, eps=_EPS, momentum=_MOMENTUM)
+
+
+def _move(running_K1O: Tensor, batch_K1O: Tensor) -> None:
+    """Move running statistics towards a batch's. `lerp_` would round by where the numbers lie in memory."""
+    running_K1O.copy_(running_K1O * (1 - _MOMENTUM) + batch_K1O * _MOMENTUM)
 
 
 def _write_affine(gradients: Parameters, normal_KBO: Tensor, delta_KBO: Tensor) -> None:

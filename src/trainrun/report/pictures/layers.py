@@ -105,5 +105,6 @@ def _matrices(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
     return (key for key, array in arrays.items() if key.endswith(_SUFFIX) and array.ndim == 2)
 
 
-def _number(key: str) -> int:
-    return int(key.removesuffix(_SUFFIX))
+def _number(key: str) -> list[tuple[int, str]]:
+    """Return what sorts keys as the net has them: `2.block.0.weight` before `10.weight`."""
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in key.split(".")]

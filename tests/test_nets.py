@@ -1,0 +1,160 @@
+"""Nets with every part: gradients, bits alone and in a stack, pauses, and the model that users load."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
+from shell import trainrun_
+from trainrun import fit, load_run
+from trainrun.engine.layers import Step
+from trainrun.engine.network import Network
+from trainrun.engine.saved import SavedNet
+from trainrun.engine.stack import Stack
+
+ALL = {
+    "residual": True,
+    "normalization": "layer",
+    "feature_scale": True,
+    "parametrization": "ntk",
+    "averaging": {"name": "ema", "decay": 0.9},
+}
+PARTS = {
+    "residual": {"residual": True},
+    "layer normalization": {"normalization": "layer"},
+    "batch normalization": {"normalization": "batch", "batch_size": 9},
+    "feature scale": {"feature_scale": True},
+    "ntk": {"parametrization": "ntk"},
+    "average": {"averaging": {"name": "ema", "decay": 0.9}},
+    "output initializer": {"output_initializer": "zeros"},
+    "all": ALL,
+    "all with batch normalization": ALL | {"normalization": "batch", "batch_size": 9},
+    "all, odd widths": ALL | {"hidden": [1, 1, 6, 6, 2], "normalization": "none"},
+    "all, penalties": ALL
+    | {"regularization": {"l1": 1e-3, "l2": 1e-3, "activity_l2": 1e-3}, "gradient_clip": 1.0},
+}
+BASE = {"hidden": [7, 7, 5], "batch_size": 8, "epochs": 3, "early_stopping": False, "dropout": 0.2}
+DATA = {"classes": blobs, "numbers": line}
+
+
+@pytest.mark.parametrize("keys", PARTS.values(), ids=PARTS)
+def test_gradients_are_those_of_autograd(keys):
+    """Against the modules that `load_model` gives, with the weights as they are saved."""
+    torch.manual_seed(0)
+    made = plan(blobs(), [config(**BASE | keys, activation="tanh", seed=seed) for seed in range(2)])
+    stack = Stack.start(made, CPU, torch.float32)
+    for values in stack.layout.saved(stack.parameters_D).values():
+        values.copy_(torch.randn(values.shape).abs() * 0.5)  # variances are positive
+    network, x_KBI = Network(stack.layout.layers), torch.randn(2, 6, 5)
+    trace = network.forward(stack.views, x_KBI, None)
+    delta_KBC = torch.randn(trace.output_KBC.shape)
+    network.backward(stack.views, stack.gradients, trace, delta_KBC)
+    saved, gradients = stack.layout.to_save(stack.parameters_D), stack.layout.saved(stack.gradient_D)
+    factors = {key: slot.saved_factor for key, slot in stack.layout.slots.items()}
+    for k in range(2):
+        weights = {key: values[k].numpy() for key, values in saved.items()}
+        net = SavedNet(weights, stack.layout.layers).sequential()
+        output_BC = net(x_KBI[k])
+        torch.testing.assert_close(trace.output_KBC[k], output_BC.detach(), rtol=1e-4, atol=1e-5)
+        output_BC.backward(delta_KBC[k])
+        for key, parameter in net.named_parameters():
+            expected = parameter.grad * factors[key]
+            torch.testing.assert_close(gradients[key][k], expected, rtol=1e-3, atol=1e-5, msg=key)
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+@pytest.mark.parametrize("keys", PARTS.values(), ids=PARTS)
+def test_a_member_has_the_same_bits_alone_in_a_stack_and_after_pauses(keys, data):
+    dataset, members = data(), [config(**BASE | keys, seed=seed) for seed in range(3)]
+    together = [fingerprint(events) for events in run(dataset, *members)]
+    (alone,) = run(dataset, members[2])
+    assert fingerprint(alone) == together[2]
+    assert [fingerprint(events) for events in stop_and_go(dataset, members, [3, 0, 4])] == together
+
+
+@pytest.mark.parametrize("data", ["iris", "diabetes"])
+@pytest.mark.parametrize("keys", PARTS.values(), ids=PARTS)
+def test_the_loaded_model_is_the_net(tmp_path, keys, data):
+    """As modules of torch.nn, as the engine evaluates it, and as the run's result has it."""
+    settings = BASE | keys | {"batch_size": 20}
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump({"data": data, **settings}))
+    (run_,) = fit(tmp_path / "net.yaml", runs=tmp_path / "runs")
+    trained = load_run(run_)
+    x = np.random.default_rng(0).normal(size=(9, len(trained.preprocessing.feature_names))).astype(np.float32)
+    with torch.inference_mode():
+        found = trained.model()(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, trained._net.outputs(x), rtol=1e-4, atol=1e-5)
+    assert trained.evaluate_parts()["test"] == pytest.approx(run_.result["test"], rel=1e-6)
+    for command in (("check", "net.yaml"), ("report", "net"), ("show", "net")):
+        trainrun_(*command, cwd=tmp_path)
+
+
+def test_the_effective_matrices_of_ntk_start_as_the_initializer_says():
+    """So that both parametrizations begin with the same net."""
+    plain, ntk = (
+        run(blobs(), config(**BASE | {"epochs": 0}, parametrization=name))[0][-1].weights
+        for name in ("standard", "ntk")
+    )
+    assert plain.keys() == ntk.keys()
+    for key, values in plain.items():
+        np.testing.assert_allclose(ntk[key], values, rtol=1e-6, atol=1e-7)
+
+
+def test_an_average_over_the_steps_is_the_weighted_mean():
+    """By hand from the weights after each step, in float64."""
+    decay, members = 0.7, {"averaging": {"name": "ema", "decay": 0.7}, "dropout": 0.0}
+    made = plan(blobs(), [config(**BASE | members)])
+    events = run(blobs(), config(**BASE | members | {"epochs": 1}), dtype=torch.float64)[0]
+    steps = made.steps_per_epoch
+    weights = []
+    for stop in range(1, steps + 1):
+        stack = _after(stop)
+        weights.append(stack)
+    parts = np.array([(1 - decay) * decay ** (steps - s) / (1 - decay**steps) for s in range(1, steps + 1)])
+    for key, averaged in events[-1].weights.items():
+        expected = sum(part * one[key] for part, one in zip(parts, weights, strict=True))
+        np.testing.assert_allclose(averaged, expected, rtol=1e-5, atol=1e-6)
+
+
+def _after(steps: int) -> dict[str, np.ndarray]:
+    """The weights of the plain net after some steps of its first epoch."""
+    from builders import After
+    from trainrun.engine.training import Fit, Pauses
+
+    with torch.inference_mode():
+        trained = Fit(plan(blobs(), [config(**BASE | {"dropout": 0.0})]), CPU, torch.float64)
+        for _ in trained.run(Pauses(After(steps))):
+            pass
+        saved = trained.stack.layout.to_save(trained.stack.parameters_D)
+        return {key: values[0].numpy().copy() for key, values in saved.items()}
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "advice"), [(5, "take 4 or 6"), (1, "take 2 or 3"), (35, "take 34 or 36")]
+)
+def test_batch_normalization_refuses_a_batch_of_one_row(tmp_path, batch_size, advice):
+    """Of 36 training rows."""
+    rows = "".join(f"{i},{i % 5},{i % 2}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text("a,b,y\n" + rows)
+    (tmp_path / "net.yaml").write_text(
+        f"data: {{path: t.csv, target: y}}\nnormalization: batch\nbatch_size: {batch_size}\n"
+    )
+    done = trainrun_("fit", "net.yaml", cwd=tmp_path, code=2)
+    assert f"batch_size: {batch_size} leaves a batch of one row" in done.stderr
+    assert advice in done.stderr
+
+
+def test_a_step_changes_what_it_should(tmp_path):
+    """Steps of a batch-normalized net move the running statistics, and evaluation does not."""
+    made = plan(blobs(), [config(**BASE, normalization="batch")])
+    stack = Stack.start(made, CPU, torch.float32)
+    network, x_KBI = Network(stack.layout.layers), torch.randn(1, 6, 5)
+    before = stack.parameters_D.clone()
+    network.evaluate(stack.views, x_KBI)
+    assert torch.equal(stack.parameters_D, before)
+    network.forward(stack.views, x_KBI, Step([None] * 4, None))
+    moved = {key for key, held in stack.layout.saved(stack.parameters_D - before).items() if held.any()}
+    assert moved == {f"{place}.running_{name}" for place in (1, 4, 7) for name in ("mean", "var")}
