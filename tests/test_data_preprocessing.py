@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -465,3 +466,45 @@ def test_the_median_is_that_of_numpy_for_every_type(tmp_path, dtype, rows):
     assert dict(zip(numbers.names, numbers.fills, strict=True)) == dict(
         zip(numbers.names, expected, strict=True)
     )
+
+
+def test_gaps_of_numbers_may_have_inputs_of_their_own(tmp_path):
+    columns = {"a": [1.0, None, 3.0, 4.0], "b": [1.0, 2.0, 3.0, 4.0], "c": ["x", "y", "x", "y"]}
+    source = table(tmp_path / "t.csv", columns | {"y": [0, 1, 0, 1]})
+    dataset = whole(source, target="y", missing_indicator=True, scale="none")
+    preprocessing = dataset.preprocessing
+    assert preprocessing.feature_names == ("a", "b", "a=(missing)", "c=x", "c=y")
+    assert dataset.train.x[:, 2].tolist() == [0, 1, 0, 0]
+    assert dataset.train.x[1, 0] == 3.0  # the median
+    new = as_table({"a": [None, 2.0], "b": [None, 1.0], "c": ["x", "x"]}, preprocessing)
+    assert preprocessing.transform(new)[:, 2].tolist() == [1, 0]
+    again = Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json())))
+    np.testing.assert_array_equal(again.transform(new), preprocessing.transform(new))
+    assert again.difference(preprocessing) is None
+    assert "indicators" not in whole(source, target="y").preprocessing.to_json()
+
+
+def test_rare_and_unseen_categories_share_an_input(tmp_path):
+    words = ["a"] * 4 + ["b"] * 3 + ["c", "d"] + ["NA"]
+    source = table(tmp_path / "t.csv", {"w": words, "y": [0, 1] * 5})
+    preprocessing = whole(source, target="y", rare=2).preprocessing
+    assert preprocessing.feature_names == ("w=a", "w=b", "w=(missing)", "w=(rare)")
+    new = as_table({"w": ["a", "b", "c", "d", "e", None]}, preprocessing)
+    assert preprocessing.transform(new).argmax(axis=1).tolist() == [0, 1, 3, 3, 3, 2]
+    again = Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json())))
+    np.testing.assert_array_equal(again.transform(new), preprocessing.transform(new))
+    plain = whole(source, target="y").preprocessing
+    assert plain.feature_names == ("w=a", "w=b", "w=c", "w=d", "w=(missing)")
+    assert preprocessing.difference(plain)
+    filled = whole(source, target="y", rare=3, missing="most_frequent").preprocessing
+    assert filled.feature_names == ("w=a", "w=b", "w=(rare)")
+    assert filled.transform(new).argmax(axis=1).tolist() == [0, 1, 2, 2, 2, 0]
+
+
+def test_the_clip_of_the_robust_scale_is_part_of_what_is_compared(tmp_path):
+    source = table(tmp_path / "t.csv", {"a": [1.0, 2.0, 3.0, 9.0], "y": [0, 1, 0, 1]})
+    robust = whole(source, target="y", scale="robust").preprocessing
+    bare = replace(
+        robust, numbers=replace(robust.numbers, scaler=replace(robust.numbers.scaler, is_clipped=False))
+    )
+    assert robust.digest() != bare.digest()

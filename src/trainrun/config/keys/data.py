@@ -107,6 +107,12 @@ class DataConfig(Section):
     missing: Literal["auto", "error", "mean", "median", "most_frequent", "drop"] = Field(
         "auto", description="what to put where a value is missing, or drop for the row"
     )
+    missing_indicator: bool = Field(
+        False, description="whether a number column with gaps gets an input of 0 and 1 that marks them"
+    )
+    rare: Annotated[int, Ge(0)] = Field(
+        0, description="categories with fewer training rows share one input, as do unseen ones; 0: none"
+    )
     na: MissingWords = Field(
         DEFAULT_NA, description="words that mean a missing value, besides the default ones; or {only: [...]}"
     )

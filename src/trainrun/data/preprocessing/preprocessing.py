@@ -43,6 +43,7 @@ class Preprocessing:
         delimiter: between the cells of text files, or `auto`.
         missing: what is done about missing cells: `error`, `drop`, or what fills them.
         numbers: the number columns.
+        indicators: those of the number columns whose gaps have an input of their own.
         categories: the text columns.
         target: what is predicted.
         notations: how columns that are no plain numbers are read, by the file's names.
@@ -60,12 +61,14 @@ class Preprocessing:
     target: Target
     notations: Mapping[str, Notation] = field(default_factory=dict)
     reading: int = READING
+    indicators: tuple[str, ...] = ()
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of what `transform` yields: number columns, then `column=category`."""
+        """The names of what `transform` yields: numbers, `column=(missing)`, then `column=category`."""
         return (
             *self.numbers.names,
+            *(f"{name}=(missing)" for name in self.indicators),
             *(name for category in self.categories for name in category.feature_names),
         )
 
@@ -102,6 +105,9 @@ class Preprocessing:
         out = np.empty((len(rows), len(self.feature_names)), np.float32)
         start = len(self.numbers.names)
         self.numbers.transform(table, rows, out[:, :start])
+        for name in self.indicators:
+            out[:, start] = missing(table[name], rows)
+            start += 1
         for category in self.categories:
             width = len(category.feature_names)
             category.transform(table, rows, out[:, start : start + width])
@@ -150,7 +156,8 @@ class Preprocessing:
     def _meaning(self) -> dict[str, Any]:
         """Return the treatment of each column as plain values; the empty name stands for all columns."""
         numbers, scaler = self.numbers, self.numbers.scaler.to_json()
-        meaning: dict[str, Any] = {"": [list(self.feature_names), list(self.na), self.missing]}
+        clipped = [True] if self.numbers.scaler.is_clipped else []
+        meaning: dict[str, Any] = {"": [list(self.feature_names), list(self.na), self.missing, *clipped]}
         for j, name in enumerate(numbers.names):
             quantiles = [row[j] for row in scaler["quantiles"]] if "quantiles" in scaler else None
             meaning[name] = [float(numbers.fills[j]), scaler["center"][j], scaler["factor"][j], quantiles]
@@ -189,6 +196,7 @@ class Preprocessing:
             "delimiter": self.delimiter,
             "missing": self.missing,
             "numbers": self.numbers.to_json(),
+            **({"indicators": list(self.indicators)} if self.indicators else {}),
             "categories": [category.to_json() for category in self.categories],
             "notations": {name: notation.to_json() for name, notation in self.notations.items()},
             **({} if ranges is None else {"ranges": ranges.to_json()}),
@@ -218,7 +226,10 @@ class Preprocessing:
                 target=Target.from_json(saved),
                 notations=_notations(saved.get("notations", {})),
                 reading=int(saved.get("reading", 1)),
+                indicators=texts(saved.get("indicators", [])),
             )
+            if not set(loaded.indicators) <= set(loaded.numbers.names):
+                raise ValueError("indicators of other columns")
             learnt = {*loaded.numbers.names, *(category.name for category in loaded.categories)}
             if learnt != {part for name in loaded.features for part in loaded._read_as(name)}:
                 raise ValueError("other features than numbers and categories")
@@ -276,12 +287,15 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
         missing=data.missing,
         numbers=Numbers.fit(table, numbers, rows, fill=fill, scale=data.scale),
         categories=tuple(
-            Category.fit(table, name, rows, most_frequent=frequent, spelled=name not in chosen)
+            Category.fit(
+                table, name, rows, most_frequent=frequent, spelled=name not in chosen, rare=data.rare
+            )
             for name in features
             if is_text[name]
         ),
         target=target,
         notations=table.notations,
+        indicators=tuple(count_missing(table, numbers, rows)) if data.missing_indicator else (),
     )
 
 
