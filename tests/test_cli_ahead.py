@@ -48,7 +48,8 @@ def test_check_draws_the_layers_and_says_that_all_is_well(folder):
     lines = done.stdout.splitlines()
     assert lines[0] == "net: 4 - (2 x 8) - 3, PyTorch with ReLU"
     assert lines[1].startswith("139 parameters, 90 training rows; about 0.1 MB and ")
-    assert [line.split()[:2] for line in lines[3:7]] == [
+    head = next(i for i, line in enumerate(lines) if line.split()[:1] == ["layer"])
+    assert [line.split()[:2] for line in lines[head : head + 4]] == [
         ["layer", "units"],
         ["input", "4"],
         ["1", "8"],
@@ -203,3 +204,21 @@ def test_why_no_learning_rate_learns(low, high, why, folder):
     words = ("find-lr", "net.yaml", "--low", low, "--high", high, "--seeds", "1", "--steps", "20")
     done = trainrun_(*words, "--set", "optimizer=sgd", cwd=folder)
     assert why in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "initializer: auto took torch_default for each layer, as nets of up to 4 hidden layers"),
+        ("hidden: [8, 8, 8, 8, 8]\n", "auto took he_normal for each layer, as it keeps the signal's size"),
+        (
+            "activation: tanh\noutput_initializer: zeros\n",
+            "for each hidden layer, zeros for the last, as",
+        ),
+        ("initializer: he_normal\n", None),
+    ],
+)
+def test_check_says_what_auto_took_for_the_initializer(tmp_path, text, said):
+    (tmp_path / "a.yaml").write_text(f"data: iris\n{text}")
+    printed = " ".join(trainrun_("check", "a.yaml", cwd=tmp_path).stdout.split())
+    assert said in printed if said else "auto took" not in printed

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from trainrun.checking import Check, Layer, Unchecked, recipe, two_to
+from trainrun.config import Config
+from trainrun.config.keys.net import why_initializer
 from trainrun.report.drawing import has_unicode, histogram
 from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
@@ -37,7 +39,8 @@ def as_json(results: Sequence[Check | Unchecked]) -> str:
 def as_text(check: Check) -> str:
     """The picture of the layers, then the verdict in words."""
     colour, width = wants_colour(), page_width()
-    lines = [painted(_title(check), BOLD, colour), _costs(check, width), *_picture(check, width), ""]
+    lines = [painted(_title(check), BOLD, colour), _costs(check, width), *_start(check.config, width)]
+    lines += [*_picture(check, width), ""]
     wrong = [finding.sentence for finding in check.data_findings]
     if check.findings:
         first, *others = (finding.sentence for finding in check.findings)
@@ -69,6 +72,16 @@ def _title(check: Check) -> str:
     inputs, *hidden, outputs = check.widths
     net = " - ".join([str(inputs), *_repeated(hidden), str(outputs)])
     return f"{check.config.name}: {net}, {recipe(check.config) if hidden else 'a linear model'}"
+
+
+def _start(config: Config, width: int) -> list[str]:
+    """Return which initializer `auto` took, and why; nothing where the config names one."""
+    if config.is_written("initializer"):
+        return []
+    why = why_initializer(config.activation.name, len(config.hidden))
+    last = config.output_initializer
+    layers = "each layer" if last is None else f"each hidden layer, {last.name} for the last"
+    return [fill(f"initializer: auto took {config.initializer.name} for {layers}, as {why}", width)]
 
 
 def _repeated(widths: Sequence[int]) -> Iterator[str]:
