@@ -19,7 +19,8 @@ pytestmark = pytest.mark.faults
 
 # Best in some middle epoch, stopped much later, the learning rate lowered between, and then resting.
 PLATEAU = """\
-data: iris
+data: {source: iris, scale: standard}
+initializer: he_normal
 hidden: [12, 7]
 epochs: 60
 batch_size: 16
