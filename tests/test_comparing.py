@@ -410,3 +410,10 @@ def test_a_wrong_config_is_said_before_anything_is_trained(ask):
     with pytest.raises(ConfigError, match=r"dropout: must be below 1"):
         ask(vs=["dropout=1.5"], runs="never")
     assert not Path("never").exists()
+
+
+def test_a_variant_may_monitor_the_error(ask):
+    """It reports a metric more, so it trains in a stack of its own."""
+    comparison = ask(vs=["early_stopping.monitor=val_error", "dropout=0.2"], seeds=2)
+    assert comparison.exit_code == 0
+    assert [len(one.complete) for one in comparison.standings] == [2, 2, 2]

@@ -141,7 +141,7 @@ FAULTS = [
         " digit, got '../../x'",
     ),
     ("name: true", "2:1: name: must be text, got true"),
-    ("extends: [a]", "2:1: extends: must be one config file"),
+    ("extends: [a]", "2:1: extends: must be one config file or the name of a recipe"),
 ]
 
 

@@ -12,7 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, QuantileTransformer, StandardScaler
 
 from tables import idx, load, table, whole, write
-from trainrun.data import Preprocessing, as_table, read_table
+from trainrun.data import Preprocessing, as_table, describe_new_rows, read_table
 from trainrun.data.preprocessing.scaling import Moments, Scaler
 from trainrun.errors import DataError
 
@@ -508,3 +508,14 @@ def test_the_clip_of_the_robust_scale_is_part_of_what_is_compared(tmp_path):
         robust, numbers=replace(robust.numbers, scaler=replace(robust.numbers.scaler, is_clipped=False))
     )
     assert robust.digest() != bare.digest()
+
+
+def test_notes_say_what_becomes_of_rare_categories(tmp_path):
+    words = ["a"] * 4 + ["b"] * 3 + ["c", "d", "d"]
+    source = table(tmp_path / "t.csv", {"w": words, "y": [0, 1] * 5})
+    preprocessing = whole(source, target="y", rare=3).preprocessing
+    new = as_table({"w": ["a", "c", "e"]}, preprocessing)
+    (note,) = describe_new_rows("new rows", new, preprocessing)
+    assert note.text == (
+        "new rows: 2 of 3 values of 'w' are rare or unseen in training ('c', 'e'); they share one input"
+    )

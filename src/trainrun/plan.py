@@ -20,7 +20,7 @@ from trainrun.data import Dataset
 from trainrun.errors import ConfigError
 from trainrun.ingredients.learning_rates import lay_out
 from trainrun.ingredients.optimizers import Optimizer
-from trainrun.objective import Objective, make_objective, misfit
+from trainrun.objective import Objective, make_objective, misfit, reportable
 from trainrun.stopping import EarlyStopping, Plateau
 
 
@@ -249,7 +249,7 @@ def _check_batches(config: Config, dataset: Dataset, batch_size: int) -> None:
     )[:2]
     advice = f"take {' or '.join(map(str, sorted(near)))}, or normalization: layer" if near else "take layer"
     what = f"leaves a batch of one row of the {rows} training rows, which batch normalization cannot use"
-    raise misfit(config, "batch_size", f"{batch_size} {what}; {advice}", dataset.target)
+    raise ConfigError([f"{config.place('batch_size')}: batch_size: {batch_size} {what}; {advice}"])
 
 
 def _steps_per_epoch(dataset: Dataset, batch_size: int) -> int:
@@ -275,7 +275,8 @@ def _shared(cell: Cell) -> Hashable:
         "device",
         "threads",
     )
-    return id(cell.dataset), *(repr(getattr(config, key)) for key in keys)
+    # What is monitored may add a metric.
+    return id(cell.dataset), *reportable(config), *(repr(getattr(config, key)) for key in keys)
 
 
 def _strengths(configs: Sequence[Config]) -> Strengths:
@@ -312,7 +313,7 @@ def _class_weight(config: Config, dataset: Dataset) -> np.ndarray | None:
 def _calibrates(config: Config, dataset: Dataset) -> bool:
     is_wanted = config.calibrate and dataset.target.task == "classification"
     if is_wanted and dataset.valid is None:
-        raise misfit(config, "calibrate", "needs a validation part", dataset.target)
+        raise ConfigError([f"{config.place('calibrate')}: calibrate: needs a validation part"])
     return is_wanted
 
 

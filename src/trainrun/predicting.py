@@ -222,9 +222,12 @@ class Ensemble(TrainedRun):
         complete = [run for run in runs if run.status == "complete"]
         if len(complete) < 2:
             label = printable(runs[0].directory.parent.name) if runs else "--ensemble"
+            diverged = sum(run.status == "diverged" for run in runs)
+            besides = f", and {diverged} diverged" if diverged else ""
             raise UsageError(
                 f"{label}: an ensemble needs at least 2 complete seeds, and here "
-                f"{'is' if len(complete) == 1 else 'are'} {len(complete)}; train more with fit --seeds 8"
+                f"{'is' if len(complete) == 1 else 'are'} {len(complete)}{besides}; "
+                "train more with fit --seeds 8"
             )
         super().__init__(complete[0])
         self.members = [TrainedRun(run) for run in complete]

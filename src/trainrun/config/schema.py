@@ -14,7 +14,7 @@ def json_schema() -> dict[str, Any]:
     keys["extends"] = {
         "type": ["string", "null"],
         "default": None,
-        "description": "a config file that this one overrides, relative to this one",
+        "description": "what this config overrides: a file, relative to this one, or the name of a recipe",
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

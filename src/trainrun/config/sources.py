@@ -81,7 +81,7 @@ def _base(entry: Entry, beside: Path) -> tuple[Path, str]:
     """The file that an `extends` names, and how to show it: as written, seen from the file that names it."""
     node = entry.node
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
-        raise UnreadableError(entry.mark, "must be one config file", "extends")
+        raise UnreadableError(entry.mark, "must be one config file or the name of a recipe", "extends")
     if is_recipe_word(node.value):
         return _recipe(entry, node.value)
     source = node.mark.source

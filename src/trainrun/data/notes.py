@@ -151,6 +151,7 @@ def _of_category(
     said = ", ".join(f"{len(rows)} {part}" for part, rows in unseen.items() if len(rows))
     rest = f"; rows with none of them: {said}" if said else ""
     categories = "1 category" if len(words) == 1 else f"{len(words)} categories"
+    categories += " and an input for all rare ones" if category.shares_rare else ""
     text = f"column {quoted(name)}: text, {categories} in {len(train)} training rows{rest}"
     yield Note("converted", text, name, len(words), loud=False)
     column = table[name]
@@ -208,12 +209,13 @@ def unseen_note(
     shown = ", ".join(map(quoted, values[:_MOST_EXAMPLES])) + (
         ", ..." if len(values) > _MOST_EXAMPLES else ""
     )
-    do = "does" if len(rows) == 1 else "do"
-    text = (
-        f"{where}: {len(rows)} of {total} values of {quoted(category.name)} {do} not occur in training "
-        f"({shown}); "
-        "they count as none of the categories"
-    )
+    one = len(rows) == 1
+    if category.shares_rare:
+        what, meaning = f"{'is' if one else 'are'} rare or unseen in training", "they share one input"
+    else:
+        what = f"{'does' if one else 'do'} not occur in training"
+        meaning = "they count as none of the categories"
+    text = f"{where}: {len(rows)} of {total} values of {quoted(category.name)} {what} ({shown}); {meaning}"
     return Note("unseen", text, category.name, len(rows), loud)
 
 

@@ -94,7 +94,8 @@ def _ensemble_line(runs: Sequence[Run]) -> str | None:
     counterparts = {"loss": "calibrated_loss"} if "calibrated_loss" in results[0] else {}
     singles = {name: mean([found[counterparts.get(name, name)] for found in results]) for name in values}
     told, compared = (
-        ", ".join(f"{name} {number(value)}" for name, value in found.items()) for found in (values, singles)
+        ", ".join(f"{counterparts.get(name, name)} {number(value)}" for name, value in found.items())
+        for found in (values, singles)
     )
     return f"Ensemble of {len(runs)} seeds: {part}: {told} (mean of single seeds: {compared})"
 
