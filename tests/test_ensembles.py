@@ -118,3 +118,16 @@ def test_data_that_has_changed_is_refused(tmp_path):
     write_parts(tmp_path, lambda s: np.where(s > 0.9, "yes", "no"))
     with pytest.raises(DataError, match="not what it was trained on"):
         load_run(runs[0], ensemble=True).evaluate_parts()
+
+
+def test_a_file_needs_no_training_data(tmp_path):
+    write_parts(tmp_path, lambda s: np.where(s > 0.4, "yes", "no"))
+    fit(write_config(tmp_path), seeds=2, runs=tmp_path / "runs")
+    for part in ("train", "valid"):
+        (tmp_path / f"{part}.csv").unlink()
+    folder = next((tmp_path / "runs").glob("net-*"))
+    words = ("evaluate", f"{folder}/seed-0", "test.csv", "--ensemble", "--format", "json")
+    found = json.loads(trainrun_(*words, cwd=tmp_path).stdout)
+    assert found["ensemble"] == {"seeds": [0, 1], "valid": None, "test": None}
+    assert found["accuracy"] > 0
+    trainrun_("evaluate", f"{folder}/seed-0", "--ensemble", cwd=tmp_path, code=66)

@@ -10,6 +10,7 @@ import yaml
 from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
 from shell import trainrun_
 from trainrun import fit, load_run
+from trainrun.engine.divergence import DivergenceTracker
 from trainrun.engine.layers import Step
 from trainrun.engine.network import Network
 from trainrun.engine.saved import SavedNet
@@ -133,7 +134,7 @@ def _after(steps: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "advice"), [(5, "take 4 or 6"), (1, "take 2 or 3"), (35, "take 34 or 36")]
+    ("batch_size", "advice"), [(5, "take 4 or 6"), (1, "take 2, or"), (35, "take 34 or 36")]
 )
 def test_batch_normalization_refuses_a_batch_of_one_row(tmp_path, batch_size, advice):
     """Of 36 training rows."""
@@ -158,3 +159,23 @@ def test_a_step_changes_what_it_should(tmp_path):
     network.forward(stack.views, x_KBI, Step([None] * 4, None))
     moved = {key for key, held in stack.layout.saved(stack.parameters_D - before).items() if held.any()}
     assert moved == {f"{place}.running_{name}" for place in (1, 4, 7) for name in ("mean", "var")}
+
+
+def test_a_divergence_names_the_linear_layer_whatever_stands_between():
+    """Blocks of parameters are those of layers and of the projections of shortcuts."""
+    keys = {"hidden": [7, 4], "residual": True, "normalization": "layer", "feature_scale": True}
+    layout = Stack.start(plan(blobs(), [config(**keys)]), CPU, torch.float32).layout
+    assert layout.block_labels == [
+        *(("weight", layer) for layer in (1, 1, 2, 2, 3)),
+        ("bias or scale", 0),
+    ]
+    plain = Stack.start(plan(blobs(), [config(hidden=[7])]), CPU, torch.float32).layout
+    assert plain.block_labels == [("weight", 1), ("weight", 2), ("bias", 0)]
+    tracker, labels = DivergenceTracker(3), layout.block_labels
+    probes_TPK = torch.zeros(2, len(labels), 3)
+    probes_TPK[1, 3, 0] = torch.inf  # the projection of the second layer
+    probes_TPK[0, 5, 1] = torch.nan
+    tracker.look(0, torch.zeros(3, 8), probes_TPK, 4, labels)
+    assert tracker.step_K.tolist() == [1, 0, -1]
+    assert tracker.quantity_K.tolist() == ["weight", "bias or scale", ""]
+    assert tracker.layer_K.tolist() == [2, 0, 0]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from trainrun.errors import DIVERGED, INTERRUPTED, StorageError, UsageError, exit_code
+from trainrun.errors import (
+    DIVERGED,
+    INTERRUPTED,
+    DataError,
+    DataMissingError,
+    StorageError,
+    UsageError,
+    exit_code,
+)
 from trainrun.signals import StopRequest
 from trainrun.text import printable
 
@@ -143,7 +151,11 @@ def fit(
             from trainrun.runs.reading import Run
 
             found = [Run(outcome.directory) for outcome in outcomes if outcome.directory]
-            BestEffortStream(sys.stdout).lines(ensemble_lines(found))
+            # It only adds to what is complete: a request to stop does not wait for it.
+            lines: list[str] = []
+            stop.wait_for(lambda: lines.extend(ensemble_lines(found)))
+            if not stop.requested():
+                BestEffortStream(sys.stdout).lines(lines)
         _conclude(outcomes, form, allow_diverged)
 
 
@@ -390,7 +402,9 @@ def evaluate(
     elif not isinstance(trained, Ensemble):
         raise UsageError("evaluate: name the FILE with labelled rows")
     if isinstance(trained, Ensemble) and (form == "json" or not file):
-        parts = trained.evaluate_parts()
+        parts: dict[str, dict[str, float] | None] = {"valid": None, "test": None}
+        with suppress(DataError, DataMissingError) if file else nullcontext():  # FILE needs no training data
+            parts = trained.evaluate_parts()
         values = {**values, "ensemble": {"seeds": trained.seeds, **parts}}
         known = {part: metrics for part, metrics in parts.items() if metrics}
         names = dict.fromkeys(name for metrics in known.values() for name in metrics)
@@ -401,12 +415,10 @@ def evaluate(
 
 def _trained(run: str, runs: Path, ensemble: bool) -> TrainedRun:
     """Return a finished run, or all complete seeds of its config."""
-    from trainrun.predicting import Ensemble, load_run, siblings
+    from trainrun.predicting import Ensemble, load_run
 
-    if not ensemble:
-        return load_run(_named([run], runs, one=True)[0])
-    named = _named([run], runs)
-    return Ensemble(named if len(named) > 1 else siblings(named[0]))
+    found = _named([run], runs, one=not ensemble)
+    return Ensemble.named(found) if ensemble else load_run(found[0])
 
 
 @app.command("list")
@@ -545,6 +557,7 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             yield stop
         except typer.Exit as leaving:
             if leaving.exit_code != INTERRUPTED:
+                stop.end_abandoned(leaving.exit_code)
                 raise
             from trainrun.report.progress.stream import BestEffortStream
 

@@ -77,8 +77,8 @@ class Diverged:
         member: its place in the plan's list of runs.
         epoch: the epoch it was in, from 1.
         step: the optimizer step at which it happened, from 1.
-        quantity: `loss`, `weight` or `bias`; a gradient that is not finite makes a weight so in the same
-            step.
+        quantity: `loss`, `weight`, `bias` or `bias or scale`; a gradient that is not finite makes a weight
+            so in the same step.
         layer: of the weight, from 1; None for other values.
         learning_rate: of that step.
     """

@@ -243,11 +243,10 @@ def _check_batches(config: Config, dataset: Dataset, batch_size: int) -> None:
     rows = len(dataset.train.y)
     if rows % batch_size != 1 and batch_size > 1:
         return
-    sizes = range(max(2, batch_size - rows), rows + 1)
-    near = sorted(
-        (size for size in sizes if rows % size != 1), key=lambda size: (abs(size - batch_size), size)
-    )[:2]
-    advice = f"take {' or '.join(map(str, sorted(near)))}, or normalization: layer" if near else "take layer"
+    smaller = next((size for size in range(batch_size - 1, 1, -1) if rows % size != 1), None)
+    larger = next((size for size in range(batch_size + 1, rows + 1) if rows % size != 1), None)
+    near = " or ".join(str(size) for size in (smaller, larger) if size)
+    advice = f"take {near}, or normalization: layer" if near else "take normalization: layer"
     what = f"leaves a batch of one row of the {rows} training rows, which batch normalization cannot use"
     raise ConfigError([f"{config.place('batch_size')}: batch_size: {batch_size} {what}; {advice}"])
 

@@ -241,6 +241,15 @@ class Ensemble(TrainedRun):
         if len({read_bytes(run.paths.preprocessing) for run in complete}) > 1:
             raise UsageError(f"{complete[0].directory.parent.name}: its seeds were trained on different data")
 
+    @classmethod
+    def named(cls, runs: Sequence[Run]) -> Ensemble:
+        """Return the ensemble of the runs that a name means; a single run stands for all of its config.
+
+        Args:
+            runs: at least one.
+        """
+        return cls(runs if len(runs) > 1 else siblings(runs[0]))
+
     @property
     def seeds(self) -> list[int]:
         """Seeds of the members."""
@@ -285,10 +294,10 @@ def load_run(run: str | Path | Run, runs: Path | None = None, *, ensemble: bool 
         UsageError: nothing finished is named so, or several runs are.
     """
     if isinstance(run, Run):
-        return Ensemble(siblings(run)) if ensemble else TrainedRun(run)
+        return Ensemble.named([run]) if ensemble else TrainedRun(run)
     named = resolve(str(run), default_runs() if runs is None else runs, identify_file)
     if ensemble:
-        return Ensemble(named.runs if len(named.runs) > 1 else siblings(named.runs[0]))
+        return Ensemble.named(named.runs)
     return TrainedRun(named.one().runs[0])
 
 

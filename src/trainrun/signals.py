@@ -118,21 +118,24 @@ class StopRequest:
             return None
         return "time limit" if asked == _TIME_LIMIT else signal.Signals(asked).name
 
+    def end_abandoned(self, code: int) -> None:
+        """End this process with a code if a thread of `wait_for` is still at work; else do nothing."""
+        if self._abandoned:  # to tidy up under a thread that is at work ends by SIGABRT
+            _flush()
+            os._exit(code)
+
     def leave(self) -> NoReturn:
         """End this process as scripts expect of one that was stopped.
 
         At SIGINT by that signal: an exit code of 130 would not end a shell's loop. Else with `exit_code`.
         """
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError, OSError, ValueError):  # closed, or not read
-                stream.flush()
+        _flush()
         code = self.exit_code
         if self.reason == "SIGINT":
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
             code = 130  # where the signal is blocked
-        if self._abandoned:  # to tidy up under a thread that is at work ends by SIGABRT, too
-            os._exit(code)
+        self.end_abandoned(code)
         sys.exit(code)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
@@ -140,6 +143,12 @@ class StopRequest:
             signal.signal(number, signal.SIG_DFL)
         if not self._asked[0]:
             self._asked[0] = number
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # closed, or not read
+            stream.flush()
 
 
 def parse_time_limit(text: str) -> float:

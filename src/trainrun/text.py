@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import unicodedata
 from collections.abc import Iterable
@@ -39,9 +38,18 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(quoted(name) for name in every[:most]) + more
 
 
-def close_names(word: str, names: Iterable[str], most: int = 1) -> list[str]:
-    """Return at most `most` of the names that are close to a word, the closest first."""
-    return difflib.get_close_matches(word, list(names), n=most)
+def close_names(word: str, names: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """Return at most `most` of the names that are close to a word, the closest first.
+
+    Args:
+        word: as it was written.
+        names: to choose from.
+        most: names returned.
+        cutoff: how alike they must be, 0 to 1.
+    """
+    import difflib
+
+    return difflib.get_close_matches(word, list(names), n=most, cutoff=cutoff)
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str | None:
@@ -49,7 +57,7 @@ def nearest_name(name: str, names: Iterable[str]) -> str | None:
     lower: dict[str, str] = {}
     for other in names:
         lower.setdefault(other.strip().lower(), other)
-    close = difflib.get_close_matches(name.strip().lower(), lower, n=1)
+    close = close_names(name.strip().lower(), lower)
     return lower[close[0]] if close else None
 
 

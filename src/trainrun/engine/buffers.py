@@ -47,6 +47,14 @@ class Layout:
             self._starts.append(self._starts[-1] + -(-size * members // _ALIGN) * _ALIGN)
         self.size = self._starts.pop()
 
+    @property
+    def block_labels(self) -> list[tuple[str, int]]:
+        """Contents of each block, for messages: what the numbers are, and of which layer (0: of several)."""
+        slots = self.slots.values()
+        own = [("weight", slot.layer) for slot in slots if slot.regularized]
+        only_biases = all(slot.regularized or slot.name == "bias" for slot in slots)
+        return [*own, ("bias" if only_biases else "bias or scale", 0)]
+
     def of(self, members: int) -> Layout:
         """Return the layout of the same net for another number of members."""
         return Layout(self.layers, members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class DivergenceTracker:
 
     Attributes:
         step_K: the place of the first bad step in the epoch, from 0; -1 for members without a bad step.
-        quantity_K: `loss`, `weight` or `bias` for members that diverged, else empty.
+        quantity_K: `loss`, `weight`, `bias` or `bias or scale` for members that diverged, else empty.
         layer_K: the first layer with such a weight, from 1; 0 if the bad value is not a weight.
     """
 
@@ -44,15 +44,23 @@ class DivergenceTracker:
         self.step_K[row], self.layer_K[row] = state["bad_step"], state["layer"]
         self.quantity_K[row] = state["quantity"]
 
-    def look(self, start: int, loss_KB: Tensor, probes_TPK: Tensor, batch_size: int) -> None:
+    def look(
+        self,
+        start: int,
+        loss_KB: Tensor,
+        probes_TPK: Tensor,
+        batch_size: int,
+        labels: Sequence[tuple[str, int]],
+    ) -> None:
         """Look at some steps.
 
         Args:
             start: the place of the first of them in the epoch.
             loss_KB: losses of their rows, batch after batch.
-            probes_TPK: after each step, a number for each layer's weights, then one for the biases, which is
-                not finite if one of them is not.
+            probes_TPK: after each step, a number for each block of parameters, which is not finite if one of
+                the parameters is not.
             batch_size: rows of a full batch.
+            labels: of the blocks: what the numbers are, and of which layer.
         """
         if not torch.isfinite(loss_KB.sum() + probes_TPK.sum()):  # first what is quick; it may overflow, too
             bad_loss_KT = _by_step(~torch.isfinite(loss_KB), len(probes_TPK), batch_size)
@@ -61,16 +69,14 @@ class DivergenceTracker:
             for member in map(int, np.flatnonzero(bad_KT.any(axis=1) & ~self.has_K)):
                 place = int(bad_KT[member].argmax())
                 self.step_K[member] = start + place
-                self._name(member, bad_loss_KT[member, place], bad_block_KTP[member, place])
+                self._name(member, bad_loss_KT[member, place], bad_block_KTP[member, place], labels)
 
-    def _name(self, member: int, bad_loss: bool, bad_block_P: np.ndarray) -> None:
-        block = int(bad_block_P.argmax())
-        if bad_loss:  # computed from weights that were finite: the forward pass has overflowed
-            self.quantity_K[member] = "loss"
-        elif block == len(bad_block_P) - 1:
-            self.quantity_K[member] = "bias"
-        else:
-            self.quantity_K[member], self.layer_K[member] = "weight", block + 1
+    def _name(
+        self, member: int, bad_loss: bool, bad_block_P: np.ndarray, labels: Sequence[tuple[str, int]]
+    ) -> None:
+        # A bad loss was computed from weights that were finite: the forward pass has overflowed.
+        label = ("loss", 0) if bad_loss else labels[int(bad_block_P.argmax())]
+        self.quantity_K[member], self.layer_K[member] = label
 
 
 def _by_step(bad_KB: Tensor, steps: int, batch_size: int) -> np.ndarray:

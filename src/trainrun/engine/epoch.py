@@ -139,5 +139,6 @@ class Epoch:
         self._take_in()
         if self._probes:
             loss_KN = self._scores.loss_KN[:, self._looked * self._size :]
-            self._divergence.look(self._looked, loss_KN, torch.cat(self._probes), self._size)
+            probes, labels = torch.cat(self._probes), self._steps.block_labels
+            self._divergence.look(self._looked, loss_KN, probes, self._size, labels)
             self._looked, self._probes = self.done, []

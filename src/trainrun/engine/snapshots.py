@@ -9,7 +9,7 @@ from trainrun.engine.training import Fit
 from trainrun.events import Snapshot
 from trainrun.plan import Plan
 
-_QUANTITIES = ("", "loss", "weight", "bias")
+_QUANTITIES = ("", "loss", "weight", "bias", "bias or scale")
 
 
 def require_continuable(plan: Plan, snapshot: Snapshot) -> None:

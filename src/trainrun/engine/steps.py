@@ -57,6 +57,7 @@ class Steps:
         self._plan, self._stack, self._network, self._rows = plan, stack, network, rows
         self._like = stack.parameters_D
         self._runner = ROUTES.get(self._like.device.type, Direct)()
+        self.block_labels = stack.layout.block_labels
         self.seeds = [plan.seeds[member] for member in stack.members]
         self.penalties = Penalties(plan.strengths.select(stack.members), stack.layout, self._like)
         weight_C = plan.class_weight

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 _SUFFIXES = (".yaml", ".yml")
@@ -43,8 +42,7 @@ class Recipe:
 
 def recipes() -> dict[str, Recipe]:
     """Return all recipes by their names, in alphabetical order."""
-    with as_file(files("trainrun") / "recipes") as folder:
-        return {path.stem: Recipe(path.stem, path) for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: Recipe(path.stem, path) for path in sorted(Path(__file__).parent.glob("*.yaml"))}
 
 
 def is_recipe_word(text: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trainrun.config.messages.synonyms import KEYS, NAMES, REMARKS, bare
-from trainrun.text import short
+from trainrun.text import close_names, short
 
 if TYPE_CHECKING:
     from trainrun.registry import Registry
@@ -42,5 +41,5 @@ def unknown_name(registry: Registry[Any], name: str, also: Iterable[str] = ()) -
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?` with the known word closest to `word`, or nothing where none is close."""
     spelled = {bare(candidate): candidate for candidate in known}
-    close = difflib.get_close_matches(bare(word), spelled, n=1, cutoff=0.7)
+    close = close_names(bare(word), spelled, cutoff=0.7)
     return f"; did you mean {spelled[close[0]]}?" if close else ""

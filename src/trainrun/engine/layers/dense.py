@@ -56,6 +56,7 @@ class Dense(Layer):
                 without_padding=lambda held_KIO: held_KIO[:, :inputs, :outputs].mT,
                 start=self._start_weight,
                 regularized=True,
+                layer=number + 1,
                 saved_factor=self._factor or 1.0,
             ),
             Slot(

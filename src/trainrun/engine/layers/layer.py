@@ -30,6 +30,7 @@ class Slot:
         without_padding: returns the view [K, *shape] of a tensor [K, *held].
         start: returns a member's initial values, of `shape`.
         regularized: whether weight penalties and weight decay act on the parameter.
+        layer: place of its linear layer, from 1, for messages; 0 where it is not regularized.
         rate_factor: the parameter's learning rate divided by the net's. Only where it is not regularized.
         saved_factor: the values in files are those that are held, times this number.
         trained: whether the optimizer changes it; else the layer itself does, in a training step's `forward`.
@@ -41,6 +42,7 @@ class Slot:
     without_padding: Callable[[Tensor], Tensor]
     start: Callable[[Start], np.ndarray]
     regularized: bool
+    layer: int = 0
     rate_factor: float = 1.0
     saved_factor: float = 1.0
     trained: bool = True

@@ -69,6 +69,7 @@ class Shortcut(Layer):
                 without_padding=lambda held_KIO: held_KIO[:, :inputs, :outputs].mT,
                 start=self._start,
                 regularized=True,
+                layer=number + 1,
                 saved_factor=self._factor or 1.0,
             ),
         )

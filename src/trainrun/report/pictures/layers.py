@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BINS = 41  # odd, so that one is around 0
 _WITHIN = 0.999  # of a layer's weights are inside the histogram; few are far out, and would make it narrow
 _SUFFIX = ".weight"
+_PROJECTION = ".projection.weight"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,10 @@ def _weights(path: Path) -> list[np.ndarray]:
 
 
 def _matrices(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
-    return (key for key, array in arrays.items() if key.endswith(_SUFFIX) and array.ndim == 2)
+    """Yield the keys of the layers' matrices; the projections of shortcuts are no layers."""
+    for key, array in arrays.items():
+        if key.endswith(_SUFFIX) and not key.endswith(_PROJECTION) and array.ndim == 2:
+            yield key
 
 
 def _number(key: str) -> list[tuple[int, str]]:

@@ -73,7 +73,7 @@ def ensemble_lines(runs: Sequence[Run]) -> list[str]:
         groups.setdefault(run.directory.parent, []).append(run)
     lines = []
     for group, members in groups.items():
-        with suppress(TrainrunError):
+        with suppress(TrainrunError, MemoryError):
             complete = [run for run in members if run.status == "complete"]
             if len(complete) > 1 and (line := _ensemble_line(complete)):
                 start = f"{printable(group.name)}: " if len(groups) > 1 else ""
