@@ -13,6 +13,9 @@ import yaml
 from trainrun.config import Config, load_config
 from trainrun.data import Dataset, Part, Preprocessing, Target
 from trainrun.data.columns.vocabulary import Vocabulary
+from trainrun.data.preprocessing.categorical import Category
+from trainrun.data.preprocessing.numeric import Numbers
+from trainrun.data.preprocessing.scaling import Scaler
 from trainrun.engine.layers import Dense, make_layers
 from trainrun.engine.process import prepare_process
 from trainrun.engine.training import Pauses, train
@@ -39,6 +42,21 @@ def blobs(rows: int = 60, features: int = 5, classes: int = 3, seed: int = 0) ->
     parts = _parts(x, y.astype(np.int64))
     labels = Vocabulary("text", tuple(str(c) for c in range(classes)))
     return _dataset(parts, Target("y", "classification", labels))
+
+
+def mixed(rows: int = 60, seed: int = 0) -> Dataset:
+    """Blobs with two columns of codes; a column's unknown code, 0, is in a tenth of its rows."""
+    plain, rng = blobs(rows, seed=seed), np.random.default_rng(seed)
+    codes = np.stack([rng.integers(0, size, rows) for size in (4, 10)], 1).astype(np.float32)
+    parts, start = {}, 0
+    for name in ("test", "valid", "train"):
+        part = getattr(plain, name)
+        these = codes[start : start + len(part.y)]
+        parts[name] = Part(np.ascontiguousarray(np.concatenate([part.x, these], 1)), part.y)
+        start += len(part.y)
+    words = [Vocabulary("text", tuple("abcdefghi"[: size - 1])) for size in (4, 10)]
+    columns = tuple(Category(f"c{k}", of, None, is_coded=True) for k, of in enumerate(words))
+    return _dataset(parts, plain.preprocessing.target, columns)
 
 
 def line(rows: int = 60, features: int = 5, seed: int = 0) -> Dataset:
@@ -127,8 +145,11 @@ def _parts(x: np.ndarray, y: np.ndarray) -> dict[str, Part]:
     return {name: Part(np.ascontiguousarray(x[cut]), y[cut]) for name, cut in cuts.items()}
 
 
-def _dataset(parts: dict[str, Part], target: Target) -> Dataset:
-    """Parts with no more preprocessing than the engine asks for: what is predicted."""
-    nothing = {"header": (), "headed": True, "features": (), "na": (), "categories": (), "numbers": None}
-    preprocessing = Preprocessing(**nothing, delimiter="auto", missing="auto", target=target)
+def _dataset(parts: dict[str, Part], target: Target, categories: tuple[Category, ...] = ()) -> Dataset:
+    """Parts with no more preprocessing than the engine asks for: the columns, and what is predicted."""
+    width = parts["train"].x.shape[1] - len(categories)
+    names = tuple(f"x{place}" for place in range(width))
+    numbers = Numbers(names, np.zeros(width), Scaler(np.zeros(width), np.ones(width)))
+    nothing = {"header": (), "headed": True, "features": (), "na": (), "delimiter": "auto", "missing": "auto"}
+    preprocessing = Preprocessing(**nothing, numbers=numbers, categories=categories, target=target)
     return Dataset(**parts, preprocessing=preprocessing, notes=())

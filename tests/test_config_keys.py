@@ -22,7 +22,7 @@ GOLDEN = [json.loads(line) for line in _GOLDEN.read_text().splitlines()]
 DIGESTS = {"path": "ab" * 32}
 #: Keys that later releases added, at defaults that leave the ids of these configs as they are.
 ADDED = ("output_initializer", "parametrization", "normalization", "residual", "feature_scale")
-ADDED += ("averaging", "calibrate", "missing_indicator", "rare")
+ADDED += ("embeddings", "shared_members", "averaging", "calibrate", "missing_indicator", "rare")
 
 
 def id8(config: Config) -> str:
@@ -66,7 +66,14 @@ def test_a_key_stands_below_the_keys_that_it_reads(kind):
 
 
 def test_what_is_known_of_the_keys():
-    assert list(sections()) == ["data", "data.split", "dropout", "regularization", "early_stopping"]
+    assert list(sections()) == [
+        "data",
+        "data.split",
+        "embeddings",
+        "dropout",
+        "regularization",
+        "early_stopping",
+    ]
     assert list(facts(Apart)) == ["name", "seed", "device", "threads", "data.path", "data.valid", "data.test"]
     assert list(facts(DecidedByData)) == ["loss", "metrics"]
     assert {key: fact.keys for key, fact in facts(Follows).items()} == {

@@ -22,7 +22,8 @@ def test_the_defaults(tmp_path):
     config = config_of(tmp_path, "data: digits\n")
     assert list(Config.model_fields) == [
         "name", "data", "hidden", "activation", "initializer", "bias_initializer", "output_initializer",
-        "parametrization", "normalization", "residual", "feature_scale", "dropout", "optimizer",
+        "parametrization", "normalization", "embeddings", "residual", "shared_members", "feature_scale",
+        "dropout", "optimizer",
         "learning_rate", "averaging", "schedule", "warmup", "regularization", "gradient_clip", "loss",
         "class_weight", "calibrate", "metrics", "early_stopping", "epochs", "batch_size", "seed", "device",
         "threads",

@@ -6,7 +6,7 @@ from configs import problems_of
 from trainrun.config import Config
 from trainrun.config.keys.choices import INGREDIENTS
 from trainrun.config.keys.data import DataConfig, Split
-from trainrun.config.keys.net import Dropout
+from trainrun.config.keys.net import Dropout, Embeddings
 from trainrun.config.keys.penalties import Regularization
 from trainrun.config.keys.stopping import EarlyStopping
 from trainrun.config.messages.synonyms import KEYS, NAMES
@@ -122,6 +122,7 @@ def test_every_synonym_leads_to_something_that_exists():
             "": Config,
             "data.": DataConfig,
             "data.split.": Split,
+            "embeddings.": Embeddings,
             "dropout.": Dropout,
             "regularization.": Regularization,
             "early_stopping.": EarlyStopping,

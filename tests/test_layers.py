@@ -8,19 +8,24 @@ from builders import config
 from trainrun.engine.buffers import Layout
 from trainrun.engine.layers import (
     Activation,
+    Adapter,
     BatchNormalization,
+    Columns,
     Dense,
     Dropout,
     Layer,
     LayerNormalization,
+    Mean,
+    MemberOutputs,
     Scale,
     Shortcut,
     Slot,
     Step,
 )
+from trainrun.engine.layers.numbers import KINDS, NumberEmbedding, bin_parts, make_number_embedding
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
-from trainrun.ingredients import activations
+from trainrun.ingredients import activations, embeddings
 from trainrun.plan import Start
 
 MEMBERS, ROWS, WIDTH = 3, 5, 4
@@ -37,6 +42,36 @@ LAYERS = {
     "batch normalization": lambda: BatchNormalization(WIDTH),
     **{name: lambda name=name: Activation(config(activation=name).activation) for name in activations},
 }
+FIRST_LAYERS = {
+    "categories": lambda: Columns(WIDTH + 2, 0, None, (4, 3), 5),
+    **{
+        name: lambda name=name: Columns(WIDTH, WIDTH - 1, embedding_of(name, WIDTH - 1), (), 0)
+        for name in KINDS
+    },
+    **{
+        f"{name} and categories": lambda name=name: Columns(WIDTH + 2, WIDTH, embedding_of(name), (4, 3), 2)
+        for name in KINDS
+    },
+    "one column": lambda: Columns(1, 1, embedding_of("periodic", columns=1), (), 0),
+}
+
+
+SHARING = 3  # nets in one
+SHARED_LAYERS = {
+    "adapter": lambda: Adapter(1, SHARING, WIDTH),
+    "adapter with a bias": lambda: Adapter(1, SHARING, WIDTH, has_bias=True),
+    "first adapter": lambda: Adapter(0, SHARING, WIDTH, spreads=True),
+    "outputs": lambda: MemberOutputs(0, SHARING, WIDTH, 5, "standard"),
+    "outputs ntk from 1 to 1": lambda: MemberOutputs(0, SHARING, 1, 1, "ntk"),
+    "mean of classes": lambda: Mean(SHARING),
+    "mean of numbers": lambda: Mean(SHARING),
+}
+
+
+def embedding_of(name: str, columns: int = WIDTH) -> NumberEmbedding:
+    found = make_number_embedding(config(embeddings={"numbers": name}).embeddings.numbers, columns)
+    assert found is not None
+    return found
 
 
 def width_of(layer: Layer) -> int:
@@ -52,13 +87,18 @@ def parameters_of(layer: Layer) -> tuple[torch.Tensor, tuple[torch.Tensor, ...],
         values.copy_(torch.randn(values.shape))
     for key in saved.keys() & {"0.running_var"}:
         saved[key].abs_()
+    for key in saved.keys() & {"0.numbers.edges"}:
+        saved[key].copy_(saved[key].sort(-1).values)
+        saved[key][:, 0, -3:] = saved[key][:, 0, -4:-3]  # a column of few values
     saved = layout.to_save(flat_D)
     return flat_D, layout.views(flat_D)[0], {key.partition(".")[2]: held for key, held in saved.items()}
 
 
 def test_every_kind_of_layer_is_tested():
     kinds = {kind for kind in Layer.__subclasses__() if kind.__module__.startswith("trainrun.")}
-    assert {type(make()) for make in LAYERS.values()} == kinds - {Shortcut}  # see test_nets.py
+    tested = {type(make()) for make in (LAYERS | FIRST_LAYERS | SHARED_LAYERS).values()}
+    assert tested == kinds - {Shortcut, NumberEmbedding}  # see test_nets.py; and in Columns
+    assert {name for name in embeddings if name != "none"} == KINDS.keys()
 
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
@@ -88,6 +128,76 @@ def test_a_layer_does_what_its_module_does(make):
         for name, parameter in module.named_parameters():
             expected = parameter.grad * factors[name]  # of the parameter that is held
             torch.testing.assert_close(gradients[name][k], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", FIRST_LAYERS.values(), ids=FIRST_LAYERS)
+def test_a_first_layer_does_what_its_module_does(make):
+    """Its input has no gradient, and its last columns may be codes."""
+    torch.manual_seed(0)
+    layer = make()
+    _, parameters, saved = parameters_of(layer)
+    x_KBI = torch.randn(MEMBERS, ROWS, layer._inputs)
+    for place, size in enumerate(layer._sizes):
+        x_KBI[..., place - len(layer._sizes)] = torch.randint(size, (MEMBERS, ROWS)).float()
+    output_KBO, kept = layer.forward(parameters, x_KBI, None)
+    assert output_KBO.shape[-1] == layer.width
+    delta_KBO = torch.randn(output_KBO.shape)
+    layout = Layout([layer], MEMBERS)
+    gradients_D = torch.zeros(layout.size)
+    layer.write_gradients(layout.views(gradients_D)[0], kept, delta_KBO)
+    gradients = {key.partition(".")[2]: held for key, held in layout.saved(gradients_D).items()}
+    for k in range(MEMBERS):
+        module = layer.module()
+        module.load_state_dict({name: held[k] for name, held in saved.items()})
+        expected_BO = module(x_KBI[k])
+        torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-5, atol=1e-5)
+        expected_BO.backward(delta_KBO[k])
+        for name, parameter in module.named_parameters():
+            torch.testing.assert_close(gradients[name][k], parameter.grad, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SHARED_LAYERS)
+def test_a_layer_of_shared_weights_does_what_its_module_does(name):
+    """The module has an axis of members; the layer has their rows side by side."""
+    torch.manual_seed(0)
+    layer = SHARED_LAYERS[name]()
+    _, parameters, saved = parameters_of(layer)
+    width = 1 if "numbers" in name or "1" in name else WIDTH
+    rows = ROWS if "first" in name else ROWS * SHARING
+    x_KBI = torch.randn(MEMBERS, rows, width)
+    output_KBO, kept = layer.forward(parameters, x_KBI, None)
+    delta_KBO = torch.randn(output_KBO.shape)
+    gradient_KBI = layer.backward(parameters, kept, delta_KBO, None)
+    layout = Layout([layer], MEMBERS)
+    gradients_D = torch.zeros(max(layout.size, 1))
+    if layer.slots:
+        layer.write_gradients(layout.views(gradients_D)[0], kept, delta_KBO)
+    gradients = {key.partition(".")[2]: held for key, held in layout.saved(gradients_D).items()}
+    factors = {slot.name: slot.saved_factor for slot in layer.slots}
+    for k in range(MEMBERS):
+        module = layer.module()
+        module.load_state_dict({key: held[k] for key, held in saved.items()})
+        x_BI = x_KBI[k].clone().requires_grad_()
+        expected = module(x_BI if rows == ROWS else x_BI.unflatten(0, (-1, SHARING)))
+        expected_BO = expected if isinstance(layer, Mean) else expected.flatten(0, 1)
+        torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-5, atol=1e-6)
+        expected_BO.backward(delta_KBO[k])
+        torch.testing.assert_close(gradient_KBI[k], x_BI.grad, rtol=1e-5, atol=1e-6)
+        for key, parameter in module.named_parameters():
+            expected = parameter.grad * factors[key]
+            torch.testing.assert_close(gradients[key][k], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_parts_of_bins_are_those_of_the_paper():
+    """By the three cases of Gorishniy et al. 2022, equation 1, and beyond the outer edges."""
+    edges = torch.tensor([[0.0, 1.0, 3.0, 4.0], [2.0, 6.0, 6.0, 6.0]])
+    x = torch.tensor([[2.0, 3.0], [-1.0, 10.0], [5.0, 2.0]])
+    expected = [
+        [[1.0, 0.5, 0.0], [0.25, 0.0, 0.0]],
+        [[-1.0, 0.0, 0.0], [2.0, 0.0, 0.0]],
+        [[1.0, 1.0, 2.0], [0.0, 0.0, 0.0]],
+    ]
+    torch.testing.assert_close(bin_parts(x, edges), torch.tensor(expected))
 
 
 def test_dropout_multiplies_by_the_mask_of_the_step():

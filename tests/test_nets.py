@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from builders import CPU, blobs, config, fingerprint, line, plan, run, stop_and_go
+from builders import CPU, blobs, config, fingerprint, line, mixed, plan, run, stop_and_go
 from shell import trainrun_
 from trainrun import fit, load_run
 from trainrun.engine.divergence import DivergenceTracker
@@ -22,6 +22,7 @@ ALL = {
     "feature_scale": True,
     "parametrization": "ntk",
     "averaging": {"name": "ema", "decay": 0.9},
+    "embeddings": {"categories": 2, "numbers": {"name": "pbld", "frequencies": 4}},
 }
 PARTS = {
     "residual": {"residual": True},
@@ -30,6 +31,13 @@ PARTS = {
     "feature scale": {"feature_scale": True},
     "ntk": {"parametrization": "ntk"},
     "average": {"averaging": {"name": "ema", "decay": 0.9}},
+    "vectors of categories": {"embeddings": {"categories": 3}},
+    "periodic": {"embeddings": {"numbers": "periodic", "categories": "auto"}, "dropout": {"input": 0.2}},
+    "pbld": {"embeddings": {"numbers": {"name": "pbld", "frequencies": 5}}},
+    "piecewise linear": {"embeddings": {"numbers": {"name": "piecewise_linear", "bins": 4}}},
+    "shared weights": {"shared_members": 3, "class_weight": None},
+    "shared weights of everything": ALL | {"shared_members": 2, "hidden": [6, 6]},
+    "shared weights without a hidden layer": {"shared_members": 4, "hidden": []},
     "output initializer": {"output_initializer": "zeros"},
     "all": ALL,
     "all with batch normalization": ALL | {"normalization": "batch", "batch_size": 9},
@@ -38,18 +46,24 @@ PARTS = {
     | {"regularization": {"l1": 1e-3, "l2": 1e-3, "activity_l2": 1e-3}, "gradient_clip": 1.0},
 }
 BASE = {"hidden": [7, 7, 5], "batch_size": 8, "epochs": 3, "early_stopping": False, "dropout": 0.2}
-DATA = {"classes": blobs, "numbers": line}
+DATA = {"classes": blobs, "numbers": line, "codes": mixed}
+
+COLOURS = "a,colour,b,shape,y\n" + "".join(
+    f"{i % 7},{('red', 'green', 'blue')[i % 3]},{i % 11 or ''},s{i % 12},{('yes', 'no')[i % 5 > 2]}\n"
+    for i in range(90)
+)
 
 
 @pytest.mark.parametrize("keys", PARTS.values(), ids=PARTS)
 def test_gradients_are_those_of_autograd(keys):
     """Against the modules that `load_model` gives, with the weights as they are saved."""
     torch.manual_seed(0)
-    made = plan(blobs(), [config(**BASE | keys, activation="tanh", seed=seed) for seed in range(2)])
+    made = plan(mixed(), [config(**BASE | keys, activation="tanh", seed=seed) for seed in range(2)])
     stack = Stack.start(made, CPU, torch.float32)
     for values in stack.layout.saved(stack.parameters_D).values():
         values.copy_(torch.randn(values.shape).abs() * 0.5)  # variances are positive
-    network, x_KBI = Network(stack.layout.layers), torch.randn(2, 6, 5)
+    network, x_KBI = Network(stack.layout.layers), torch.randn(2, 6, 7)
+    x_KBI[..., 5:] = torch.randint(4, (2, 6, 2)).float()
     trace = network.forward(stack.views, x_KBI, None)
     delta_KBC = torch.randn(trace.output_KBC.shape)
     network.backward(stack.views, stack.gradients, trace, delta_KBC)
@@ -76,15 +90,20 @@ def test_a_member_has_the_same_bits_alone_in_a_stack_and_after_pauses(keys, data
     assert [fingerprint(events) for events in stop_and_go(dataset, members, [3, 0, 4])] == together
 
 
-@pytest.mark.parametrize("data", ["iris", "diabetes"])
+@pytest.mark.parametrize("data", ["iris", "diabetes", "colours"])
 @pytest.mark.parametrize("keys", PARTS.values(), ids=PARTS)
 def test_the_loaded_model_is_the_net(tmp_path, keys, data):
     """As modules of torch.nn, as the engine evaluates it, and as the run's result has it."""
     settings = BASE | keys | {"batch_size": 20}
+    if data == "colours":
+        (tmp_path / "t.csv").write_text(COLOURS)
+        settings["data"] = {"path": "t.csv", "target": "y"}
     (tmp_path / "net.yaml").write_text(yaml.safe_dump({"data": data, **settings}))
     (run_,) = fit(tmp_path / "net.yaml", runs=tmp_path / "runs")
     trained = load_run(run_)
     x = np.random.default_rng(0).normal(size=(9, len(trained.preprocessing.feature_names))).astype(np.float32)
+    codes = len(trained.preprocessing.code_sizes)
+    x[:, x.shape[1] - codes :] = np.arange(9)[:, None] % 3
     with torch.inference_mode():
         found = trained.model()(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(found, trained._net.outputs(x), rtol=1e-4, atol=1e-5)

@@ -16,12 +16,15 @@ from typing import NamedTuple
 import numpy as np
 
 from trainrun.config import Choice, Config
-from trainrun.data import Dataset
+from trainrun.data import Dataset, Preprocessing
+from trainrun.data.preprocessing.categorical import AUTO_WIDTH
 from trainrun.errors import ConfigError
 from trainrun.ingredients.learning_rates import lay_out
 from trainrun.ingredients.optimizers import Optimizer
 from trainrun.objective import Objective, make_objective, misfit, reportable
 from trainrun.stopping import EarlyStopping, Plateau
+
+_QUANTILE_ROWS = 100_000  # of a longer table evenly spaced rows are taken
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Architecture(NamedTuple):
     """Shape of a net: its widths and its activation.
 
     Attributes:
-        inputs: columns of the input.
+        inputs: columns of the input: numbers, inputs of 0 and 1, codes of categories.
         hidden: widths of the hidden layers.
         outputs: the number of classes, or 1 for a number.
         activation: the function after each hidden layer.
@@ -49,6 +52,11 @@ class Architecture(NamedTuple):
         normalization: `none`, `layer` or `batch`: between a hidden layer and its activation.
         parametrization: `standard` or `ntk`.
         residual: whether the input of each hidden layer's block is added to its output.
+        numbers: the number columns among the inputs, if they have an embedding.
+        number_embedding: the embedding; None where numbers stay as they are.
+        code_sizes: the number of codes of each coded column.
+        code_width: numbers of a category's vector.
+        shared_members: nets that share its weights; 1 for a plain net.
     """
 
     inputs: int
@@ -59,25 +67,37 @@ class Architecture(NamedTuple):
     normalization: str = "none"
     parametrization: str = "standard"
     residual: bool = False
+    numbers: int = 0
+    number_embedding: Choice | None = None
+    code_sizes: tuple[int, ...] = ()
+    code_width: int = 0
+    shared_members: int = 1
 
     @classmethod
-    def of(cls, config: Config, inputs: int, classes: int) -> Architecture:
+    def of(cls, config: Config, preprocessing: Preprocessing) -> Architecture:
         """Return the architecture that a config describes.
 
         Args:
             config: the config.
-            inputs: columns after preprocessing.
-            classes: the number of classes; 0 where the target is a number.
+            preprocessing: of its data.
         """
+        rule, embedding = config.embeddings.categories, config.embeddings.numbers
+        numbers = len(preprocessing.numbers.names)
+        embeds = embedding.name != "none" and numbers > 0
         return cls(
-            inputs,
+            len(preprocessing.feature_names),
             config.hidden,
-            classes or 1,
+            len(preprocessing.target.classes) or 1,
             config.activation,
             config.feature_scale,
             config.normalization,
             config.parametrization,
             config.residual,
+            numbers if embeds else 0,
+            embedding if embeds else None,
+            preprocessing.code_sizes,
+            rule if isinstance(rule, int) else AUTO_WIDTH,
+            config.shared_members,
         )
 
     @property
@@ -86,18 +106,36 @@ class Architecture(NamedTuple):
         return self._replace(parametrization="standard")
 
     @property
+    def embeds(self) -> bool:
+        """Return whether any column becomes a learned vector."""
+        return self.number_embedding is not None or bool(self.code_sizes)
+
+    @property
     def widths(self) -> tuple[int, ...]:
-        """Return inputs, hidden widths, outputs."""
-        return self.inputs, *self.hidden, self.outputs
+        """Return inputs behind the embeddings, hidden widths, outputs."""
+        first = self.inputs
+        if self.number_embedding is not None:
+            first += self.numbers * (self.number_embedding.function() - 1)
+        first += len(self.code_sizes) * (self.code_width - 1)
+        return first, *self.hidden, self.outputs
 
 
 class Start(NamedTuple):
-    """Seed and initializers from which a member's initial parameters are drawn."""
+    """Values from which a member's initial parameters come.
+
+    Attributes:
+        seed: of the draws.
+        initializer: of the weights.
+        bias_initializer: of the biases.
+        output_initializer: of the last layer's weights.
+        edges: [numbers, bins + 1], the edges of the bins of a piecewise-linear embedding; None without one.
+    """
 
     seed: int
     initializer: Choice
     bias_initializer: Choice
     output_initializer: Choice
+    edges: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +206,11 @@ class Plan:
         return self.net.widths
 
     @property
+    def row_numbers(self) -> int:
+        """Return the most numbers that a row has in one layer."""
+        return max(self.widths) * self.net.shared_members
+
+    @property
     def seeds(self) -> list[int]:
         """Seeds of the members."""
         return [start.seed for start in self.starts]
@@ -214,13 +257,14 @@ def make_plan(cells: Sequence[Cell]) -> Plan:
         _check_batches(config, dataset, batch_size)
     configs = [cell.config for cell in cells]
     objective = make_objective(config, dataset.target)
+    edges = _edges(config, dataset)
     return Plan(
         starts=tuple(
-            Start(c.seed, c.initializer, c.bias_initializer, c.output_initializer or c.initializer)
+            Start(c.seed, c.initializer, c.bias_initializer, c.output_initializer or c.initializer, edges)
             for c in configs
         ),
         dataset=dataset,
-        net=Architecture.of(config, dataset.train.x.shape[1], len(dataset.target.classes)),
+        net=Architecture.of(config, dataset.preprocessing),
         objective=objective,
         class_weight=_class_weight(config, dataset),
         optimizer=config.optimizer.function(),
@@ -251,6 +295,25 @@ def _check_batches(config: Config, dataset: Dataset, batch_size: int) -> None:
     raise ConfigError([f"{config.place('batch_size')}: batch_size: {batch_size} {what}; {advice}"])
 
 
+def _edges(config: Config, dataset: Dataset) -> np.ndarray | None:
+    """Return the edges of the bins of a piecewise-linear embedding: quantiles; None without one.
+
+    Equal quantiles are one edge. Columns of few values so have fewer bins, and repeat their last edge.
+    """
+    bins = config.embeddings.numbers.settings.get("bins")
+    numbers = len(dataset.preprocessing.numbers.names)
+    if bins is None or not numbers:
+        return None
+    x = dataset.train.x
+    some = x[:: -(-len(x) // _QUANTILE_ROWS), :numbers].astype(np.float64)
+    quantiles = np.quantile(some, np.linspace(0, 1, bins + 1), axis=0).T.astype(np.float32)
+    edges = np.repeat(quantiles[:, -1:], bins + 1, axis=1)
+    for of_column, found in zip(edges, quantiles, strict=True):
+        distinct = np.unique(found)
+        of_column[: len(distinct)] = distinct
+    return edges
+
+
 def _steps_per_epoch(dataset: Dataset, batch_size: int) -> int:
     return -(-len(dataset.train.y) // batch_size)
 
@@ -265,6 +328,8 @@ def _shared(cell: Cell) -> Hashable:
         "normalization",
         "parametrization",
         "residual",
+        "embeddings",
+        "shared_members",
         "optimizer",
         "averaging",
         "batch_size",

@@ -20,7 +20,7 @@ from trainrun.data import (
     describe_new_rows,
     identify_config,
     identify_file,
-    load_data,
+    load_dataset,
     read_table,
 )
 from trainrun.errors import DataError, StorageError, UsageError
@@ -126,7 +126,7 @@ class TrainedRun:
         """
         if identify_config(self.config) != self.run.id8:
             raise DataError(f"{self.run.label}: the data is not what it was trained on")
-        dataset = load_data(self.config.data, self.config.seed)
+        dataset = load_dataset(self.config)
         require_same_reading(self.run, dataset.preprocessing)
         parts = {"valid": dataset.valid, "test": dataset.test}
         return {
@@ -165,8 +165,7 @@ class TrainedRun:
         return SavedNet(weights, layers)
 
     def _architecture(self) -> Architecture:
-        inputs, classes = len(self.preprocessing.feature_names), len(self.preprocessing.target.classes)
-        return Architecture.of(self.config, inputs, classes).saved
+        return Architecture.of(self.config, self.preprocessing).saved
 
     def _outputs(self, table: Table) -> np.ndarray:
         return self._net_outputs(self.preprocessing.transform(table))

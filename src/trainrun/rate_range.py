@@ -15,7 +15,7 @@ import numpy as np
 
 from trainrun.config import Config
 from trainrun.config.keys.choices import choice_model
-from trainrun.data import Dataset, Part, load_data
+from trainrun.data import Dataset, Part, load_dataset
 from trainrun.engine.device import choose_device, choose_processors
 from trainrun.engine.probe import footprint, guessing
 from trainrun.engine.workers import train_parts
@@ -140,7 +140,7 @@ def find_range(config: Config, *, limits: tuple[float, float], seeds: int, steps
         TrainrunError: the config does not fit its data, or these cannot be read; or its device is not there.
     """
     rates = _rates(*limits)
-    dataset = _shortened(load_data(config.data, config.seed), config, steps)
+    dataset = _shortened(load_dataset(config), config, steps)
     plan = make_plan([Cell(config, dataset)])
     epochs = -(-steps // plan.steps_per_epoch)
     variants = [_variant(config, rate, seed, epochs) for rate in rates for seed in range(seeds)]

@@ -20,6 +20,8 @@ class Purpose(IntEnum):
     ORDER = 3
     DROPOUT = 4
     PROJECTIONS = 5
+    EMBEDDINGS = 6
+    ADAPTERS = 7
 
 
 def bits(seed: int, purpose: Purpose, *place: int) -> np.random.SFC64:

@@ -11,7 +11,7 @@ from trainrun.checking.findings import Finding, judge, judge_data, recipe, remar
 from trainrun.checking.measures import Layer, Measures, measure
 from trainrun.checking.remedies import advise
 from trainrun.config import Config, load_config
-from trainrun.data import load_data
+from trainrun.data import load_dataset
 from trainrun.engine.device import choose_device
 from trainrun.engine.probe import Probe, guessing, look
 from trainrun.errors import DIVERGED, TrainrunError, as_out_of_memory
@@ -106,7 +106,7 @@ def check(config: Config) -> Check:
     Raises:
         TrainrunError: it does not fit its data, or these cannot be read; or its device is not there.
     """
-    dataset = load_data(config.data, config.seed)
+    dataset = load_dataset(config)
     plan = make_plan([Cell(config, dataset)])
     device = choose_device(config.device)
     try:

@@ -12,7 +12,7 @@ from trainrun.checking.measures import measure
 from trainrun.config import Choice, Config
 from trainrun.config.keys.choices import choice_model
 from trainrun.config.keys.net import textbook_initializer
-from trainrun.data import Dataset, load_data
+from trainrun.data import Dataset, load_dataset
 from trainrun.engine.probe import guessing, look
 from trainrun.ingredients import activations, initializers
 from trainrun.plan import Cell, make_plan
@@ -58,7 +58,7 @@ def advise(config: Config, dataset: Dataset, device: torch.device, findings: Seq
 def _helps(change: Change, config: Config, dataset: Dataset, device: torch.device) -> bool:
     """Return whether the changed config has no problems."""
     if change.config.data != config.data:
-        dataset = load_data(change.config.data, config.seed)
+        dataset = load_dataset(change.config)
     plan = make_plan([Cell(change.config, dataset)])
     (probe,) = look(plan, device)
     return not judge(change.config, measure(probe, guessing(plan)))

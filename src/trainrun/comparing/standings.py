@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from trainrun.comparing.candidates import Candidate, CompareRequest
-from trainrun.data import load_data
+from trainrun.data import load_dataset
 from trainrun.events import PARTS
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.fitting.treatment import has_older_reading
@@ -89,7 +89,7 @@ class Standing:
             return {}
         if all(isinstance(share, float) or share == 0 for share in cut.values()):
             return {part: share / (1 - sum(cut.values())) for part, share in cut.items()}
-        dataset = load_data(config.data, config.seed)
+        dataset = load_dataset(config)
         held = {part: getattr(dataset, part) for part in cut}
         return {part: len(rows.y) / len(dataset.train.y) for part, rows in held.items() if rows}
 

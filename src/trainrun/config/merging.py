@@ -65,7 +65,7 @@ def _inner(node: Node, value: object, inner: object) -> Node:
 
 
 def _is_another(base: Table, over: Table, path: Path) -> bool:
-    choice = INGREDIENTS.get(str(path[0])) if len(path) == 1 else None
+    choice = INGREDIENTS.get(".".join(map(str, path)))
     name = over.get("name")
     if choice is None or not isinstance(name, Scalar):
         return False

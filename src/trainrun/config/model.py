@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Le
 from pydantic import Field, PrivateAttr
 
 from trainrun.config.keys.data import Data
@@ -12,6 +13,7 @@ from trainrun.config.keys.fields import Epochs, Section
 from trainrun.config.keys.net import (
     Activation,
     BiasInitializer,
+    Embeddings,
     Hidden,
     Initializer,
     Normalization,
@@ -53,7 +55,13 @@ class Config(Section):
     normalization: Normalization = Field(
         "none", description="of the hidden layers' units, in front of the activation"
     )
+    embeddings: Embeddings = Field(
+        default_factory=dict, validate_default=True, description="learned vectors for the columns"
+    )
     residual: bool = Field(False, description="whether each hidden layer's input is added to its output")
+    shared_members: Annotated[int, Ge(1), Le(1024)] = Field(
+        1, description="nets in one that share their weights and average their predictions"
+    )
     feature_scale: bool = Field(False, description="whether each input has a learned scale")
     dropout: Rates = Field(0.0, validate_default=True, description="the part that is dropped in training")
     optimizer: Optimizer = Field("adam", validate_default=True, description="how gradients become steps")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trainrun.config import Config
 from trainrun.config.keys.data import DataConfig
 from trainrun.data.audit import audit
 from trainrun.data.columns.vocabulary import as_text
@@ -26,27 +27,42 @@ from trainrun.streams import Purpose, stream
 from trainrun.text import listed, nearest, quoted
 
 
-def load_data(data: DataConfig, seed: int) -> Dataset:
-    """Read, split and preprocess the data of a config.
+def load_dataset(config: Config) -> Dataset:
+    """Read, split and preprocess the data of a config, as its net takes them.
 
     Args:
-        data: the config's section.
-        seed: the run's, which draws the split where `split.seed` is `run`.
+        config: the config; its seed draws the split where `split.seed` is `run`.
 
     Raises:
         DataError: the data cannot be used as it is.
         DataMissingError: a file is not there.
     """
-    return prepare(read_training_file(data), data, seed)
+    return load_data(config.data, config.seed, config.embeddings.categories)
 
 
-def prepare(table: Table, data: DataConfig, seed: int) -> Dataset:
+def load_data(data: DataConfig, seed: int, categories: str | int = "none") -> Dataset:
+    """Read, split and preprocess data.
+
+    Args:
+        data: the config's section.
+        seed: the run's, which draws the split where `split.seed` is `run`.
+        categories: the config's `embeddings.categories`: which text columns become codes.
+
+    Raises:
+        DataError: the data cannot be used as it is.
+        DataMissingError: a file is not there.
+    """
+    return prepare(read_training_file(data), data, seed, categories)
+
+
+def prepare(table: Table, data: DataConfig, seed: int, categories: str | int = "none") -> Dataset:
     """Split and preprocess a table as a config says.
 
     Args:
         table: the training file.
         data: the config's section.
         seed: the run's, which draws the split where `split.seed` is `run`.
+        categories: as of `load_data`.
 
     Raises:
         DataError: the data cannot be used as it is.
@@ -58,7 +74,7 @@ def prepare(table: Table, data: DataConfig, seed: int) -> Dataset:
     target = Target.of(table, name, data.task, rows)
     train, *held = _split(table, rows, data, target, seed)
     target = _fit_target(table, train, rows, data, target)
-    preprocessing = fit_preprocessing(table, train, data, target)
+    preprocessing = fit_preprocessing(table, train, data, target, categories)
     parts: dict[str, Part | None] = {}
     sources: dict[str, tuple[Table, Rows]] = {}
     notes = describe_rows("data", table, rows, preprocessing)

@@ -73,7 +73,7 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
     """
     if wanted != "auto":
         return Processors(1, int(wanted))
-    products = [plan.batch_size * i * o for i, o in pairwise(plan.widths)]
+    products = [plan.batch_size * plan.net.shared_members * i * o for i, o in pairwise(plan.widths)]
     worth_parts = min(members, sum(products) * members // _WORTH_A_PROCESS) if sys.platform == "linux" else 1
     worth_threads = members == 1 and sum(products) / len(products) >= _WORTH_A_THREAD
     if device.type != "cpu" or not (worth_parts > 1 or worth_threads):

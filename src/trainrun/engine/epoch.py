@@ -63,7 +63,9 @@ class Epoch:
         self._order_KN = torch.from_numpy(self._order).to(rows.x_NI.device)
         self._rates, self._coefficients = steps.tables(number, rates_TK)
         room_KN = rows.x_NI.new_empty(self._order_KN.shape)
-        self._scores = Scores(plan.objective, steps.loss, plan.dataset.target, room_KN)
+        self._scores = Scores(
+            plan.objective, steps.loss, plan.dataset.target, room_KN, predict=steps.prediction
+        )
         self._activity_KT = rows.x_NI.new_zeros(len(steps.seeds), len(rates_TK))
         self._divergence = DivergenceTracker(len(steps.seeds))
         self._fresh: list[StepOutput] = []  # outputs that are not taken in yet

@@ -72,7 +72,7 @@ class Evaluator:
     def _scores(self, rows: DeviceData, views: Views, *answers: str) -> Iterator[Scores]:
         """Scores of all rows for some members after the others: what passes through the net stays small."""
         objective, target = self._plan.objective, self._plan.dataset.target
-        at_once = max(1, _NUMBERS_AT_ONCE // (ROWS_AT_ONCE * max(self._plan.widths)))
+        at_once = max(1, _NUMBERS_AT_ONCE // (ROWS_AT_ONCE * self._plan.row_numbers))
         members = next(len(tensor) for parameters in views for tensor in parameters)
         for start in range(0, members, at_once):
             stop = min(start + at_once, members)

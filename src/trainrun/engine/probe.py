@@ -110,7 +110,7 @@ def footprint(plan: Plan) -> int:
     """Bytes that one member takes in training: weights, gradients, the best, the optimizer's, and a step."""
     buffers = 3 + (plan.averaging is not None) + len(plan.optimizer.state)
     kept = buffers * Layout(make_layers(plan.net), 1).size
-    return _BYTES * (kept + _PASSES * plan.batch_size * sum(plan.widths))
+    return _BYTES * (kept + _PASSES * plan.batch_size * sum(plan.widths) * plan.net.shared_members)
 
 
 def _some_rows(plan: Plan) -> Part:

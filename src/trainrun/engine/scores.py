@@ -25,6 +25,7 @@ class Scores:
         target: its task, classes and scale.
         room_KN: an empty tensor for the losses; its shape and device are those of the scores.
         answers: further answers to keep (`class` for a confusion matrix).
+        predict: returns what is answered, of an output; the output itself unless given.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Scores:
         target: Target,
         room_KN: Tensor,
         *answers: str,
+        predict: Callable[[Tensor], Tensor] = lambda output: output,
     ) -> None:
+        self._predict = predict
         self._metrics, self._loss, self._target = objective.metrics, loss, target
         names = dict.fromkeys([*(metric.reads for metric in objective.metrics), *answers])
         self._answers = {
@@ -52,8 +55,9 @@ class Scores:
         loss_KB = self._loss(output_KBC, target_KB)
         place = slice(self._seen, self._seen + loss_KB.shape[1])
         self._losses[:, place] = loss_KB
+        answer_KBC = self._predict(output_KBC) if self._answers else output_KBC
         for name, kept_KN in self._answers.items():
-            kept_KN[:, place] = _READINGS[name](output_KBC)
+            kept_KN[:, place] = _READINGS[name](answer_KBC)
         self._seen = place.stop
 
     def values(self, truth: np.ndarray) -> list[dict[str, float]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from trainrun.engine.device_data import Batch, DeviceData
 from trainrun.engine.layers import Step
+from trainrun.engine.layers.members import mean_prediction
 from trainrun.engine.masks import Masks
 from trainrun.engine.network import Network
 from trainrun.engine.penalties import Penalties
@@ -28,7 +29,7 @@ class StepOutput(NamedTuple):
     """Outputs of a step; where steps are recorded, the next block overwrites them.
 
     Attributes:
-        output_KBC: the outputs of the real rows.
+        output_KBC: the outputs of the real rows; [K, B, M, C] where M nets share the weights.
         probes: [K] sums over each block of parameters after the step: not finite where a parameter is not.
         activity_K: the activity penalty, summed over the rows; None where no member has one.
     """
@@ -63,7 +64,8 @@ class Steps:
         weight_C = plan.class_weight
         self._class_weight = None if weight_C is None else torch.from_numpy(weight_C).to(self._like)
         batch = max(2, plan.batch_size)
-        numbers = max(1, len(self.seeds)) * batch * max(2, *plan.widths)
+        self._shared = plan.net.shared_members
+        numbers = max(1, len(self.seeds)) * batch * max(2, plan.row_numbers)
         self.block = min(self._runner.longest, max(1, self._runner.numbers // numbers))
         self._masks = self._make_masks(batch)
 
@@ -109,8 +111,16 @@ class Steps:
 
     def loss(self, output_KBC: Tensor, target_KB: Tensor) -> Tensor:
         """Return the training loss of each row, [K, B]."""
-        loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KB)
+        if self._shared > 1:
+            target_KBM = target_KB.unsqueeze(-1).expand(output_KBC.shape[:-1])
+            loss_KB: Tensor = self._plan.objective.rows(output_KBC, target_KBM).mean(-1)
+        else:
+            loss_KB = self._plan.objective.rows(output_KBC, target_KB)
         return loss_KB if self._class_weight is None else loss_KB * self._class_weight[target_KB]
+
+    def prediction(self, output_KBC: Tensor) -> Tensor:
+        """Return the predictions of outputs: the mean where nets share the weights."""
+        return mean_prediction(output_KBC) if self._shared > 1 else output_KBC
 
     def _take(self, order_KB: Tensor, rates: Tensor, coefficients: Tensor) -> Iterator[StepOutput]:
         batches = order_KB.split(self._plan.batch_size, dim=1)
@@ -125,17 +135,21 @@ class Steps:
         """Forward and backward through the net and the penalties: real outputs, activity penalty."""
         stack, penalties, batch = self._stack, self.penalties, self._rows.batch(chosen_KB)
         activity, activity_K = None, None
+        rows = batch.rows * self._shared  # in the net: each row is there once for each net that shares it
         if penalties.any_activity:
-            activity = partial(penalties.activity_gradient, rows=batch.rows)
-        step = Step(_cut(masks, batch.x_KBI.shape[1]), activity)
+            activity = partial(penalties.activity_gradient, rows=rows)
+        step = Step(self._cut(masks, batch.x_KBI.shape[1]), activity)
         trace = self._network.forward(stack.views, batch.x_KBI, step)
         delta_KBC = self._delta(trace.output_KBC, batch)
         if penalties.any_activity:
             hidden = [output_KBO for _, output_KBO in self._network.activated(trace)]
-            activity_K = penalties.of_activity(hidden, batch.rows)
+            activity_K = penalties.of_activity(hidden, rows) / self._shared
         self._network.backward(stack.views, stack.gradients, trace, delta_KBC)
         penalties.add_to_gradient(stack.gradient_D, stack.parameters_D)
-        return trace.output_KBC[:, : batch.rows], activity_K
+        output_KBC = trace.output_KBC[:, :rows]
+        if self._shared > 1:
+            output_KBC = output_KBC.unflatten(1, (-1, self._shared))
+        return output_KBC, activity_K
 
     def _update(self, rate: Tensor, coefficients: Tensor) -> None:
         stack, penalties, optimizer = self._stack, self.penalties, self._plan.optimizer
@@ -150,19 +164,27 @@ class Steps:
 
     def _delta(self, output_KBC: Tensor, batch: Batch) -> Tensor:
         """The derivative of the batch's mean loss by the net's output."""
-        delta_KBC = self._plan.objective.derivative(output_KBC, batch.target_KB)
+        rows, target_KB = batch.rows, batch.target_KB
+        if self._shared > 1:
+            rows, target_KB = rows * self._shared, target_KB.repeat_interleave(self._shared, 1)
+        delta_KBC = self._plan.objective.derivative(output_KBC, target_KB)
         if self._class_weight is not None:
-            delta_KBC = delta_KBC * self._class_weight[batch.target_KB].unsqueeze(-1)
-        delta_KBC = delta_KBC / batch.rows
-        if batch.rows < delta_KBC.shape[1]:
-            delta_KBC[:, batch.rows :] = 0
+            delta_KBC = delta_KBC * self._class_weight[target_KB].unsqueeze(-1)
+        delta_KBC = delta_KBC / rows
+        if rows < delta_KBC.shape[1]:
+            delta_KBC[:, rows:] = 0
         return delta_KBC
 
     def _make_masks(self, rows: int) -> Masks:
         rates, dropouts = self._plan.dropout[self._stack.members], self._network.dropouts
         layers = [
             self._runner.masks(
-                self.seeds, rates_K, self._like, layer=layer.number, rows=rows, width=layer.width
+                self.seeds,
+                rates_K,
+                self._like,
+                layer=layer.number,
+                rows=rows * self._times(layer.number),
+                width=layer.width,
             )
             if rates_K.any()
             else None
@@ -170,7 +192,14 @@ class Steps:
         ]
         return Masks(layers)
 
+    def _cut(self, masks: Sequence[Tensor | None], rows: int) -> list[Tensor | None]:
+        """Cut masks to the rows of a batch, which may be short."""
+        limits = [rows * self._times(number) for number in range(len(masks))]
+        return [
+            mask if mask is None or mask.shape[1] == limit else mask[:, :limit]
+            for mask, limit in zip(masks, limits, strict=True)
+        ]
 
-def _cut(masks: Sequence[Tensor | None], rows: int) -> list[Tensor | None]:
-    """Cut masks to the rows of a batch, which may be short."""
-    return [mask if mask is None or mask.shape[1] == rows else mask[:, :rows] for mask in masks]
+    def _times(self, number: int) -> int:
+        """Return how often each row stands in the masks of a layer; the input is shared."""
+        return self._shared if number else 1

@@ -202,12 +202,12 @@ class Shared:
 
     def dataset(self, config: Config) -> Dataset:
         """A config's data."""
-        from trainrun.data import load_data
+        from trainrun.data import load_dataset
 
         seed = config.seed if config.data.split.seed == "run" else None
-        key = repr((config.data, seed))
+        key = repr((config.data, config.embeddings.categories, seed))
         if key not in self._datasets:
-            self._datasets[key] = load_data(config.data, config.seed)
+            self._datasets[key] = load_dataset(config)
         return self._datasets[key]
 
     def difference(self, job: Job) -> str | None:

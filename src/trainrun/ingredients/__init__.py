@@ -6,6 +6,7 @@ from typing import Any
 
 from trainrun.ingredients.activations import activations
 from trainrun.ingredients.averagings import averagings
+from trainrun.ingredients.embeddings import embeddings
 from trainrun.ingredients.initializers import initializers
 from trainrun.ingredients.losses import losses
 from trainrun.ingredients.metrics import metrics
@@ -24,6 +25,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
         optimizers,
         regularizers,
         averagings,
+        embeddings,
         losses,
         metrics,
     )
@@ -33,6 +35,7 @@ __all__ = [
     "REGISTRIES",
     "activations",
     "averagings",
+    "embeddings",
     "initializers",
     "losses",
     "metrics",

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from trainrun.config import Config
-from trainrun.data import load_data
+from trainrun.data import load_dataset
 from trainrun.jsonio import to_json
 from trainrun.plan import Cell, make_plan
 from trainrun.report.drawing import Chart
@@ -26,7 +26,7 @@ def tabulate(config: Config) -> np.ndarray:
     Raises:
         TrainrunError: the config does not fit its data, or these cannot be read.
     """
-    plan = make_plan([Cell(config, load_data(config.data, config.seed))])
+    plan = make_plan([Cell(config, load_dataset(config))])
     epochs = [plan.learning_rates(epoch, np.array([0]))[:, 0] for epoch in range(1, config.epochs + 1)]
     return np.concatenate([np.zeros(0), *epochs])
 

@@ -14,7 +14,15 @@ from pydantic_core import core_schema
 
 from trainrun.config.keys.fields import Section, misfit
 from trainrun.config.messages.suggestions import unknown_name
-from trainrun.ingredients import activations, averagings, initializers, losses, optimizers, schedules
+from trainrun.ingredients import (
+    activations,
+    averagings,
+    embeddings,
+    initializers,
+    losses,
+    optimizers,
+    schedules,
+)
 from trainrun.registry import Ingredient, Registry, Setting
 
 
@@ -147,4 +155,5 @@ INGREDIENTS = {
     "averaging": OneOf(averagings, "none"),
     "schedule": OneOf(schedules, "constant"),
     "loss": OneOf(losses, auto=True),
+    "embeddings.numbers": OneOf(embeddings, "none"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from trainrun.config.keys.choices import INGREDIENTS, Choice
@@ -17,6 +18,21 @@ _INITIALIZERS = {
 }
 _FEW_LAYERS = 4
 _RATE = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+
+
+class Embeddings(Section):
+    """Learned vectors in the place of a column's inputs."""
+
+    categories: Annotated[
+        Literal["none", "auto"] | Annotated[int, Ge(2), Le(1024)],
+        Expected("none, auto or a width (from 2 to 1024)"),
+    ] = Field(
+        "none",
+        description="of text columns; auto: 8 numbers for a column of more than 8 categories; or a width",
+    )
+    numbers: Annotated[Choice, INGREDIENTS["embeddings.numbers"]] = Field(
+        "none", validate_default=True, description="of number columns"
+    )
 
 
 class Dropout(Section):

@@ -17,7 +17,7 @@ def other_section(path: Path, key: str) -> str | None:
         path: the mapping in which it was written, where it is not known.
         key: the word.
     """
-    choice = INGREDIENTS.get(str(path[0])) if path else None
+    choice = INGREDIENTS.get(".".join(map(str, path)))
     if choice and (owners := _owners(choice, key)):
         return f"a setting of {owners}"
     if path and key in Config.model_fields:

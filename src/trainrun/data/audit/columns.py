@@ -141,7 +141,7 @@ def describe_constants(
     if isinstance(table.columns, MatrixColumns) or numbers.ranges is None or len(train) < 2:
         return
     same = dict(zip(numbers.names, numbers.ranges.constant.tolist(), strict=True))
-    same |= {category.name: len(category.feature_names) == 1 for category in preprocessing.categories}
+    same |= {category.name: len(category.categories) == 1 for category in preprocessing.categories}
     varying = {preprocessing.file_column(name) for name, constant in same.items() if not constant}
     constant = [name for name in preprocessing.features if name not in varying and name not in leaking]
     said = {

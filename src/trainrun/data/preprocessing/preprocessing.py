@@ -65,12 +65,21 @@ class Preprocessing:
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
-        """The names of what `transform` yields: numbers, `column=(missing)`, then `column=category`."""
+        """Names of what `transform` yields: numbers, `column=(missing)`, `column=category`, coded columns."""
         return (
             *self.numbers.names,
             *(f"{name}=(missing)" for name in self.indicators),
-            *(name for category in self.categories for name in category.feature_names),
+            *(name for category in self._coded_last for name in category.feature_names),
         )
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """The number of codes of each coded column, that for unknown included."""
+        return tuple(len(category.categories) + 1 for category in self.categories if category.is_coded)
+
+    @cached_property
+    def _coded_last(self) -> list[Category]:
+        return sorted(self.categories, key=lambda category: category.is_coded)
 
     @property
     def layout(self) -> KnownLayout:
@@ -108,7 +117,7 @@ class Preprocessing:
         for name in self.indicators:
             out[:, start] = missing(table[name], rows)
             start += 1
-        for category in self.categories:
+        for category in self._coded_last:
             width = len(category.feature_names)
             category.transform(table, rows, out[:, start : start + width])
             start += width
@@ -256,7 +265,9 @@ def feature_columns(table: Table, data: DataConfig, target: str) -> tuple[str, .
     return tuple(name for name in table.columns if name not in apart)
 
 
-def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target) -> Preprocessing:
+def fit_preprocessing(
+    table: Table, rows: Rows, data: DataConfig, target: Target, categories: str | int = "none"
+) -> Preprocessing:
     """Learn fills, scales and categories from training rows.
 
     Args:
@@ -264,6 +275,7 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
         rows: its training rows.
         data: what the config says about it.
         target: the target, as it was decided from all rows.
+        categories: the config's `embeddings.categories`: which text columns become codes.
 
     Raises:
         DataError: a column cannot be used as it is.
@@ -289,7 +301,7 @@ def fit_preprocessing(table: Table, rows: Rows, data: DataConfig, target: Target
         categories=tuple(
             Category.fit(
                 table, name, rows, most_frequent=frequent, spelled=name not in chosen, rare=data.rare
-            )
+            ).embedded(categories)
             for name in features
             if is_text[name]
         ),

@@ -11,21 +11,28 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from trainrun.engine.layers.activation import Activation
+from trainrun.engine.layers.columns import Columns
 from trainrun.engine.layers.dense import Dense
 from trainrun.engine.layers.dropout import Dropout
 from trainrun.engine.layers.layer import Layer, Parameters, Slot, Step
+from trainrun.engine.layers.members import Adapter, Mean, MemberOutputs
 from trainrun.engine.layers.normalization import BatchNormalization, LayerNormalization
+from trainrun.engine.layers.numbers import make_number_embedding
 from trainrun.engine.layers.scale import Scale
 from trainrun.engine.layers.shortcut import Shortcut
 from trainrun.plan import Architecture
 
 __all__ = [
     "Activation",
+    "Adapter",
     "BatchNormalization",
+    "Columns",
     "Dense",
     "Dropout",
     "Layer",
     "LayerNormalization",
+    "Mean",
+    "MemberOutputs",
     "Parameters",
     "Scale",
     "Shortcut",
@@ -45,19 +52,42 @@ _NORMALIZATIONS: dict[str, tuple[type[LayerNormalization | BatchNormalization], 
 
 def make_layers(net: Architecture) -> list[Layer]:
     """Return the layers of a net, from its input to its output."""
-    layers: list[Layer] = [Dropout(0, net.inputs)]
+    layers: list[Layer] = [_columns(net)] if net.embeds else []
+    layers.append(Dropout(0, net.widths[0]))
     if net.feature_scale:
-        layers.append(Scale(net.inputs))
-    for number, (inputs, outputs) in enumerate(pairwise(net.widths)):
-        is_last, begun = number == len(net.hidden), len(layers)
-        layers.append(Dense(number, inputs, outputs, is_last, net.parametrization))
-        if not is_last:
-            layers += [kind(outputs) for kind in _NORMALIZATIONS[net.normalization]]
-            layers += [Activation(net.activation), Dropout(number + 1, outputs)]
-        if net.residual and not is_last:
-            block = layers[begun:]
+        layers.append(Scale(net.widths[0]))
+    if net.shared_members > 1:
+        layers.append(Adapter(0, net.shared_members, net.widths[0], spreads=True))
+    for number, (inputs, outputs) in enumerate(pairwise(net.widths[:-1])):
+        block = _block(net, number, inputs, outputs)
+        layers += block
+        if net.residual:
             layers.append(Shortcut(number, inputs, outputs, block, net.parametrization))
-    return layers
+    return [*layers, *_outputs(net)]
+
+
+def _block(net: Architecture, number: int, inputs: int, outputs: int) -> list[Layer]:
+    """Return the layers of a hidden layer."""
+    block: list[Layer] = [Dense(number, inputs, outputs, parametrization=net.parametrization)]
+    if (members := net.shared_members) > 1:
+        before = [Adapter(number, members, inputs)] if number else []  # the first stands in front of all
+        block = [*before, *block, Adapter(number, members, outputs, has_bias=True)]
+    block += [kind(outputs) for kind in _NORMALIZATIONS[net.normalization]]
+    return [*block, Activation(net.activation), Dropout(number + 1, outputs)]
+
+
+def _outputs(net: Architecture) -> list[Layer]:
+    """Return the last layers."""
+    number, (inputs, outputs) = len(net.hidden), net.widths[-2:]
+    if (members := net.shared_members) > 1:
+        return [MemberOutputs(number, members, inputs, outputs, net.parametrization), Mean(members)]
+    return [Dense(number, inputs, outputs, True, net.parametrization)]
+
+
+def _columns(net: Architecture) -> Columns:
+    choice = net.number_embedding
+    numbers = None if choice is None else make_number_embedding(choice, net.numbers)
+    return Columns(net.inputs, net.numbers, numbers, net.code_sizes, net.code_width)
 
 
 def keyed_slots(layers: Sequence[Layer]) -> dict[str, Slot]:

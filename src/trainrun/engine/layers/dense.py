@@ -14,7 +14,7 @@ from trainrun.ingredients.initializers import Fans
 from trainrun.plan import Start
 from trainrun.streams import Purpose, stream
 
-_BIAS_RATE_FACTOR = 0.1  # with the NTK parametrization
+BIAS_RATE_FACTOR = 0.1  # with the NTK parametrization
 
 
 class Dense(Layer):
@@ -66,7 +66,7 @@ class Dense(Layer):
                 without_padding=lambda held_K1O: held_K1O[:, 0, :outputs],
                 start=self._start_bias,
                 regularized=False,
-                rate_factor=_BIAS_RATE_FACTOR if is_ntk else 1.0,
+                rate_factor=BIAS_RATE_FACTOR if is_ntk else 1.0,
             ),
         )
 

@@ -17,6 +17,7 @@ BINS = 41  # odd, so that one is around 0
 _WITHIN = 0.999  # of a layer's weights are inside the histogram; few are far out, and would make it narrow
 _SUFFIX = ".weight"
 _PROJECTION = ".projection.weight"
+_TABLE = ".categories."  # of vectors
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _weights(path: Path) -> list[np.ndarray]:
 def _matrices(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
     """Yield the keys of the layers' matrices; the projections of shortcuts are no layers."""
     for key, array in arrays.items():
-        if key.endswith(_SUFFIX) and not key.endswith(_PROJECTION) and array.ndim == 2:
+        if key.endswith(_SUFFIX) and not key.endswith(_PROJECTION) and array.ndim == 2 and _TABLE not in key:
             yield key
 
 
