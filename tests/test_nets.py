@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from builders import CPU, blobs, config, fingerprint, line, mixed, plan, run, stop_and_go
+from builders import CPU, blobs, config, epochs, fingerprint, line, mixed, plan, run, stop_and_go
 from shell import trainrun_
 from trainrun import fit, load_run
 from trainrun.engine.divergence import DivergenceTracker
@@ -137,6 +137,40 @@ def test_an_average_over_the_steps_is_the_weighted_mean():
     for key, averaged in events[-1].weights.items():
         expected = sum(part * one[key] for part, one in zip(parts, weights, strict=True))
         np.testing.assert_allclose(averaged, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [{}, {"loss": {"name": "cross_entropy", "label_smoothing": 0.2}}])
+def test_nets_that_share_weights_train_on_the_mean_of_their_losses(loss):
+    """A step of the modules of `load_model` by autograd; validation is of the mean prediction."""
+    keys = {"hidden": [6], "shared_members": 3, "optimizer": "sgd", "learning_rate": 0.5, "batch_size": 64}
+    keys |= {"class_weight": {"0": 1.0, "1": 3.0, "2": 0.5}, "early_stopping": False, **loss}
+    dataset = blobs()
+    made = plan(dataset, [config(**keys)])
+    start = run(dataset, config(**keys | {"epochs": 0}))[0][-1].weights
+    (events,) = run(dataset, config(**keys | {"epochs": 1}))
+    layers = Stack.start(made, CPU, torch.float32).layout.layers
+    net = SavedNet(start, layers).sequential()
+    x, y = torch.from_numpy(dataset.train.x), torch.from_numpy(dataset.train.y)
+    members_NMC = net[:-1](x)
+    assert members_NMC.shape == (len(y), 3, 3)
+    smoothing = 0.2 if loss else 0.0
+    losses = torch.nn.functional.cross_entropy(
+        members_NMC.flatten(0, 1), y.repeat_interleave(3), label_smoothing=smoothing, reduction="none"
+    )
+    weights = torch.tensor([1.0, 3.0, 0.5])[y].repeat_interleave(3)
+    (losses * weights).mean().backward()
+    with torch.no_grad():
+        for key, parameter in net.named_parameters():
+            moved = parameter - 0.5 * parameter.grad
+            np.testing.assert_allclose(events[-1].weights[key], moved.numpy(), rtol=1e-4, atol=1e-6)
+    (epoch,) = epochs(events)
+    assert epoch.train["loss"] == pytest.approx(float((losses * weights).mean().detach()), rel=1e-5)
+    after = SavedNet(events[-1].weights, layers).sequential()
+    with torch.inference_mode():
+        x, y = torch.from_numpy(dataset.valid.x), torch.from_numpy(dataset.valid.y)
+        mean = after[:-1](x).softmax(-1).mean(1)
+        expected = -mean[range(len(y)), y].log().mean()
+    assert epoch.valid["loss"] == pytest.approx(float(expected), rel=1e-5)
 
 
 def _after(steps: int) -> dict[str, np.ndarray]:

@@ -32,7 +32,8 @@ class Check:
     Attributes:
         config: the config.
         device: on which its net was built.
-        widths: inputs, hidden widths, outputs.
+        columns: of the input, in front of embeddings.
+        widths: inputs behind the embeddings, hidden widths, outputs.
         rows: of the training part.
         classes: of the target; 0 where numbers are predicted.
         probe: the net at its start, as arrays.
@@ -48,6 +49,7 @@ class Check:
 
     config: Config
     device: str
+    columns: int
     widths: tuple[int, ...]
     rows: int
     classes: int
@@ -123,6 +125,7 @@ def _look(config: Config, plan: Plan, device: torch.device) -> Check:
     return Check(
         config=config,
         device=str(device),
+        columns=plan.net.inputs,
         widths=plan.widths,
         rows=len(dataset.train.y),
         classes=len(dataset.target.classes),

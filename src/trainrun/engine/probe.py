@@ -46,7 +46,7 @@ class Probe:
     """Measurements of one member's net at its start, without dropout.
 
     Attributes:
-        input_BI: the rows that were sent through it.
+        input_BI: the rows that were sent through it, behind the embeddings.
         layers: its hidden layers.
         loss: the mean loss of the rows, as validation reports it.
         steepest: the activation's largest slope.
@@ -84,9 +84,12 @@ def look(plan: Plan, device: torch.device) -> Iterator[Probe]:
         (z, h, plan.net.activation.derivative(z, h).expand_as(h), deltas[index - 1])
         for index, (z, h) in zip(network.activations, network.activated(trace), strict=True)
     ]
+    input_KBI = batch.x_KBI
+    if plan.net.embeds:
+        input_KBI, _ = network.layers[0].forward(stack.views[0], input_KBI, None)
     for k in range(len(plan.starts)):
         yield Probe(
-            input_BI=part.x,
+            input_BI=_array(input_KBI[k, : batch.rows]),
             layers=tuple(
                 LayerProbe(*(_array(values_KBO[k, : batch.rows]) for values_KBO in layer)) for layer in layers
             ),

@@ -71,7 +71,10 @@ def _item(bullet: str, sentence: str, width: int) -> str:
 def _title(check: Check) -> str:
     inputs, *hidden, outputs = check.widths
     net = " - ".join([str(inputs), *_repeated(hidden), str(outputs)])
-    return f"{check.config.name}: {net}, {recipe(check.config) if hidden else 'a linear model'}"
+    embedded = f"{check.columns} columns as " if check.columns != inputs else ""
+    shared = f", {n} nets that share weights" if (n := check.config.shared_members) > 1 else ""
+    kind = recipe(check.config) if hidden else "a linear model"
+    return f"{check.config.name}: {embedded}{net}{shared}, {kind}"
 
 
 def _start(config: Config, width: int) -> list[str]:
@@ -190,6 +193,7 @@ def _record(check: Check | Unchecked) -> dict[str, Any]:
         "warnings": list(check.warnings),
         "notes": [note.to_json() for note in check.notes],
         "device": check.device,
+        "columns": check.columns,
         "widths": list(check.widths),
         "rows": check.rows,
         "parameters": check.probe.parameters,

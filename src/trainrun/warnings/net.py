@@ -42,6 +42,11 @@ def of_data(config: Config, dataset: Dataset) -> Iterator[str]:
     """
     if found := _dropout("input", config.dropout.input, dataset.train.x.shape[1], "the net's"):
         yield found
+    learned, preprocessing = config.embeddings, dataset.preprocessing
+    if isinstance(learned.categories, int) and not preprocessing.categories:
+        yield f"embeddings.categories: {learned.categories} does nothing without text columns. Leave it out."
+    if learned.numbers.name != "none" and not preprocessing.numbers.names:
+        yield f"embeddings.numbers: {learned.numbers.name} does nothing without number columns. Leave it out."
 
 
 def _dropout(key: str, rate: float, units: int, whose: str) -> str | None:
