@@ -90,6 +90,18 @@ def test_a_fitted_net_answers_rows_with_unseen_categories(tmp_path):
     assert (trained.model().state_dict()[key][0] == 0).all()  # training has seen no unknown category
 
 
+def test_a_report_shows_the_layers_behind_the_embeddings(tmp_path):
+    table(tmp_path / "t.csv", ROWS)
+    keys = {"embeddings": {"categories": 3, "numbers": "periodic"}, "shared_members": 4, "hidden": [8, 5]}
+    config = {"data": {"path": "t.csv", "target": "y"}, "epochs": 2, **keys}
+    (tmp_path / "net.yaml").write_text(yaml.safe_dump(config))
+    fit(tmp_path / "net.yaml", runs=tmp_path / "runs")
+    trainrun_("report", "net", "--out", "page.html", cwd=tmp_path)
+    page = (tmp_path / "page.html").read_text()
+    for shape in ("8 × 30", "5 × 8", "8 × 5"):  # 24 + 2 * 3 inputs; four nets with two outputs each
+        assert shape in page
+
+
 def test_categories_of_other_rows_are_not_learnt_from(tmp_path):
     """Codes come from the training rows alone: a category of the test part is unknown."""
     train, test = table(tmp_path / "t.csv", ROWS), table(tmp_path / "v.csv", ROWS | {"many": ["new"] * 30})

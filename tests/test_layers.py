@@ -22,6 +22,7 @@ from trainrun.engine.layers import (
     Slot,
     Step,
 )
+from trainrun.engine.layers.columns import add_by_product, add_on_cpu
 from trainrun.engine.layers.numbers import KINDS, NumberEmbedding, bin_parts, make_number_embedding
 from trainrun.engine.network import Network
 from trainrun.engine.stack import Stack
@@ -186,6 +187,17 @@ def test_a_layer_of_shared_weights_does_what_its_module_does(name):
         for key, parameter in module.named_parameters():
             expected = parameter.grad * factors[key]
             torch.testing.assert_close(gradients[key][k], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_a_code_are_added_alike_on_every_device():
+    torch.manual_seed(0)
+    codes_KB, delta_KBV = torch.randint(5, (MEMBERS, 40)), torch.randn(MEMBERS, 40, WIDTH)
+    expected_KNV = torch.zeros(MEMBERS, 6, WIDTH)
+    for k in range(MEMBERS):
+        for code, delta_V in zip(codes_KB[k], delta_KBV[k], strict=True):
+            expected_KNV[k, code] += delta_V
+    assert torch.equal(add_on_cpu(codes_KB, delta_KBV, 6), expected_KNV)
+    torch.testing.assert_close(add_by_product(codes_KB, delta_KBV, 6), expected_KNV)
 
 
 def test_parts_of_bins_are_those_of_the_paper():

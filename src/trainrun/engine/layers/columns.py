@@ -14,6 +14,7 @@ from torch.nn.functional import embedding
 
 from trainrun.engine.layers.layer import Layer, Parameters, Slot, Step
 from trainrun.engine.layers.numbers import NumberEmbedding
+from trainrun.engine.products import product
 from trainrun.plan import Start
 from trainrun.streams import Purpose, stream
 
@@ -110,14 +111,9 @@ class Columns(Layer):
             self._numbers.write_gradients(gradients[: self._own], kept.numbers, delta_KBF)
         starts = accumulate([self._width] * len(self._sizes), initial=self.width - self._vectors_width)
         for place, (size, (start, stop)) in enumerate(zip(self._sizes, pairwise(starts), strict=True)):
-            gradient_KNV = gradients[self._own + place]
-            codes_KB = _of_members(kept.codes_KBG[..., place], size)
-            # It adds the rows of each code in their order, as one row after the other does.
-            gradient_KNV.copy_(
-                torch.ops.aten.embedding_dense_backward(
-                    delta_KBO[..., start:stop].contiguous(), codes_KB, len(codes_KB) * size, -1, False
-                ).unflatten(0, (-1, size))
-            )
+            delta_KBV = delta_KBO[..., start:stop].contiguous()
+            add = add_on_cpu if delta_KBV.is_cpu else add_by_product
+            gradients[self._own + place].copy_(add(kept.codes_KBG[..., place], delta_KBV, size))
 
     def backward(self, parameters: Parameters, kept: Kept, delta_KBO: Tensor, step: Step | None) -> Tensor:
         """Refuse: it is the first layer, and the data have no gradient."""
@@ -148,6 +144,21 @@ class Columns(Layer):
             start=start,
             regularized=False,
         )
+
+
+def add_on_cpu(codes_KB: Tensor, delta_KBV: Tensor, size: int) -> Tensor:
+    """Return the sums [K, size, V] of the rows of each code, which are added in their order."""
+    codes_KB = _of_members(codes_KB, size)
+    sums: Tensor = torch.ops.aten.embedding_dense_backward(
+        delta_KBV, codes_KB, len(codes_KB) * size, -1, False
+    )
+    return sums.unflatten(0, (-1, size))
+
+
+def add_by_product(codes_KB: Tensor, delta_KBV: Tensor, size: int) -> Tensor:
+    """Return the same by a product: on a GPU sums by index have no fixed order, or wait for the host."""
+    number_N1 = torch.arange(size, device=codes_KB.device).unsqueeze(1)
+    return product((codes_KB.unsqueeze(1) == number_N1).to(delta_KBV.dtype), delta_KBV)
 
 
 def _of_members(codes_KB: Tensor, size: int) -> Tensor:

@@ -17,7 +17,7 @@ BINS = 41  # odd, so that one is around 0
 _WITHIN = 0.999  # of a layer's weights are inside the histogram; few are far out, and would make it narrow
 _SUFFIX = ".weight"
 _PROJECTION = ".projection.weight"
-_TABLE = ".categories."  # of vectors
+_EMBEDDINGS = (".categories.", ".numbers.")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _weights(path: Path) -> list[np.ndarray]:
 
     try:
         arrays = load(read_bytes(path))
-        matrices = [arrays[key] for key in sorted(_matrices(arrays), key=_number)]
+        matrices = [_flat(arrays[key]) for key in sorted(_matrices(arrays), key=_number)]
     except (OSError, SafetensorError, ValueError, TypeError, KeyError):
         return []
     sound = all(array.size and np.isfinite(array).all() for array in matrices)
@@ -104,10 +104,16 @@ def _weights(path: Path) -> list[np.ndarray]:
 
 
 def _matrices(arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """Yield the keys of the layers' matrices; the projections of shortcuts are no layers."""
+    """Yield the keys of the layers' matrices; projections of shortcuts and embeddings are no layers."""
     for key, array in arrays.items():
-        if key.endswith(_SUFFIX) and not key.endswith(_PROJECTION) and array.ndim == 2 and _TABLE not in key:
+        is_layer = key.endswith(_SUFFIX) and not key.endswith(_PROJECTION) and array.ndim >= 2
+        if is_layer and not any(word in key for word in _EMBEDDINGS):
             yield key
+
+
+def _flat(matrices: np.ndarray) -> np.ndarray:
+    """Return one matrix [outputs, inputs]: outputs of nets that share weights have one for each net."""
+    return matrices.reshape(-1, matrices.shape[-1])
 
 
 def _number(key: str) -> list[tuple[int, str]]:
