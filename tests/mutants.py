@@ -88,6 +88,10 @@ MUTANTS = [
     Mutant(
         "np.maximum(self.factor * self.reduction, self.floor)", "self.factor * self.reduction", "stopping"
     ),
+    Mutant("np.maximum(codes, -1) + 1", "np.maximum(codes, 0)", "embeddings"),
+    Mutant("target_KB.repeat_interleave(self._shared, 1)", "target_KB.repeat(1, self._shared)", "nets"),
+    Mutant("is_bin.sum(-1, keepdim=True) - 1", "len(is_bin.T) - 1", "layers"),
+    Mutant(".logsumexp(-2) - log(output.shape[-2])", ".mean(-2)", "layers nets"),
     # Ingredients
     Mutant("math.sqrt(1 - self._betas[1] ** t)", "(1 - self._betas[1] ** t)", "engine engine_reference"),
     Mutant("near * (error - near * 0.5)", "near * error * 0.5", "reported_values"),

@@ -15,13 +15,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from builders import CPU, blobs, config, ended, line, plan
+from builders import CPU, blobs, config, ended, line, mixed, plan
 from trainrun.engine.device import choose_device
 from trainrun.engine.masks import HashMasks
 from trainrun.engine.step_runner import ROUTES, Block, CudaGraphs, StepRunner
 from trainrun.engine.training import Pauses, train
 from trainrun.events import EpochEnded, Event, FitStarted, Paused
-from trainrun.ingredients import activations, losses, optimizers
+from trainrun.ingredients import activations, embeddings, losses, optimizers
 
 pytestmark = [
     pytest.mark.cuda,
@@ -80,6 +80,16 @@ def test_every_optimizer_agrees_with_the_cpu(name):
 def test_every_loss_agrees_with_the_cpu(name):
     dataset = line() if losses[name].traits["task"] == "regression" else blobs()
     assert_as_on_the_cpu(dataset, seeds(2, loss=name, regularization={"l2": 1e-3, "activity_l2": 1e-3}))
+
+
+@pytest.mark.parametrize("name", embeddings)
+def test_every_embedding_agrees_with_the_cpu(name):
+    assert_as_on_the_cpu(mixed(), seeds(3, embeddings={"numbers": name, "categories": 3}))
+
+
+def test_nets_that_share_weights_agree_with_the_cpu():
+    parts = {"residual": True, "normalization": "layer", "parametrization": "ntk", "averaging": "ema"}
+    assert_as_on_the_cpu(blobs(), seeds(3, shared_members=4, feature_scale=True, **parts))
 
 
 @pytest.mark.parametrize("count", [1, 100])
