@@ -37,6 +37,7 @@ def epoch(number: int, losses: list[float], member: int = 0) -> EpochEnded:
         valid={"loss": losses[-1], "accuracy": 0.75},
         monitored=losses[-1],
         improved=losses[-1] < before,
+        kept=losses[-1] < before,
         previous_best=before,
         best=min(losses),
         wait=len(losses) - 1 - losses.index(min(losses)),

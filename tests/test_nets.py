@@ -123,6 +123,21 @@ def test_the_effective_matrices_of_ntk_start_as_the_initializer_says():
         np.testing.assert_allclose(ntk[key], values, rtol=1e-6, atol=1e-7)
 
 
+def test_the_last_of_equally_good_epochs_is_kept():
+    """The weights are those after that epoch; the curve is the same."""
+    keys = BASE | {"epochs": 40, "early_stopping": {"monitor": "val_error", "patience": None}, "hidden": [30]}
+    last = keys | {"early_stopping": keys["early_stopping"] | {"ties": "last"}}
+    first, (found,) = run(blobs(), config(**keys))[0], run(blobs(), config(**last))
+    errors = [epoch.valid["error"] for epoch in epochs(found)]
+    assert errors == [epoch.valid["error"] for epoch in epochs(first)]
+    best = [number for number, error in enumerate(errors, 1) if error == min(errors)]
+    assert len(best) > 1
+    assert (first[-1].best_epoch, found[-1].best_epoch) == (best[0], best[-1])
+    cut = run(blobs(), config(**last | {"epochs": best[-1]}))[0]
+    for key, values in cut[-1].weights.items():
+        np.testing.assert_array_equal(found[-1].weights[key], values)
+
+
 def test_an_average_over_the_steps_is_the_weighted_mean():
     """By hand from the weights after each step, in float64."""
     decay, members = 0.7, {"averaging": {"name": "ema", "decay": 0.7}, "dropout": 0.0}

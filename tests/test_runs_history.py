@@ -27,7 +27,8 @@ def epochs(draw: st.DrawFn) -> list[EpochEnded]:
         }
         one |= {name: draw(st.integers(0, 2**50)) for name in ("step", "wait")}
         one |= {kind: names and {name: draw(st.floats()) for name in names} for kind, names in kinds.items()}
-        told.append(EpochEnded(member=3, epoch=number, improved=draw(st.booleans()), **one))
+        improved, kept = draw(st.sampled_from([(False, False), (True, True), (False, True)]))
+        told.append(EpochEnded(member=3, epoch=number, improved=improved, kept=kept, **one))
     return told
 
 

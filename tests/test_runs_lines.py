@@ -19,6 +19,7 @@ EPOCH = EpochEnded(
     valid={"loss": 0.776094, "accuracy": 0.80111},
     monitored=0.776094,
     improved=True,
+    kept=True,
     previous_best=float("inf"),
     best=0.776094,
     wait=0,
@@ -70,8 +71,15 @@ def test_an_epoch_that_improved():
 
 
 def test_an_epoch_that_did_not_improve():
-    worse = replace(EPOCH, epoch=2, improved=False, previous_best=0.776094, monitored=0.9, wait=1)
+    worse = replace(EPOCH, epoch=2, improved=False, kept=False, previous_best=0.776094, monitored=0.9, wait=1)
     assert LogLines(STARTED).lines(worse)[1] == "Epoch 2: val_loss did not improve from 0.77609"
+
+
+def test_an_epoch_that_equals_the_best_and_is_kept():
+    same = replace(EPOCH, epoch=2, improved=False, kept=True, previous_best=0.776094, wait=1)
+    assert LogLines(STARTED).lines(same)[1] == (
+        "Epoch 2: val_loss did not improve from 0.77609, and equals it, saving model to best.safetensors"
+    )
 
 
 def test_where_larger_is_better_the_start_is_minus_infinity():

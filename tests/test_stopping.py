@@ -67,6 +67,26 @@ def test_the_best_is_the_best_finite_value(values, larger_is_better, improved, b
     assert (policy.best_epoch[0], policy.best[0]) == (best_epoch, best)
 
 
+@pytest.mark.parametrize(
+    ("values", "kept", "best_epoch"),
+    [
+        ([3, 2, 2, 4, 2], [True, True, True, False, True], 5),
+        ([INF, NAN, 1, 1, INF], [False, False, True, True, False], 4),
+    ],
+)
+def test_of_equal_values_the_last_one_may_count(values, kept, best_epoch):
+    """It is the best epoch, and no improvement: patience goes on."""
+    policy = early_stopping()
+    policy.last_counts = np.array([True])
+    told = [policy.observe(epoch, np.array([float(value)])) for epoch, value in enumerate(values, 1)]
+    assert [bool(one.kept_K[0]) for one in told] == kept
+    assert policy.best_epoch[0] == best_epoch
+    plain = early_stopping()
+    first = [plain.observe(epoch, np.array([float(value)])) for epoch, value in enumerate(values, 1)]
+    assert [bool(one.improved_K[0]) for one in told] == [bool(one.kept_K[0]) for one in first]
+    assert policy.wait[0] == plain.wait[0]
+
+
 def test_the_best_before_is_told_with_each_decision():
     policy = early_stopping()
     previous = [policy.observe(e, np.array([v])).previous_best_K[0] for e, v in enumerate([5, 3, 4], 1)]
@@ -198,7 +218,7 @@ def test_every_member_of_a_stack_is_stopped_as_documented(members):
     policy = together(EarlyStopping, settings)
     books = [list(stop_by_the_book(v, **s)) for s, v in members]
     for epoch, value_K in enumerate(np.array(values).T, 1):
-        improved_K, stop_K, _ = policy.observe(epoch, value_K)
+        improved_K, _, stop_K, _ = policy.observe(epoch, value_K)
         observed = list(zip(improved_K, stop_K, policy.best_epoch, policy.wait, strict=True))
         assert observed == [book[epoch - 1] for book in books]
 

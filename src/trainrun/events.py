@@ -50,6 +50,7 @@ class EpochEnded:
         valid: loss and metrics of the validation part; None without such a part.
         monitored: the value that decides what is best.
         improved: whether it became the best.
+        kept: whether this epoch is the best so far: it improved, or it equals the best and the last counts.
         previous_best: the best before this epoch (inf or -inf at first).
         best: the best now.
         wait: epochs that counted against patience.
@@ -64,6 +65,7 @@ class EpochEnded:
     valid: Values | None
     monitored: float
     improved: bool
+    kept: bool
     previous_best: float
     best: float
     wait: int

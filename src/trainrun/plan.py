@@ -400,6 +400,7 @@ def early_stopping(configs: Sequence[Config]) -> EarlyStopping:
         start_from_epoch=[s.start_from_epoch for s in sections],
         baseline=[np.nan if s.baseline is None else s.baseline for s in sections],
         larger_is_better=[s.mode == "max" for s in sections],
+        last_counts=[s.ties == "last" for s in sections],
     )
 
 

@@ -20,11 +20,13 @@ class Decision(NamedTuple):
 
     Attributes:
         improved_K: bool, the value is the best so far.
+        kept_K: bool, the epoch is the best so far: it improved, or equals the best where the last one counts.
         stop_K: bool, patience has run out.
         previous_best_K: float64, the best before this epoch; at first inf, or -inf where larger is better.
     """
 
     improved_K: np.ndarray
+    kept_K: np.ndarray
     stop_K: np.ndarray
     previous_best_K: np.ndarray
 
@@ -74,6 +76,7 @@ class EarlyStopping(_Policy):
         start_from_epoch: this number of first epochs does not count for patience, only for the best.
         baseline: a value to beat; nan for none.
         larger_is_better: the monitored value's direction.
+        last_counts: whether of equal values the last one is the best; it adds to the wait all the same.
 
     Attributes:
         best: the best value; at first inf, or -inf where larger is better.
@@ -92,8 +95,10 @@ class EarlyStopping(_Policy):
         start_from_epoch: ArrayLike,
         baseline: ArrayLike,
         larger_is_better: ArrayLike,
+        last_counts: ArrayLike = False,
     ) -> None:
         self.patience = np.asarray(patience, dtype=np.float64)
+        self.last_counts = np.broadcast_to(np.asarray(last_counts, dtype=bool), self.patience.shape)
         self.min_delta = np.asarray(min_delta, dtype=np.float64)
         self.start_from_epoch = np.asarray(start_from_epoch, dtype=np.int64)
         self.baseline = np.asarray(baseline, dtype=np.float64)
@@ -112,8 +117,9 @@ class EarlyStopping(_Policy):
         """
         improved = _better(value_K, self.best, self.sign)
         previous_best = self.best
+        kept = improved | (self.last_counts & np.isfinite(value_K) & (value_K == previous_best))
         self.best = np.where(improved, value_K, self.best)
-        self.best_epoch = np.where(improved, epoch, self.best_epoch)
+        self.best_epoch = np.where(kept, epoch, self.best_epoch)
 
         counts = epoch > self.start_from_epoch
         progress = counts & _better(value_K, self.reference, self.sign, self.min_delta)
@@ -121,7 +127,7 @@ class EarlyStopping(_Policy):
         self.reference = np.where(progress, value_K, self.reference)
         self.wait = np.where(rewarded, 0, self.wait + counts)
         stop = counts & ~progress & (self.wait >= self.patience) & (epoch > 1)
-        return Decision(improved, stop, previous_best)
+        return Decision(improved, kept, stop, previous_best)
 
 
 class Plateau(_Policy):

@@ -120,12 +120,12 @@ class Stack:
         if self.average_D is not None:
             self.average_D.lerp_(self.parameters_D, share)
 
-    def keep_best(self, improved_K: np.ndarray) -> None:
-        """Take the present weights, or their average, as the best ones of the members that improved."""
-        if improved_K.all():
+    def keep_best(self, kept_K: np.ndarray) -> None:
+        """Take the present weights, or their average, as the best ones of members whose epoch is the best."""
+        if kept_K.all():
             self.best_D.copy_(self.evaluated_D)
-        elif improved_K.any():
-            rows = torch.from_numpy(np.flatnonzero(improved_K)).to(self.best_D.device)
+        elif kept_K.any():
+            rows = torch.from_numpy(np.flatnonzero(kept_K)).to(self.best_D.device)
             blocks = self.layout.blocks(self.evaluated_D)
             for best, now in zip(self.layout.blocks(self.best_D), blocks, strict=True):
                 best[rows] = now[rows]

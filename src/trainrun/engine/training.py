@@ -199,7 +199,7 @@ class Fit:
         monitored_K = self._monitored(trained.values, valid)
         decision = self._stopping.observe(epoch, monitored_K)
         self._plateau.observe(monitored_K)
-        stack.keep_best(decision.improved_K)
+        stack.keep_best(decision.kept_K)
         penalty_K = trained.activity_K + self._steps.penalties.of_weights(stack.parameters_D)
         for k, member in enumerate(stack.members):
             yield EpochEnded(
@@ -212,6 +212,7 @@ class Fit:
                 valid=valid[k] if valid else None,
                 monitored=float(monitored_K[k]),
                 improved=bool(decision.improved_K[k]),
+                kept=bool(decision.kept_K[k]),
                 previous_best=float(decision.previous_best_K[k]),
                 best=float(self._stopping.best[k]),
                 wait=int(self._stopping.wait[k]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 from trainrun.events import EpochEnded, FitStarted, Snapshot
 
@@ -14,7 +14,7 @@ _NUMBERS = {
     "learning_rate": float,
     "penalty": float,
     "monitored": float,
-    "improved": bool,
+    "improved": int,  # 0 no, 1 yes, 2 no but kept, as the last of equally good epochs
     "previous_best": float,
     "best": float,
     "wait": int,
@@ -41,7 +41,8 @@ class History:
         """Take an epoch in; all have the same metrics."""
         self._train = tuple(epoch.train)
         self._valid = None if epoch.valid is None else tuple(epoch.valid)
-        self._rows.extend(getattr(epoch, name) for name in _NUMBERS)
+        told = vars(epoch) | {"improved": 1 if epoch.improved else 2 * epoch.kept}
+        self._rows.extend(told[name] for name in _NUMBERS)
         self._rows.extend(epoch.train.values())
         self._rows.extend((epoch.valid or {}).values())
 
@@ -83,7 +84,8 @@ class History:
 
     def _epoch(self, row: Sequence[float]) -> EpochEnded:
         values = iter(row)
-        numbers = {name: kind(next(values)) for name, kind in _NUMBERS.items()}
+        numbers: dict[str, Any] = {name: kind(next(values)) for name, kind in _NUMBERS.items()}
+        numbers |= {"improved": numbers["improved"] == 1, "kept": numbers["improved"] > 0}
         train = {name: next(values) for name in self._train}
         valid = None if self._valid is None else {name: next(values) for name in self._valid}
         return EpochEnded(member=self.started.member, train=train, valid=valid, **numbers)

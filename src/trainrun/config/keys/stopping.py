@@ -38,6 +38,7 @@ class EarlyStopping(Section):
     )
     start_from_epoch: Epochs = Field(0, description="number of epochs at the start that are ignored")
     baseline: float | None = Field(None, description="an improvement must beat this to reset the patience")
+    ties: Literal["first", "last"] = Field("first", description="which of equally good epochs is the best")
 
 
 def _patience(value: object) -> dict[str, Any] | None:
