@@ -33,6 +33,20 @@ def row_groups(rows: int) -> np.ndarray:
     return np.random.default_rng(0).permutation(groups)  # files may be sorted, so neighbours are alike
 
 
+def means_without_each(values_M: np.ndarray) -> np.ndarray:
+    """Return the mean of all members, then the mean without each of them: [1 + M, ...] float64.
+
+    Args:
+        values_M: [M, ...] float64 of at least two members.
+    """
+    nothing = np.zeros_like(values_M[:1])
+    # Sums of those before and those behind: a difference of sums would lose small probabilities.
+    before = np.cumsum(np.concatenate([nothing, values_M[:-1]]), axis=0)
+    behind = np.cumsum(np.concatenate([nothing, values_M[:0:-1]]), axis=0)[::-1]
+    without = (before + behind) / (len(values_M) - 1)
+    return np.concatenate([values_M.mean(axis=0, keepdims=True), without])
+
+
 def spread_of(values_MG: np.ndarray) -> Spread:
     """Return how far a value would move with other members and other rows.
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from statistics import fmean
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -29,7 +29,7 @@ from trainrun.data import (
 )
 from trainrun.errors import DataError, StorageError, UsageError
 from trainrun.fitting.treatment import require_same_reading
-from trainrun.jackknife import row_groups
+from trainrun.jackknife import means_without_each, row_groups
 from trainrun.notes import Note
 from trainrun.objective import make_objective
 from trainrun.os_errors import explained
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 
 _LARGEST_HEADER = 2**20  # bytes, of a file of weights
-_ROWS_AT_ONCE = 2**13  # of which the outputs of all members are in memory; whole batches of an evaluation
+_NUMBERS_AT_ONCE = 2**22  # outputs of all members that are in memory together
+_PIECE = 512  # rows: whole pieces of an evaluation, so that rows keep their bits
 
 
 class TrainedRun:
@@ -304,14 +305,11 @@ class Ensemble(TrainedRun):
 
     def _blocks(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """The outputs of all members, then without each of them: [1 + members, B, outputs] float32."""
-        for start in range(0, len(x), _ROWS_AT_ONCE):
-            shares = self._shares(x[start : start + _ROWS_AT_ONCE])
-            nothing = np.zeros_like(shares[:1])
-            # Sums of those before and those behind: a difference of sums would lose small probabilities.
-            before = np.cumsum(np.concatenate([nothing, shares[:-1]]), axis=0)
-            behind = np.cumsum(np.concatenate([nothing, shares[:0:-1]]), axis=0)[::-1]
-            without = (before + behind) / (len(shares) - 1)
-            yield self._as_outputs(np.concatenate([shares.mean(axis=0, keepdims=True), without]))
+        outputs = len(self.members) * max(1, len(self.preprocessing.target.classes))
+        rows = max(1, _NUMBERS_AT_ONCE // (outputs * _PIECE)) * _PIECE
+        for start in range(0, len(x), rows):
+            shares = self._shares(x[start : start + rows])
+            yield self._as_outputs(means_without_each(shares))
 
     def _net_outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the mean of the members' outputs; for classes the log of their mean probability."""
@@ -346,7 +344,7 @@ def member_means(results: Sequence[Mapping[str, Any]], part: str) -> dict[str, t
     counterparts = {"loss": "calibrated_loss"} if all("calibrated_loss" in one for one in found) else {}
     names = {name: counterparts.get(name, name) for name in found[0]}
     return {
-        name: (other, fmean(one[other] for one in found))
+        name: (other, mean([one[other] for one in found]))
         for name, other in names.items()
         if all(one.get(other) is not None for one in found)
     }

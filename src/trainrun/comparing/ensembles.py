@@ -161,13 +161,15 @@ class _Comparing:
         self._standings, self._criterion, self._log = standings, criterion, log
         self._reasons: dict[str, str] = {}  # by key, of what could not be computed
         baseline, *others = standings
-        able = [one for one in standings if not one.candidate.config.data.redrawn]
-        self._all = [_Members(one, tuple(one.complete)) for one in able if len(one.complete) >= _LEAST]
+        fixed = [one for one in standings if not one.candidate.config.data.redrawn]
+        self._all = [_Members(one, tuple(one.complete)) for one in fixed if len(one.complete) >= _LEAST]
         known = {(members.standing.label, members.seeds): members for members in self._all}
         self._pairs: list[tuple[_Members, _Members]] = []
+        able = {members.standing.label for members in self._all}
         for one in others:
             seeds = tuple(shared_seeds(baseline, one))
-            if len(seeds) >= _LEAST and baseline in able and one in able and not self._why_not(one):
+            both = len(seeds) >= _LEAST and {one.label, baseline.label} <= able
+            if both and not self._why_not(one):
                 mine, its = (
                     known.setdefault((each.label, seeds), _Members(each, seeds)) for each in (one, baseline)
                 )
@@ -184,18 +186,18 @@ class _Comparing:
         by_data: dict[str, list[tuple[_Members, Ensemble]]] = {}
         for members in self._unknown().values():
             with self._noting(members):
-                by_data.setdefault(repr(members.standing.candidate.config.data), []).append(
-                    (members, _ensemble(members))
-                )
+                ensemble = _ensemble(members)
+                by_data.setdefault(repr(ensemble.config.data), []).append((members, ensemble))
         for group in by_data.values():
+            config = group[0][1].config
             with self._noting(*(members for members, _ in group)):
-                config = group[0][1].config
                 dataset = load_data(config.data, config.seed)
-                for members, ensemble in group:
+                while group:
+                    members, ensemble = group.pop()  # its nets leave the memory before those of the next
                     with self._noting(members):
                         computed[members.key] = _compute(ensemble, dataset)
         pairs = {
-            pair_key(one.key, baseline.key): computed[one.key].against(computed[baseline.key])
+            _pair_key(one, baseline): computed[one.key].against(computed[baseline.key])
             for one, baseline in self._pairs
             if one.key in computed and baseline.key in computed
         }
@@ -203,24 +205,24 @@ class _Comparing:
 
     def ensembles(self) -> Ensembles:
         """Return all that is known."""
-        values = (
-            EnsembleValues(members.standing.label, members.seeds, self._log.values[members.key])
-            for members in self._all
-            if members.key in self._log.values
-        )
-        shown = tuple(one for one in values if any(one.parts.values()))
-        return Ensembles(shown, tuple(self._pairings()), tuple(self._left_out()))
+        return Ensembles(tuple(self._values()), tuple(self._pairings()), tuple(self._left_out()))
+
+    def _values(self) -> Iterator[EnsembleValues]:
+        for members in self._all:
+            parts = self._log.values.get(members.key, {})
+            if any(parts.values()):
+                yield EnsembleValues(members.standing.label, members.seeds, parts)
 
     def _unknown(self) -> dict[str, _Members]:
         """By key, the ensembles whose values are not remembered, or which are of a pair that is not."""
-        pairs = [pair for pair in self._pairs if pair_key(pair[0].key, pair[1].key) not in self._log.pairs]
+        pairs = [pair for pair in self._pairs if _pair_key(*pair) not in self._log.pairs]
         alone = [members for members in self._all if members.key not in self._log.values]
         return {members.key: members for members in (*alone, *(one for pair in pairs for one in pair))}
 
     def _pairings(self) -> Iterator[Pairing]:
         baseline = self._standings[0]
         found = [
-            (one.standing, len(one.seeds), self._log.pairs.get(pair_key(one.key, its.key), {}))
+            (one.standing, len(one.seeds), self._log.pairs.get(_pair_key(one, its), {}))
             for one, its in self._pairs
         ]
         for part in PARTS:
@@ -248,19 +250,28 @@ class _Comparing:
             if one.candidate.config.data.redrawn and len(one.complete) >= _LEAST:
                 alone.setdefault(_REDRAWN, []).append(one.label)
         for members in self._all:
-            if reason := self._reasons.get(members.key):
+            if members.key not in self._log.values and (reason := self._reasons.get(members.key)):
                 alone.setdefault(reason, []).append(members.standing.label)
         for reason, labels in alone.items():
             every = len(labels) == len(self._standings)
             what = "No ensembles" if every else f"No ensemble of {', '.join(labels)}"
             yield f"{what}: {reason}."
-        able = {members.standing.label for members in self._all if members.key in self._log.values}
+        able = {one.config for one in self._values()}
+        failed = {one.standing.label: self._why_unpaired(one, its) for one, its in self._pairs}
         apart: dict[str, list[str]] = {}
         for one in others:
-            if {one.label, baseline.label} <= able and (why := self._why_not(one)):
+            why = self._why_not(one) or failed.get(one.label)
+            if why and {one.label, baseline.label} <= able:
                 apart.setdefault(why, []).append(one.label)
         for why, labels in apart.items():
             yield f"No ensemble of {', '.join(labels)} is compared with that of {baseline.label}: {why}."
+
+    def _why_unpaired(self, one: _Members, baseline: _Members) -> str | None:
+        """Return why two ensembles were not compared; None if they were."""
+        found = self._log.pairs.get(_pair_key(one, baseline))
+        if found is None:
+            return self._reasons.get(one.key) or self._reasons.get(baseline.key)
+        return None if found else "different rows"
 
     @contextmanager
     def _noting(self, *members: _Members) -> Iterator[None]:
@@ -272,6 +283,10 @@ class _Comparing:
                 raise
             reason = "out of memory" if is_out_of_memory(error) else str(error)
             self._reasons |= {one.key: reason for one in members}
+
+
+def _pair_key(one: _Members, baseline: _Members) -> str:
+    return pair_key(one.key, baseline.key)
 
 
 def _ensemble(members: _Members) -> Ensemble:
