@@ -258,8 +258,9 @@ class Ensemble(TrainedRun):
                 "as a test row of one seed is a training row of another"
             )
         with explained(None, "be read"):
-            preprocessings = {read_bytes(run.paths.preprocessing) for run in complete}
-        if len(preprocessings) > 1:
+            distinct = {read_bytes(one.run.paths.preprocessing): one for one in self.members}
+        others = distinct.values() if len(distinct) > 1 else ()  # equal bytes need no look at columns
+        if any(self.preprocessing.difference(one.preprocessing) for one in others):
             raise UsageError(f"{complete[0].directory.parent.name}: its seeds were trained on different data")
 
     @classmethod
