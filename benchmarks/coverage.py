@@ -51,7 +51,7 @@ def difference_rows(repeats: int) -> list[Sequence[object]]:
             ]
             better = sum(one.verdict == "better" for one in found) / repeats
             worse = sum(one.verdict == "worse" for one in found) / repeats
-            rows.append((name, n, _covered([one.interval for one in found], 0.0), better, worse))
+            rows.append((name, n, share_covered([one.interval for one in found], 0.0), better, worse))
     return rows
 
 
@@ -100,8 +100,10 @@ def split_rows(repeats: int, rows: int = 100) -> list[Sequence[object]]:
                 corrected.append(difference(*pair, larger_is_better=False, correction=test / train))
             truth = 1 / train - 0.15**2
             share = float(np.mean([one.p_better.value for one in naive]))
-            covered = [_covered([one.interval for one in some], truth) for some in (naive, corrected)]
-            shares = [_covered([one.p_better.interval for one in some], share) for some in (naive, corrected)]
+            covered = [share_covered([one.interval for one in some], truth) for some in (naive, corrected)]
+            shares = [
+                share_covered([one.p_better.interval for one in some], share) for some in (naive, corrected)
+            ]
             table.append((n, f"{train} / {test}", *covered, *shares))
     return table
 
@@ -120,7 +122,8 @@ def share_rows() -> list[Sequence[object]]:
     return rows
 
 
-def _covered(intervals: Sequence[Interval], truth: float) -> float:
+def share_covered(intervals: Sequence[Interval], truth: float) -> float:
+    """Return the share of intervals that hold the truth."""
     return sum(low <= truth <= high for low, high in intervals) / len(intervals)
 
 
@@ -138,7 +141,8 @@ def _jeffreys(wins: int, n: int) -> tuple[float, float]:
     return low if wins else 0.0, high if wins < n else 1.0
 
 
-def _print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table in Markdown; fractions are in per cent."""
     print(f"\n## {title}\n")
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))
@@ -154,23 +158,23 @@ def main() -> None:
     error = 100 * sqrt(0.05 * 0.95 / repeats)
     print("# How often a comparison is right\n")
     print(f"Nominal 95 %; {repeats:,} comparisons a figure: a standard error of {error:.2f} points at 95 %.")
-    _print_table(
+    print_table(
         "The interval of a difference",
         ("differences", "seeds", "covered", "falsely better", "falsely worse"),
         difference_rows(repeats),
     )
-    _print_table(
+    print_table(
         "Several configs, all equal to the baseline, 10 seeds: any false alarm",
         ("configs", "each by its own p", "adjusted (Holm)"),
         family_rows(repeats),
     )
-    _print_table("Looking again, two equal configs", ("seeds", "any false alarm"), look_rows(repeats))
-    _print_table(
+    print_table("Looking again, two equal configs", ("seeds", "any false alarm"), look_rows(repeats))
+    print_table(
         "A new split of the same 100 rows for each seed: covered",
         ("seeds", "train / test", "naive", "Nadeau-Bengio", "P(better), naive", "P(better), corrected"),
         split_rows(repeats),
     )
-    _print_table(
+    print_table(
         "P(better), over true shares from 1 % to 99 %",
         ("seeds", "interval", "covered at least", "on the average", "mean width"),
         share_rows(),

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 def test_it_answers_in_order(folder):
     text = (folder / "first.txt").read_text()
     headings = [line for line in text.splitlines() if line[:1].strip()]
-    assert headings == ["What differs", "Result", f"{LABEL} minus net"]
+    assert headings == ["What differs", "Result", f"{LABEL} minus net", "Ensembles of all seeds"]
     assert re.search(r"learning_rate +0\.01 +0\.02\n", text)
     assert re.search(
         r"test accuracy +[+-]0\.\d{4} ± 0\.\d{4} +(0\.\d{3}|< 0\.001) +\d+% \(\d+% to \d+%\) ", text
@@ -81,6 +81,9 @@ def test_json_is_what_scripts_were_promised(folder):
     assert one["p_better"].keys() == {"value", "interval"}
     assert one["verdict"] in {"better", "worse", "no difference shown", "too few seeds"}
     assert one["enough"].keys() == {"smallest_difference", "more_seeds"}
+    assert list(found)[4:7] == ["differences", "ensembles", "ensemble_differences"]
+    assert [list(one) for one in found["ensembles"]] == [["config", "seeds", "valid", "test"]] * 2
+    assert found["ensemble_differences"][0].keys() == one.keys()
     assert found["warnings"] == []
 
 
@@ -121,6 +124,7 @@ def test_markdown_and_latex_say_the_same(folder):
         "## What differs",
         "## Result",
         f"## {LABEL} minus net",
+        "## Ensembles of all seeds",
     ]
     latex = trainrun_(*ASK, "--format", "latex", cwd=folder).stdout
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == markdown.count("\n| --- ")

@@ -14,7 +14,7 @@ LAYERS = [
     {"text", "jsonio", "recipes"},
     {"errors", "events", "lazy", "notes", "quantities", "streams", "distributions"},
     {"os_errors", "registry"},
-    {"statistics", "calibration"},
+    {"statistics", "calibration", "jackknife"},
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},

@@ -226,7 +226,7 @@ def report(
 ) -> None:
     """Draw runs or a comparison: a page for a browser, or a figure.
 
-    Nothing is trained. A comparison is noted in looks.jsonl in the folder of runs.
+    Nothing is trained. A comparison is noted in looks.jsonl and ensembles.jsonl in the folder of runs.
     """
     from trainrun.comparing import CompareRequest, answer
     from trainrun.report.pictures import form_of, render

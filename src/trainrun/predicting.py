@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from trainrun.calibration import softmax
 from trainrun.config import Config
+from trainrun.config.identity import identify
 from trainrun.data import (
+    Dataset,
+    Part,
     Preprocessing,
     Table,
     as_table,
     describe_new_rows,
-    identify_config,
+    digests,
     identify_file,
     load_dataset,
     read_table,
 )
 from trainrun.errors import DataError, StorageError, UsageError
 from trainrun.fitting.treatment import require_same_reading
+from trainrun.jackknife import means_without_each, row_groups
 from trainrun.notes import Note
 from trainrun.objective import make_objective
+from trainrun.os_errors import explained
 from trainrun.plan import Architecture
 from trainrun.runs.files import read_bytes
 from trainrun.runs.naming import resolve
@@ -41,6 +47,8 @@ if TYPE_CHECKING:
 
 
 _LARGEST_HEADER = 2**20  # bytes, of a file of weights
+_NUMBERS_AT_ONCE = 2**22  # outputs of all members that are in memory together
+_PIECE = 512  # rows: whole pieces of an evaluation, so that rows keep their bits
 
 
 class TrainedRun:
@@ -124,14 +132,25 @@ class TrainedRun:
             DataError: a file has changed since training.
             DifferentRunError: the data are prepared differently now.
         """
-        if identify_config(self.config) != self.run.id8:
-            raise DataError(f"{self.run.label}: the data is not what it was trained on")
+        self.require_same_data(digests(self.config.data))
         dataset = load_dataset(self.config)
         require_same_reading(self.run, dataset.preprocessing)
-        parts = {"valid": dataset.valid, "test": dataset.test}
         return {
-            name: None if part is None else self._evaluate(part.x, part.y) for name, part in parts.items()
+            name: None if part is None else self._evaluate(part.x, part.y)
+            for name, part in held_out(dataset).items()
         }
+
+    def require_same_data(self, found: Mapping[str, str]) -> None:
+        """Check that data files are those of the training.
+
+        Args:
+            found: the digests of the config's data files, by role.
+
+        Raises:
+            DataError: a file has changed since training.
+        """
+        if identify(self.config, found) != self.run.id8:
+            raise DataError(f"{self.run.label}: the data is not what it was trained on")
 
     def _evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
         from trainrun.engine.saved import evaluate_outputs
@@ -232,12 +251,15 @@ class Ensemble(TrainedRun):
         self.members = [TrainedRun(run) for run in complete]
         if len({run.directory.parent.resolve() for run in complete}) > 1:
             raise UsageError("an ensemble is of the seeds of one config; name one")
-        if self.config.data.split.seed == "run" and self.config.data.cut_parts:
+        if self.config.data.redrawn:
             raise UsageError(
                 f"{complete[0].directory.parent.name}: no ensemble with data.split.seed: run, "
                 "as a test row of one seed is a training row of another"
             )
-        if len({read_bytes(run.paths.preprocessing) for run in complete}) > 1:
+        with explained(None, "be read"):
+            distinct = {read_bytes(one.run.paths.preprocessing): one for one in self.members}
+        others = distinct.values() if len(distinct) > 1 else ()  # equal bytes need no look at columns
+        if any(self.preprocessing.difference(one.preprocessing) for one in others):
             raise UsageError(f"{complete[0].directory.parent.name}: its seeds were trained on different data")
 
     @classmethod
@@ -262,13 +284,75 @@ class Ensemble(TrainedRun):
         """
         raise UsageError("an ensemble is several nets; load each with load_model")
 
+    def leave_out(self, part: Part) -> dict[str, np.ndarray]:
+        """Compute the loss and metrics also without each member, and without each group of rows.
+
+        Args:
+            part: rows with their targets.
+
+        Returns:
+            By name, [1 + members, 1 + groups] as `jackknife.spread_of` takes them.
+        """
+        from trainrun.engine.saved import score
+
+        target = self.preprocessing.target
+        scores = score(self._blocks(part.x), part.y, make_objective(self.config, target), target)
+        groups = row_groups(len(part.y))
+        left = [np.flatnonzero(groups != group) for group in range(groups.max() + 1)]
+        columns = [scores.values(part.y), *(scores.values(part.y, rows) for rows in left if len(rows))]
+        return {name: np.array([[values[name] for values in column] for column in columns]).T
+                for name in columns[0][0]}  # fmt: skip
+
+    def _blocks(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """The outputs of all members, then without each of them: [1 + members, B, outputs] float32."""
+        outputs = len(self.members) * max(1, len(self.preprocessing.target.classes))
+        rows = max(1, _NUMBERS_AT_ONCE // (outputs * _PIECE)) * _PIECE
+        for start in range(0, len(x), rows):
+            shares = self._shares(x[start : start + rows])
+            yield self._as_outputs(means_without_each(shares))
+
     def _net_outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the mean of the members' outputs; for classes the log of their mean probability."""
+        return self._as_outputs(self._shares(x).mean(axis=0))
+
+    def _shares(self, x: np.ndarray) -> np.ndarray:
+        """Return what is averaged: probabilities or predictions, [members, N, outputs] float64."""
         outputs = [member._net_outputs(x).astype(np.float64) for member in self.members]
         if self.preprocessing.target.task == "regression":
-            return np.mean(outputs, axis=0).astype(np.float32)
-        mean = np.mean([softmax(logits) for logits in outputs], axis=0)
-        return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+            return np.stack(outputs)
+        return np.stack([softmax(logits) for logits in outputs])
+
+    def _as_outputs(self, means: np.ndarray) -> np.ndarray:
+        """Return mean probabilities or predictions as outputs of a net, float32."""
+        if self.preprocessing.target.task == "regression":
+            return means.astype(np.float32)
+        return np.log(np.maximum(means, np.finfo(np.float32).tiny)).astype(np.float32)
+
+
+def member_means(results: Sequence[Mapping[str, Any]], part: str) -> dict[str, tuple[str, float]]:
+    """Return the means over single runs to which the values of their ensemble compare.
+
+    Args:
+        results: of the runs.
+        part: of the data.
+
+    Returns:
+        By value of an ensemble, its name in a run's result and its mean. An ensemble's probabilities are
+        calibrated where its members are.
+    """
+    found = [result[part] or {} for result in results]
+    counterparts = {"loss": "calibrated_loss"} if all("calibrated_loss" in one for one in found) else {}
+    names = {name: counterparts.get(name, name) for name in found[0]}
+    return {
+        name: (other, mean([one[other] for one in found]))
+        for name, other in names.items()
+        if all(one.get(other) is not None for one in found)
+    }
+
+
+def held_out(dataset: Dataset) -> dict[str, Part | None]:
+    """The validation and the test part, by name; None where there is none."""
+    return {"valid": dataset.valid, "test": dataset.test}
 
 
 @overload

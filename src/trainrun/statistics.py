@@ -58,13 +58,17 @@ class Difference:
         interval: of the mean, nominal 95 %; None below two pairs.
         improvement: the mean with the sign by which larger is better.
         p: of the paired t test, two-sided; adjusted by Holm's method once `decide` has seen the family.
-        p_better: P(better), (wins + ties/2)/n; None without pairs.
+        p_better: P(better), (wins + ties/2)/n; None without pairs, and where values are not of single seeds.
         verdict: "better", "worse", "withheld", "no difference shown" or "too few seeds".
         smallest_difference: the true difference that n seeds would have shown with 80 % power, two-sided at
             5 % (shared out by Holm among the comparisons still open); None where there is no spread.
         more_seeds: about how many more seeds would show the mean seen, with that power and at the present
-            spread; None where it is shown, where the mean is 0, or where not even a million would do.
-        spread: the standard deviation of the differences; None below two pairs.
+            present spread; None where it is shown, where the mean is 0, where not even a million would do, or
+            where more seeds alone narrow the interval too little to tell.
+        standard_error: of the mean; None below two pairs.
+        degrees: of freedom of the standard error.
+        spread: the standard deviation of the differences; None below two pairs, and where values are not of
+            single seeds.
         correction: n_test/n_train where the pairs share overlapping random splits, else 0.
     """
 
@@ -77,6 +81,8 @@ class Difference:
     verdict: str
     smallest_difference: float | None
     more_seeds: int | None
+    standard_error: float | None = None
+    degrees: int = 0
     spread: float | None = None
     correction: float = 0.0
 
@@ -95,8 +101,9 @@ def mean_of(values: Sequence[float], correction: float | None = None) -> Mean:
         ValueError: a value is not finite.
     """
     center, spread = _moments(values)
-    interval = None if spread is None else _interval(center, spread, len(values), correction or 0.0)
-    return Mean(len(values), center, interval)
+    n = len(values)
+    error = None if spread is None else _standard_error(spread, n, correction or 0.0)
+    return Mean(n, center, None if error is None else _interval(center, error, n - 1))
 
 
 def difference(
@@ -126,21 +133,33 @@ def difference(
     changes = [_change(value, other) for value, other in zip(values, baseline, strict=True)]
     n, overlap = len(changes), correction or 0.0
     center, spread = _moments(changes)
+    error = None if spread is None else _standard_error(spread, n, overlap)
     gains = changes if larger_is_better else [-change for change in changes]
-    alone = Difference(
-        n=n,
-        mean=center,
-        interval=None if spread is None else _interval(center, spread, n, overlap),
-        improvement=center if larger_is_better else 0.0 - center,  # so that nothing is not -0.0
-        p=None if spread is None else _p_value(center, spread, n, overlap),
-        p_better=_share_won(gains, overlap) if gains else None,
-        verdict="too few seeds",
-        smallest_difference=None,
-        more_seeds=None,
-        spread=spread,
-        correction=overlap,
+    won = _share_won(gains, overlap) if gains else None
+    alone = replace(
+        _undecided(n, center, error, n - 1, larger_is_better), p_better=won, spread=spread, correction=overlap
     )
     return decide([alone], [0])[0]
+
+
+def estimated_difference(
+    n: int, value: float, baseline: float, standard_error: float, degrees: int, *, larger_is_better: bool
+) -> Difference:
+    """Compare two values of which each sums up all seeds, as a family of one.
+
+    Args:
+        n: the number of seeds.
+        value: the config's, finite.
+        baseline: the baseline's, finite.
+        standard_error: of value minus baseline.
+        degrees: of freedom of the standard error, at least 1.
+        larger_is_better: the metric's direction.
+
+    Returns:
+        Value minus baseline, with the interval and p of a t test.
+    """
+    center = _change(value, baseline)
+    return decide([_undecided(n, center, standard_error, degrees, larger_is_better)], [0])[0]
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -210,16 +229,34 @@ def _standard_error(spread: float, n: int, correction: float) -> float:
     return spread * math.sqrt(1 / n + correction)
 
 
-def _interval(center: float, spread: float, n: int, correction: float) -> Interval:
-    reach = t_critical(LEVEL, n - 1) * _standard_error(spread, n, correction)
+def _undecided(
+    n: int, center: float, error: float | None, degrees: int, larger_is_better: bool
+) -> Difference:
+    """A difference by its mean and standard error, before `decide` has seen it."""
+    return Difference(
+        n=n,
+        mean=center,
+        interval=None if error is None else _interval(center, error, degrees),
+        improvement=center if larger_is_better else 0.0 - center,  # so that nothing is not -0.0
+        p=None if error is None else _p_value(center, error, degrees),
+        p_better=None,
+        verdict="too few seeds",
+        smallest_difference=None,
+        more_seeds=None,
+        standard_error=error,
+        degrees=degrees,
+    )
+
+
+def _interval(center: float, error: float, degrees: int) -> Interval:
+    reach = t_critical(LEVEL, degrees) * error
     return Interval(center - reach, center + reach)
 
 
-def _p_value(center: float, spread: float, n: int, correction: float) -> float:
-    error = _standard_error(spread, n, correction)
+def _p_value(center: float, error: float, degrees: int) -> float:
     if error == 0:
         return 1.0 if center == 0 else 0.0
-    return t_beyond(center / error, n - 1)
+    return t_beyond(center / error, degrees)
 
 
 def _share_won(gains: Sequence[float], correction: float) -> Share:
@@ -250,20 +287,15 @@ def _verdict(one: Difference, p: float | None, more_diverged: int) -> str:
     return "better" if one.improvement > 0 else "worse"
 
 
-def _needed(n: int, spread: float, correction: float, level: float) -> float:
-    """The true difference that a t test of n pairs shows with 80 % power."""
-    return _needed_errors(n, level) * _standard_error(spread, n, correction)
-
-
 @cache
-def _needed_errors(n: int, level: float) -> float:
-    """The same in standard errors: every difference of as many pairs asks for it."""
+def _needed_errors(degrees: int, level: float) -> float:
+    """The true difference that a t test shows with 80 % power, in standard errors."""
     # The other tail is left out: its share is below 1e-5.
-    return noncentrality(POWER, n - 1, t_critical(level, n - 1))
+    return noncentrality(POWER, degrees, t_critical(level, degrees))
 
 
 def _smallest_difference(one: Difference, level: float) -> float | None:
-    return _needed(one.n, one.spread, one.correction, level) if one.spread else None
+    return _needed_errors(one.degrees, level) * one.standard_error if one.standard_error else None
 
 
 def _more_seeds(one: Difference, p: float | None, level: float) -> int | None:
@@ -272,5 +304,9 @@ def _more_seeds(one: Difference, p: float | None, level: float) -> int | None:
         return None
     counts = range(FEWEST_SEEDS, MOST_SEEDS + 1)
     spread, overlap = one.spread, one.correction
-    place = bisect_left(counts, True, key=lambda n: _needed(n, spread, overlap, level) <= abs(one.mean))
+
+    def suffice(n: int) -> bool:
+        return _needed_errors(n - 1, level) * _standard_error(spread, n, overlap) <= abs(one.mean)
+
+    place = bisect_left(counts, True, key=suffice)
     return counts[place] - one.n if place < len(counts) else None

@@ -14,7 +14,7 @@ from warm import Forked, Warm
 
 TRAINRUN = str(Path(sys.executable).with_name("trainrun"))
 _IN_FULL = os.environ.get("FAULTS") != "share"
-_MAY_DIFFER = {"events.jsonl", "looks.jsonl"}
+_MAY_DIFFER = {"events.jsonl", "looks.jsonl", "ensembles.jsonl"}
 
 
 def sized(full: int, share: int) -> int:

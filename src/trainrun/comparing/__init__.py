@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainrun.comparing.answers import Comparison, Pairing, answer
+from trainrun.comparing.answers import Comparison, answer
 from trainrun.comparing.candidates import CompareRequest
+from trainrun.comparing.pairing import Pairing
 from trainrun.fitting import Observer
 from trainrun.runs.paths import default_runs
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 
 from trainrun.comparing.ablation import Ablation, take_apart
 from trainrun.comparing.candidates import Candidate, CandidateFactory, CompareRequest, distinct
-from trainrun.comparing.criterion import (
-    Criterion,
-    choose_criterion,
-    known_metric,
-    larger_is_better,
-    require_reported,
-)
+from trainrun.comparing.criterion import Criterion, choose_criterion, known_metric, require_reported
+from trainrun.comparing.ensembles import Ensembles, compare_ensembles
 from trainrun.comparing.look_log import earlier_looks, is_new, look_history, make_look, record_look
+from trainrun.comparing.pairing import Pairing, find_pairing, pair_seeds, shared_seeds
 from trainrun.comparing.standings import Standing, fit_missing, stand
 from trainrun.comparing.warnings import cautions
 from trainrun.errors import (
@@ -28,26 +24,6 @@ from trainrun.errors import (
 )
 from trainrun.fitting import Observer, Outcome
 from trainrun.os_errors import explained
-from trainrun.statistics import Difference, decide, difference
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """A candidate against the baseline, by one metric on one part of the data.
-
-    Attributes:
-        config: the candidate's label.
-        baseline: the baseline's.
-        metric: by its plain name.
-        part: of the data.
-        difference: config minus baseline over the seeds in which both are complete, with its verdict.
-    """
-
-    config: str
-    baseline: str
-    metric: str
-    part: str
-    difference: Difference
 
 
 @dataclass(frozen=True)
@@ -58,6 +34,7 @@ class Comparison:
         standings: of the candidates, the baseline first; those that stand in for an ablation last.
         criterion: the metric and the part that decide.
         pairings: every candidate against the baseline, by every metric they share, on every part.
+        ensembles: the same of the averages of their seeds.
         ablations: candidates that were taken apart, key by key.
         over_splits: whether each seed drew a split of its own.
         corrected: whether intervals and p are corrected for splits that overlap.
@@ -70,6 +47,7 @@ class Comparison:
     standings: tuple[Standing, ...]
     criterion: Criterion
     pairings: tuple[Pairing, ...]
+    ensembles: Ensembles
     ablations: tuple[Ablation, ...]
     over_splits: bool
     corrected: bool
@@ -80,8 +58,7 @@ class Comparison:
 
     def pairing(self, label: str, metric: str, part: str) -> Pairing | None:
         """A candidate's pairing; None where nothing could be paired."""
-        wanted = (label, metric, part)
-        return next((pair for pair in self.pairings if (pair.config, pair.metric, pair.part) == wanted), None)
+        return find_pairing(self.pairings, label, metric, part)
 
     def decisive(self, label: str) -> Pairing | None:
         """The pairing that says whether a candidate is better."""
@@ -107,8 +84,8 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
     with _folders_of(request):
         standings = [stand(one, outcomes) for one in candidates]
     criterion = choose_criterion(standings, wanted)
-    pairings = tuple(_pairings(standings, criterion))
-    seeds = {one.candidate.id8: _paired(standings[0], one) for one in standings[1:]}
+    pairings = tuple(pair_seeds(standings, criterion))
+    seeds = {one.candidate.id8: shared_seeds(standings[0], one) for one in standings[1:]}
     on_test = criterion.part == "test" and bool(standings[0].complete)
     look, earlier = make_look(candidates[0], seeds, on_test=on_test), earlier_looks(request.runs)
     if is_new(look, earlier):
@@ -118,6 +95,7 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
         standings=tuple(standings),
         criterion=criterion,
         pairings=pairings,
+        ensembles=compare_ensembles(standings, criterion, request.runs, request.stop),
         ablations=tuple(ablations),
         over_splits=candidates[0].config.data.redrawn,
         corrected=standings[0].overlap(criterion.part) is not None,
@@ -155,42 +133,6 @@ def _candidates(request: CompareRequest, observer: Observer) -> tuple[list[Candi
     candidates = distinct([*factory.candidates, *(part for id8, part in parts.items() if id8 not in known)])
     named = {one.id8: one for one in reversed(candidates)}
     return candidates, [ablation.renamed(named) for ablation in taken]
-
-
-def _paired(baseline: Standing, other: Standing) -> list[int]:
-    return [seed for seed in baseline.complete if seed in other.complete]
-
-
-def _pairings(standings: Sequence[Standing], criterion: Criterion) -> Iterator[Pairing]:
-    """Candidate by candidate within a metric and part, which is a family of verdicts."""
-    baseline, *others = standings
-    for part in criterion.parts():
-        for metric in baseline.metrics(part):
-            family = [(one, *_values(baseline, one, part, metric)) for one in others]
-            family = [
-                (one, mine, its)
-                for one, mine, its in family
-                if mine and not (metric == "loss" and one.label in criterion.other_losses)
-            ]
-            grows = larger_is_better(metric)
-            overlap = baseline.overlap(part)
-            found = [
-                difference(mine, its, larger_is_better=grows, correction=overlap) for _, mine, its in family
-            ]
-            signs = [_sign(one.diverged_share - baseline.diverged_share) for one, _, _ in family]
-            for (one, _, _), decided in zip(family, decide(found, signs), strict=True):
-                yield Pairing(one.label, baseline.label, metric, part, decided)
-
-
-def _values(baseline: Standing, other: Standing, part: str, metric: str) -> tuple[list[float], list[float]]:
-    """The candidate's and the baseline's values at the seeds that both have."""
-    before, after = baseline.values(part, metric), other.values(part, metric)
-    shared = [seed for seed in before if seed in after]
-    return [after[seed] for seed in shared], [before[seed] for seed in shared]
-
-
-def _sign(number: float) -> int:
-    return (number > 0) - (number < 0)
 
 
 def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome]) -> int:

@@ -100,10 +100,17 @@ def _unequal(baseline: Standing, other: Standing) -> Iterator[str]:
             yield f"unequal budgets: {pair} have {what} {old} and {new}"
     if "data.target" in (key for key, _, _ in before.changes(after)):
         yield f"different targets: {pair} do not predict the same"
+    if rows := other_rows(before, after):
+        yield f"{rows}: {pair} were not scored on the same rows"
+
+
+def other_rows(before: Candidate, after: Candidate) -> str | None:
+    """Return what makes the rows of two candidates differ; None if the rows are the same."""
     if None not in (before.digests, after.digests) and before.digests != after.digests:
-        yield f"different data: {pair} were not scored on the same rows"
-    elif any(key.startswith(_deciding_rows(before, after)) for key, _, _ in before.changes(after)):
-        yield f"different splits: {pair} were not scored on the same rows"
+        return "different data"
+    if any(key.startswith(_deciding_rows(before, after)) for key, _, _ in before.changes(after)):
+        return "different splits"
+    return None
 
 
 def _deciding_rows(*pair: Candidate) -> tuple[str, ...]:

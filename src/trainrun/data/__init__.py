@@ -10,7 +10,7 @@ from typing import Any
 from trainrun.data.dataset import Dataset, Part
 from trainrun.data.files import place_of
 from trainrun.data.inputs import digests, identify_config, identify_file
-from trainrun.data.loading import load_data, load_dataset
+from trainrun.data.loading import dataset_key, load_data, load_dataset
 from trainrun.data.notes import describe_new_rows
 from trainrun.data.preprocessing.preprocessing import Preprocessing
 from trainrun.data.preprocessing.targets import Target
@@ -24,6 +24,7 @@ __all__ = [
     "Table",
     "Target",
     "as_table",
+    "dataset_key",
     "describe_new_rows",
     "digests",
     "identify_config",

@@ -40,6 +40,12 @@ def load_dataset(config: Config) -> Dataset:
     return load_data(config.data, config.seed, config.embeddings.categories)
 
 
+def dataset_key(config: Config) -> str:
+    """Return a text that is equal for configs whose datasets are the same."""
+    seed = config.seed if config.data.split.seed == "run" else None
+    return repr((config.data, config.embeddings.categories, seed))
+
+
 def load_data(data: DataConfig, seed: int, categories: str | int = "none") -> Dataset:
     """Read, split and preprocess data.
 

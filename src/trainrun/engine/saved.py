@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -70,6 +70,25 @@ def evaluate_outputs(
         objective: which loss and metrics.
         target: of what kind y is.
     """
-    scores = Scores(objective, objective.report, target, torch.empty(1, len(y)))
-    scores.add(torch.from_numpy(outputs[None]), torch.from_numpy(y[None]))
-    return scores.values(y)[0]
+    return score([outputs[None]], y, objective, target).values(y)[0]
+
+
+def score(blocks: Iterable[np.ndarray], y: np.ndarray, objective: Objective, target: Target) -> Scores:
+    """Return the scores of several nets' outputs.
+
+    Args:
+        blocks: [K, B, outputs] float32 of K nets, for some rows after the others.
+        y: [N] class indices or scaled targets of all rows.
+        objective: which loss and metrics.
+        target: of what kind y is.
+    """
+    scores, seen = None, 0
+    for block in blocks:
+        nets, rows = block.shape[:2]
+        scores = scores or Scores(objective, objective.report, target, torch.empty(nets, len(y)))
+        truth = torch.from_numpy(y[seen : seen + rows])
+        scores.add(torch.from_numpy(block), truth.expand(nets, -1))
+        seen += rows
+    assert scores is not None
+    assert seen == len(y)
+    return scores

@@ -60,15 +60,17 @@ class Scores:
             kept_KN[:, place] = _READINGS[name](answer_KBC)
         self._seen = place.stop
 
-    def values(self, truth: np.ndarray) -> list[dict[str, float]]:
+    def values(self, truth: np.ndarray, chosen: np.ndarray | None = None) -> list[dict[str, float]]:
         """Each member's loss and metrics.
 
         Args:
             truth: class indices or scaled targets of the rows in the order they were added, [N] or [K, N].
+            chosen: places of the rows that count; all unless given.
         """
-        truth = self._in_own_units(truth)
-        columns = {"loss": self.loss_KN.cpu().numpy().mean(axis=1, dtype=np.float64)}
-        answers = {name: self.answer(name) for name in self._answers}
+        rows = slice(None) if chosen is None else chosen
+        truth = self._in_own_units(truth)[..., rows]
+        columns = {"loss": self.loss_KN.cpu().numpy()[:, rows].mean(axis=1, dtype=np.float64)}
+        answers = {name: self.answer(name)[:, rows] for name in self._answers}
         for metric in self._metrics:
             columns[metric.name] = metric.function(answers[metric.reads], truth, len(self._target.classes))
         members = range(len(columns["loss"]))

@@ -202,10 +202,9 @@ class Shared:
 
     def dataset(self, config: Config) -> Dataset:
         """A config's data."""
-        from trainrun.data import load_dataset
+        from trainrun.data import dataset_key, load_dataset
 
-        seed = config.seed if config.data.split.seed == "run" else None
-        key = repr((config.data, config.embeddings.categories, seed))
+        key = dataset_key(config)
         if key not in self._datasets:
             self._datasets[key] = load_dataset(config)
         return self._datasets[key]

@@ -57,16 +57,30 @@ def require_same_reading(run: Run, now: Preprocessing) -> None:
     Raises:
         DifferentRunError: a column is prepared in another way.
     """
+    if not check_reading(run, now):
+        return
+    with suppress(TrainrunError):  # in a folder that may not be written to, each command checks again
+        Journal(run.paths.events).record(_SAME_READING, reading=now.reading)
+
+
+def check_reading(run: Run, now: Preprocessing) -> bool:
+    """Check the same as `require_same_reading`, and record nothing.
+
+    Returns:
+        Whether the run has a preprocessing that could be checked.
+
+    Raises:
+        DifferentRunError: a column is prepared in another way.
+    """
     saved = _saved(run.paths)
     if saved is None:
-        return
+        return False
     if difference := saved.difference(now):
         raise DifferentRunError(
             f"{printable(str(run.directory))}: this finished run was trained on data that was prepared in "
             f"another way than now (first difference: {difference}); train it again with trainrun fit --fresh"
         )
-    with suppress(TrainrunError):  # in a folder that may not be written to, each command checks again
-        Journal(run.paths.events).record(_SAME_READING, reading=now.reading)
+    return True
 
 
 def treatment(preprocessing: Preprocessing) -> dict[str, Any]:

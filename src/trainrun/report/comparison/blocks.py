@@ -1,10 +1,12 @@
 """A comparison as titled tables and sentences: the one content that text, Markdown and LaTeX lay out.
 
-In this order: what differs, the result of each config, the difference and the verdict, what to beware of.
+In this order: what differs, the result of each config, the difference and the verdict, the same of ensembles,
+what to beware of.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +15,10 @@ from typing import Literal
 
 from trainrun.comparing import Comparison, Pairing
 from trainrun.comparing.ablation import Ablation
+from trainrun.comparing.ensembles import EnsembleValues
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief
+from trainrun.predicting import member_means
 from trainrun.report.comparison.verdicts import (
     figures,
     probability,
@@ -56,6 +60,7 @@ def blocks(comparison: Comparison) -> list[Block]:
         *_what_differs(shown),
         _results(comparison, shown),
         *(_against_baseline(comparison, one) for one in shown[1:]),
+        _ensembles(comparison, shown),
         *_ablations(comparison),
         *_warnings(comparison),
     ]
@@ -113,6 +118,38 @@ def _against_baseline(comparison: Comparison, one: Standing) -> Block:
     headings = ["paired", "difference", "p", "P(better)", "verdict"]
     sentence = decisive.difference.verdict, verdict_sentence(comparison, decisive)
     return Block(title, headings, rows, sentences=[sentence])
+
+
+def _ensembles(comparison: Comparison, shown: Sequence[Standing]) -> Block:
+    """The averages of seeds, on the part that decides."""
+    part = comparison.criterion.part
+    found = {one.config: one for one in comparison.ensembles.values}
+    names = dict.fromkeys(name for one in found.values() for name in one.parts.get(part) or {})
+    counts = [str(len(found[one.label].seeds)) if one.label in found else "" for one in shown]
+    rows = [["seeds", *counts]] if names else []
+    rows += [
+        [f"{part} {name}", *(_averaged(found.get(one.label), one, part, name) for one in shown)]
+        for name in names
+    ]
+    verdicts = [
+        (pair.difference.verdict, verdict_sentence(comparison, pair))
+        for one in shown[1:]
+        if (pair := comparison.ensembles.pairing(one.label, comparison.criterion.metric, part))
+    ]
+    notes = [("note", line) for line in comparison.ensembles.left_out]
+    headings = ["ensemble (mean of its seeds)", *_headings(shown)]
+    return Block(
+        "Ensembles of all seeds" if rows else "", headings, rows, lead=2, sentences=[*verdicts, *notes]
+    )
+
+
+def _averaged(found: EnsembleValues | None, one: Standing, part: str, name: str) -> str:
+    """A value of an ensemble, and in brackets the mean of its seeds."""
+    value = (found.parts.get(part) or {}).get(name) if found else None
+    if not found or value is None:
+        return NOTHING
+    _, mean = member_means([one.complete[seed] for seed in found.seeds], part).get(name, ("", math.nan))
+    return "{} ({})".format(*figures(value, mean))
 
 
 def _ablations(comparison: Comparison) -> Iterator[Block]:

@@ -23,6 +23,10 @@ def as_json(comparison: Comparison) -> str:
             "configs": [_config(comparison, one) for one in comparison.standings],
             "runs": [run for one in comparison.standings for run in _runs(one)],
             "differences": [_difference(comparison, pair) for pair in comparison.pairings],
+            "ensembles": [
+                {"config": one.config, "seeds": one.seeds, **one.parts} for one in comparison.ensembles.values
+            ],
+            "ensemble_differences": [_difference(comparison, pair) for pair in comparison.ensembles.pairings],
             "ablations": [_ablation(ablation) for ablation in comparison.ablations],
             "scored_on_this_test_part": comparison.scored,
             "warnings": comparison.warnings,

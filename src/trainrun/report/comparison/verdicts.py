@@ -13,15 +13,17 @@ _ROUNDING = 1e-12  # below this a mean of differences is what is left of their r
 def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
     """Return a sentence that says which config is better, by how much, and how sure that is."""
     found = pairing.difference
+    of = "the ensemble of " if pairing.of_ensembles else ""
+    mine, its = f"{of}{pairing.config}", f"{of}{pairing.baseline}"
     what = {
-        "better": f"{pairing.config} is better than {pairing.baseline}",
-        "worse": f"{pairing.config} is worse than {pairing.baseline}",
-        "withheld": f"No verdict between {pairing.config} and {pairing.baseline}",
-        "no difference shown": f"No difference shown between {pairing.config} and {pairing.baseline}",
-        "too few seeds": f"Too few seeds to tell {pairing.config} from {pairing.baseline}",
+        "better": f"{of.capitalize()}{pairing.config} is better than {its}",
+        "worse": f"{of.capitalize()}{pairing.config} is worse than {its}",
+        "withheld": f"No verdict between {mine} and {its}",
+        "no difference shown": f"No difference shown between {mine} and {its}",
+        "too few seeds": f"Too few seeds to tell {mine} from {its}",
     }[found.verdict]
     by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
-    return f"{what} {_scope(comparison, found)}: {by}{_surety(comparison, found)}{_outlook(found)}."
+    return f"{what} {_scope(comparison, pairing)}: {by}{_surety(comparison, pairing)}{_outlook(pairing)}."
 
 
 def why_not_compared(comparison: Comparison, one: Standing) -> str:
@@ -61,8 +63,11 @@ def share(found: Share) -> str:
     return f"{found.value:.0%} ({low:.0%} to {high:.0%})"
 
 
-def _scope(comparison: Comparison, found: Difference) -> str:
+def _scope(comparison: Comparison, pairing: Pairing) -> str:
+    found = pairing.difference
     seeds = f"{found.n} seed{'s' * (found.n != 1)}"
+    if pairing.of_ensembles:
+        return f"over {seeds} and {'test' if pairing.part == 'test' else 'validation'} rows"
     return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
 
 
@@ -75,31 +80,30 @@ def _amount(found: Difference) -> str:
     return f"{mean} (95% interval {low} to {high})"
 
 
-def _surety(comparison: Comparison, found: Difference) -> str:
+def _surety(comparison: Comparison, pairing: Pairing) -> str:
+    found = pairing.difference
     if found.p is None or found.interval == (0, 0):
         return ""
     p = probability(found.p)
     said = f", p {p if p.startswith('<') else f'= {p}'}"
-    family = sum(1 for one in comparison.pairings if _is_decisive(comparison, one))
+    pairings = comparison.ensembles.pairings if pairing.of_ensembles else comparison.pairings
+    family = sum((one.metric, one.part) == (pairing.metric, pairing.part) for one in pairings)
     reasons = [
         *([f"Holm-corrected for {family} configs"] if family > 1 else []),
-        *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if comparison.corrected else []),
+        *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if found.correction else []),
     ]
     said += f" ({'; '.join(reasons)})" if reasons else ""
     return said + (f", P(better) {share(found.p_better)}" if found.p_better else "")
 
 
-def _outlook(found: Difference) -> str:
+def _outlook(pairing: Pairing) -> str:
+    found = pairing.difference
     if found.verdict == "withheld":
         looks, often = ("better", "more") if found.improvement > 0 else ("worse", "less")
         return f"; alone this would say {looks}, but it diverged {often} often than the baseline"
     if found.verdict != "no difference shown" or not found.smallest_difference:
         return ""
-    could = f"; {found.n} seeds could have shown {number(found.smallest_difference)}"
+    rows = " and these rows" if pairing.of_ensembles else ""
+    could = f"; {found.n} seeds{rows} could have shown {number(found.smallest_difference)}"
     more = found.more_seeds
     return could + (f", and a difference this small takes about {more:,} more" if more else "")
-
-
-def _is_decisive(comparison: Comparison, pairing: Pairing) -> bool:
-    criterion = comparison.criterion
-    return (pairing.metric, pairing.part) == (criterion.metric, criterion.part)

@@ -125,6 +125,9 @@ def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
             yield pair.difference.verdict, verdict_sentence(comparison, pair)
         else:
             yield "warning", f"{one.label}: {why_not_compared(comparison, one)}."
+        criterion = comparison.criterion
+        if pair := comparison.ensembles.pairing(one.label, criterion.metric, criterion.part):
+            yield pair.difference.verdict, verdict_sentence(comparison, pair)
 
 
 def _runs_table(comparison: Comparison) -> Block:

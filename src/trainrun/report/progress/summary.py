@@ -82,21 +82,16 @@ def ensemble_lines(runs: Sequence[Run]) -> list[str]:
 
 
 def _ensemble_line(runs: Sequence[Run]) -> str | None:
-    from trainrun.predicting import Ensemble
+    from trainrun.predicting import Ensemble, member_means
 
     parts = Ensemble(runs).evaluate_parts()
     part = next((name for name in ("test", "valid") if parts[name]), None)
     if part is None:
         return None
-    values = parts[part] or {}
-    results = [run.result[part] for run in runs if run.result]
-    # The ensemble's probabilities are calibrated where its members are.
-    counterparts = {"loss": "calibrated_loss"} if "calibrated_loss" in results[0] else {}
-    singles = {name: mean([found[counterparts.get(name, name)] for found in results]) for name in values}
-    told, compared = (
-        ", ".join(f"{counterparts.get(name, name)} {number(value)}" for name, value in found.items())
-        for found in (values, singles)
-    )
+    singles = member_means([run.result for run in runs if run.result], part)
+    values = {name: value for name, value in (parts[part] or {}).items() if name in singles}
+    told = ", ".join(f"{singles[name][0]} {number(value)}" for name, value in values.items())
+    compared = ", ".join(f"{singles[name][0]} {number(singles[name][1])}" for name in values)
     return f"Ensemble of {len(runs)} seeds: {part}: {told} (mean of single seeds: {compared})"
 
 

@@ -1,0 +1,99 @@
+"""Pairs of a candidate and the baseline: differences, and the verdicts of all of one metric and part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from trainrun.comparing.criterion import Criterion, larger_is_better
+from trainrun.comparing.standings import Standing
+from trainrun.statistics import Difference, decide, difference
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A candidate against the baseline, by one metric on one part of the data.
+
+    Attributes:
+        config: the candidate's label.
+        baseline: the baseline's.
+        metric: by its plain name.
+        part: of the data.
+        difference: config minus baseline over the seeds in which both are complete, with its verdict.
+        of_ensembles: whether each is the average of its seeds, not the seeds one by one.
+    """
+
+    config: str
+    baseline: str
+    metric: str
+    part: str
+    difference: Difference
+    of_ensembles: bool = False
+
+
+def find_pairing(pairings: Sequence[Pairing], label: str, metric: str, part: str) -> Pairing | None:
+    """Return the pairing of a candidate; None where nothing could be paired."""
+    wanted = (label, metric, part)
+    return next((pair for pair in pairings if (pair.config, pair.metric, pair.part) == wanted), None)
+
+
+def shared_seeds(baseline: Standing, other: Standing) -> list[int]:
+    """Return the seeds in which both are complete."""
+    return [seed for seed in baseline.complete if seed in other.complete]
+
+
+def pair_seeds(standings: Sequence[Standing], criterion: Criterion) -> Iterator[Pairing]:
+    """Yield the pairings of single seeds, candidate by candidate within a metric and part.
+
+    Args:
+        standings: of the candidates, the baseline first.
+        criterion: what decides.
+    """
+    baseline, *others = standings
+    for part in criterion.parts():
+        for metric in baseline.metrics(part):
+            family = []
+            for one in others:
+                mine, its = _values(baseline, one, part, metric)
+                if mine and is_comparable(one, metric, criterion):
+                    grows, overlap = larger_is_better(metric), baseline.overlap(part)
+                    family.append((one, difference(mine, its, larger_is_better=grows, correction=overlap)))
+            yield from decided(baseline, family, metric, part)
+
+
+def is_comparable(one: Standing, metric: str, criterion: Criterion) -> bool:
+    """Return whether a metric of a candidate is the same function as that of the baseline."""
+    return metric != "loss" or one.label not in criterion.other_losses
+
+
+def decided(
+    baseline: Standing,
+    family: Sequence[tuple[Standing, Difference]],
+    metric: str,
+    part: str,
+    of_ensembles: bool = False,
+) -> Iterator[Pairing]:
+    """Yield the pairings of one metric and part, which is a family of verdicts.
+
+    Args:
+        baseline: what the others are compared with.
+        family: each candidate with its difference to the baseline.
+        metric: by its plain name.
+        part: of the data.
+        of_ensembles: whether each value is of the average of seeds.
+    """
+    signs = [_sign(one.diverged_share - baseline.diverged_share) for one, _ in family]
+    verdicts = decide([found for _, found in family], signs)
+    for (one, _), found in zip(family, verdicts, strict=True):
+        yield Pairing(one.label, baseline.label, metric, part, found, of_ensembles)
+
+
+def _values(baseline: Standing, other: Standing, part: str, metric: str) -> tuple[list[float], list[float]]:
+    """The candidate's and the baseline's values at the seeds that both have."""
+    before, after = baseline.values(part, metric), other.values(part, metric)
+    shared = [seed for seed in before if seed in after]
+    return [after[seed] for seed in shared], [before[seed] for seed in shared]
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
