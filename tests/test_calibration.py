@@ -1,6 +1,7 @@
 """Temperatures and calibration errors, against scipy and by hand, and what a run reports of them."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.special import log_softmax
 from configs import config_of
 from shell import trainrun_
 from trainrun import fit, load_run
-from trainrun.calibration import calibration_error, fit_temperature, log_loss, softmax
+from trainrun.calibration import calibration_error, fit_temperature, log_loss, reliability_bins, softmax
 
 CONFIG = """\
 data: iris
@@ -55,6 +56,27 @@ def test_the_calibration_error_by_hand():
     assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0.0
 
 
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_bins_are_those_of_brute_force_and_give_the_error(classes):
+    rng = np.random.default_rng(classes)
+    probabilities = np.concatenate([rng.dirichlet(np.ones(classes), 400), np.eye(classes)])
+    truth = rng.integers(0, classes, len(probabilities))
+    bins, edges = reliability_bins(probabilities, truth), np.linspace(0, 1, 16)
+    for place, (low, high) in enumerate(pairwise(edges)):
+        inside = [
+            (row.max(), row.argmax() == true)
+            for row, true in zip(probabilities, truth, strict=True)
+            if low <= row.max() < high or row.max() == high == 1
+        ]
+        assert bins.rows[place] == len(inside)
+        if inside:
+            assert (bins.confidence[place], bins.accuracy[place]) == pytest.approx(np.mean(inside, axis=0))
+        else:
+            assert np.isnan([bins.confidence[place], bins.accuracy[place]]).all()
+    apart = np.nansum(bins.rows * np.abs(bins.confidence - bins.accuracy))
+    assert calibration_error(probabilities, truth) == pytest.approx(apart / len(truth))
+
+
 def test_softmax_overflows_for_no_logits():
     assert softmax(np.array([[1e4, 0.0], [0.0, -1e4]])).tolist() == [[1.0, 0.0], [1.0, 0.0]]
 
@@ -70,6 +92,15 @@ def test_a_run_reports_what_its_probabilities_are(tmp_path):
         assert trained.evaluate_parts()["test"]["loss"] == pytest.approx(
             result["test"]["calibrated_loss"], rel=1e-5
         )
+
+        for part in ("valid", "test"):
+            rows, truth = (result["reliability"][part], np.sum(result["confusion"][part]))
+            for kind, error in (("uncalibrated", "ece"), ("calibrated", "calibrated_ece")):
+                counts, confidence, accuracy = (np.array(values, float) for values in rows[kind].values())
+                assert counts.sum() == truth
+                assert np.nansum(counts * accuracy) == pytest.approx(np.trace(result["confusion"][part]))
+                apart = np.nansum(counts * np.abs(confidence - accuracy)) / truth
+                assert result[part][error] == pytest.approx(apart)
 
     (tmp_path / "alone.yaml").write_text(CONFIG + "seed: 2\n")
     (alone,) = fit(tmp_path / "alone.yaml", runs=tmp_path / "other")
@@ -87,7 +118,7 @@ def test_probabilities_and_predictions_use_the_temperature(tmp_path):
     calibrated = load_run(run).probabilities(rows)
     np.testing.assert_allclose(calibrated, softmax(logits / temperature), rtol=1e-4, atol=1e-12)
     assert run.paths.weights.read_bytes() == plain.paths.weights.read_bytes()
-    assert "temperature" not in json.loads(plain.paths.result.read_text())
+    assert not {"temperature", "reliability"} & json.loads(plain.paths.result.read_text()).keys()
 
 
 def test_numbers_have_no_temperature_and_classes_need_validation_rows(tmp_path):

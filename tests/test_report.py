@@ -22,6 +22,7 @@ from trainrun.report.pictures.confusion import confusions
 from trainrun.report.pictures.curves import panels
 from trainrun.report.pictures.differences import forests
 from trainrun.report.pictures.layers import layers
+from trainrun.report.pictures.reliability import reliabilities
 from trainrun.runs.reading import find_runs
 
 CHANGE = "regularization.l1=0.01"
@@ -154,6 +155,88 @@ def test_confusions_are_added_up(comparison):
     assert (one.part, one.runs, len(one.labels)) == ("test", 6, 3)
     right = np.trace(one.counts)
     assert words.of_confusion(one).startswith(f"{right} of {6 * 30} rows are right ")
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory) -> Path:
+    """A folder with the runs of a net that is calibrated, and of one that is not."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    (folder / "net.yaml").write_text(
+        "data: iris\nhidden: 8\nepochs: 12\nlearning_rate: 0.01\ncalibrate: true\n"
+    )
+    trainrun_("compare", "net.yaml", "--vs", "calibrate=false", "--seeds", 3, cwd=folder)
+    return folder
+
+
+def calibrated_results(folder: Path) -> list[dict]:
+    results = [run.result for run in find_runs(folder / "runs")]
+    return [result for result in results if "temperature" in result]
+
+
+def compared(folder: Path, *names: object):
+    return answer(CompareRequest(list(map(str, names)), runs=folder / "runs", fit=False), Observer())
+
+
+def test_reliability_adds_up_the_rows_of_the_runs(calibrated):
+    groups = sorted({run.directory.parent for run in find_runs(calibrated / "runs")})
+    valid, test = reliabilities(compared(calibrated, *groups).standings)
+    results = calibrated_results(calibrated)
+    assert (valid.part, test.part, test.runs) == ("valid", "test", 3)
+    assert test.temperatures == [result["temperature"] for result in results]
+    for place, (kind, error) in enumerate((("uncalibrated", "ece"), ("calibrated", "calibrated_ece"))):
+        assert test.errors[place] == pytest.approx(np.mean([result["test"][error] for result in results]))
+        bins = [result["reliability"]["test"][kind] for result in results]
+        rows, confidence, accuracy = (
+            np.array([each[name] for each in bins], float) for name in ("rows", "confidence", "accuracy")
+        )
+        drawn = rows.sum(axis=0) > 0
+        found = test.bins[place]
+        assert [one.rows for one in found] == rows.sum(axis=0)[drawn].tolist()
+        for name, values in (("confidence", confidence), ("accuracy", accuracy)):
+            means = np.nansum(rows * values, axis=0)[drawn] / rows.sum(axis=0)[drawn]
+            np.testing.assert_allclose([getattr(one, name) for one in found], means)
+        assert all(one.low <= one.confidence <= one.high for one in found)
+    assert test.most_rows == max(one.rows for bins in test.bins for one in bins)
+
+
+def test_a_page_shows_the_reliability_of_calibrated_runs_alone(calibrated):
+    page = page_of(calibrated, "net.yaml", "--vs", "calibrate=false")
+    pictures = [svg for svg in page.all("svg") if svg.get("class") == "reliability"]
+    shown = list(reliabilities(compared(calibrated, calibrated / "net.yaml").standings))
+    assert [picture["aria-label"] for picture in pictures] == [
+        f"net, {one.part}: {words.of_reliability(one)}" for one in shown
+    ]
+    marks = [circle for circle in page.all("circle") if "mark" in circle["class"]]
+    places = [(float(mark["cx"]), float(mark["cy"])) for mark in marks[2:]]  # two are the legend's
+    expected = [(each.confidence, each.accuracy) for one in shown for bins in one.bins for each in bins]
+    np.testing.assert_allclose(places, [(48 + 300 * x, 308 - 300 * y) for x, y in expected], atol=0.01)
+    text = " ".join(" ".join(text for _, text in page.texts).split())
+    for one in shown:
+        assert f"{words.of_reliability(one)}." in text
+        assert all(words.of_bin(each) in text for bins in one.bins for each in bins)
+        cells = [row for row in words.of_bins(one).rows if row[1] != "0"]
+        assert [row[1:4] for row in cells] == [
+            [f"{each.rows}", f"{each.confidence:.3f}", f"{each.accuracy:.3f}"] for each in one.bins[0]
+        ]
+    assert "Reliability" not in "".join(
+        text for _, text in page_of(calibrated, "net.yaml", "--set", "calibrate=false").texts
+    )
+
+
+def test_a_calibrated_run_of_an_older_release_has_a_report(calibrated, tmp_path):
+    mine = shutil.copytree(calibrated, tmp_path / "mine")
+    for run in find_runs(mine / "runs"):
+        result = json.loads(run.paths.result.read_text())
+        result.pop("reliability", None)
+        run.paths.result.write_text(json.dumps(result))
+    assert "Reliability" not in "".join(text for _, text in page_of(mine, "net.yaml").texts)
+
+
+def test_a_figure_draws_the_reliability(calibrated):
+    trainrun_("report", "net.yaml", "--format", "svg", cwd=calibrated)
+    text = (calibrated / "report.svg").read_text()
+    assert "valid: calibration error" in text
+    assert "test: calibration error" in text
 
 
 @pytest.mark.parametrize(

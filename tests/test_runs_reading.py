@@ -68,6 +68,11 @@ def test_runs_are_found_by_name_and_seed(tmp_path):
     assert find_runs(tmp_path / "nowhere") == []
 
 
+BINS = {"rows": [3, 0], "confidence": [0.4, None], "accuracy": [0.5, None]}
+CALIBRATED = RESULT | {
+    "temperature": 0.5,
+    "reliability": {"test": {"uncalibrated": BINS, "calibrated": BINS}},
+}
 FALSE_RESULTS = [
     b"",
     b"{",
@@ -86,6 +91,23 @@ FALSE_RESULTS = [
     json.dumps(RESULT | {"steps": 10**30}).encode(),
     json.dumps(RESULT | {"confusion": 5}).encode(),
     json.dumps(RESULT | {"confusion": {"test": [["x"]]}}).encode(),
+    json.dumps(CALIBRATED | {"temperature": 0}).encode(),
+    json.dumps({key: value for key, value in CALIBRATED.items() if key != "temperature"}).encode(),
+    json.dumps(CALIBRATED | {"reliability": 5}).encode(),
+    json.dumps(CALIBRATED | {"reliability": {"test": {"uncalibrated": BINS}}}).encode(),
+    *(
+        json.dumps(
+            CALIBRATED | {"reliability": {"test": {"uncalibrated": BINS | wrong, "calibrated": BINS}}}
+        ).encode()
+        for wrong in (
+            {"rows": [3, -1]},
+            {"rows": [3]},
+            {"rows": [3, 1]},
+            {"accuracy": [2.0, None]},
+            {"confidence": ["<b>", None]},
+            {"rows": [0] * 101, "confidence": [None] * 101, "accuracy": [None] * 101},
+        )
+    ),
     b'{"status": ' + b"9" * 5000 + b"}",
 ]
 
@@ -95,6 +117,11 @@ def test_a_false_result_is_no_result(tmp_path, content):
     run = make_run(tmp_path, "net-0123abcd/seed-0")
     run.paths.result.write_bytes(content)
     assert (run.status, run.result, run.monitored) == ("unreadable", None, None)
+
+
+def test_a_calibrated_result_is_a_result(tmp_path):
+    run = make_run(tmp_path, "net-0123abcd/seed-0", **CALIBRATED)
+    assert run.result["reliability"] == CALIBRATED["reliability"]
 
 
 def test_a_run_without_a_result_was_interrupted(tmp_path):

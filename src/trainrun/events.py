@@ -7,13 +7,14 @@ change the training.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
 PARTS = ("train", "valid", "test")  # of the data
+PROBABILITIES = ("uncalibrated", "calibrated")  # without and with the temperature
 Values = Mapping[str, float]  # a loss and metrics by their plain names: loss, accuracy, rmse, ...
 
 
@@ -142,6 +143,8 @@ class FitEnded:
         confusion: for classes, by part: rows are the true class, columns the predicted one.
         weights: the best epoch's, keyed and shaped as `torch.nn.Sequential` has them.
         temperature: by which logits are divided to calibrate probabilities; None without calibration.
+        reliability: with calibration, by part: for each of `PROBABILITIES` the rows, the mean confidence and
+            the accuracy of 15 bins.
     """
 
     member: int
@@ -158,6 +161,7 @@ class FitEnded:
     confusion: Mapping[str, np.ndarray]
     weights: Mapping[str, np.ndarray]
     temperature: float | None = None
+    reliability: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
 
 
 Event = FitStarted | EpochEnded | Diverged | Paused | FitEnded

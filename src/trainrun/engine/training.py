@@ -15,7 +15,7 @@ from time import monotonic
 import numpy as np
 import torch
 
-from trainrun.calibration import calibration_error, fit_temperature, log_loss, softmax
+from trainrun.calibration import Calibration, calibrate
 from trainrun.engine.buffers import Views
 from trainrun.engine.device_data import DeviceData
 from trainrun.engine.divergence import DivergenceTracker
@@ -252,7 +252,7 @@ class Fit:
         }
         for k, member in enumerate(ended.members):
             weights = ended.best_weights(k)
-            temperature, calibration = calibrations.get(k, (None, {}))
+            calibration = calibrations.get(k, Calibration())
             untrained = self._plan.epochs[member] == 0
             yield FitEnded(
                 member=int(member),
@@ -264,10 +264,11 @@ class Fit:
                 parameters=self._parameters,
                 zero_weights=sum(int((weights[key] == 0).sum()) for key in regularized),
                 **{
-                    part: parts[part][k].values | calibration.get(part, {}) if part in parts else None
+                    part: parts[part][k].values | calibration.values.get(part, {}) if part in parts else None
                     for part in PARTS
                 },
-                temperature=temperature,
+                temperature=calibration.temperature,
+                reliability=calibration.reliability,
                 confusion={
                     part: matrix
                     for part in PARTS[1:]
@@ -276,23 +277,12 @@ class Fit:
                 weights=weights,
             )
 
-    def _calibrate(
-        self, views: Views, member: int, parts: Sequence[str]
-    ) -> tuple[float | None, dict[str, dict[str, float]]]:
-        """Return a member's temperature, and for each part how honest its probabilities are."""
+    def _calibrate(self, views: Views, member: int, parts: Sequence[str]) -> Calibration:
+        """Fit a member's temperature, and measure how honest its probabilities are."""
         logits = {part: self._evaluator.logits(part, views, member) for part in parts}
         if not all(np.isfinite(values).all() for values in logits.values()):
-            return None, {}
-        temperature = fit_temperature(logits["valid"], self._evaluator.truth("valid"))
-        found = {}
-        for part, values in logits.items():
-            truth, calibrated = self._evaluator.truth(part), values / temperature
-            found[part] = {
-                "ece": calibration_error(softmax(values), truth),
-                "calibrated_ece": calibration_error(softmax(calibrated), truth),
-                "calibrated_loss": log_loss(calibrated, truth),
-            }
-        return temperature, found
+            return Calibration()
+        return calibrate(logits, {part: self._evaluator.truth(part) for part in parts})
 
     def _monitored(self, train: list[dict[str, float]], valid: list[dict[str, float]] | None) -> np.ndarray:
         """The value that decides what is best, of each member."""

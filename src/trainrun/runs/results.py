@@ -7,11 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from trainrun.events import PARTS
+from trainrun.events import PARTS, PROBABILITIES
 from trainrun.runs.files import read_bytes
 
 _LARGEST = 2**20  # bytes: confusion matrices are most of it, and end at 50 classes
 _MOST_VALUES = 50  # of a part: there are not as many metrics
+_MOST_BINS = 100  # by confidence; a run writes 15
 _COUNTS = ("best_epoch", "epochs", "steps", "parameters", "zero_weights")
 _STATUSES = ("complete", "diverged")
 _ENDINGS = ("epochs", "early_stopping", "non_finite")
@@ -39,7 +40,10 @@ def _checked(found: Any) -> dict[str, Any]:
     parts = {part: _values(found[part]) for part in PARTS}
     confusion = {"confusion": _matrices(found["confusion"])} if "confusion" in found else {}
     temperature = {"temperature": _temperature(found["temperature"])} if "temperature" in found else {}
-    return words | {"best_epoch": best} | counts | parts | temperature | confusion
+    reliability = {"reliability": _reliability(found["reliability"])} if "reliability" in found else {}
+    if reliability and not temperature:
+        raise ValueError("calibrated probabilities without a temperature")
+    return words | {"best_epoch": best} | counts | parts | temperature | reliability | confusion
 
 
 def _count(found: Any) -> int:
@@ -74,3 +78,26 @@ def _matrices(found: Any) -> dict[str, list[list[int]]]:
     if any(len(row) != len(matrix) for matrix in matrices.values() for row in matrix):
         raise ValueError("a matrix that is not square")
     return matrices
+
+
+def _reliability(found: Any) -> dict[str, dict[str, dict[str, list[Any]]]]:
+    return {
+        part: {kind: _bins(found[part][kind]) for kind in PROBABILITIES} for part in PARTS if part in found
+    }
+
+
+def _bins(found: Any) -> dict[str, list[Any]]:
+    rows = [_count(number) for number in found["rows"]]
+    shares = {name: [_share(value) for value in found[name]] for name in ("confidence", "accuracy")}
+    if len(rows) > _MOST_BINS or any(len(values) != len(rows) for values in shares.values()):
+        raise ValueError("more bins than a run writes, or bins without a value")
+    if any(count and None in values for count, *values in zip(rows, *shares.values(), strict=True)):
+        raise ValueError("a bin with rows but without a mean")
+    return {"rows": rows, **shares}
+
+
+def _share(found: Any) -> float | None:
+    share = None if found is None else float(found)
+    if share is not None and not 0 <= share <= 1:
+        raise ValueError("a share out of range")
+    return share

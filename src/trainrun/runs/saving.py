@@ -75,6 +75,8 @@ def _result(event: FitEnded) -> dict[str, Any]:
     result = {key: getattr(event, key) for key in (*keys, *PARTS)}
     if event.temperature is not None:
         result["temperature"] = event.temperature
+    if event.reliability:
+        result["reliability"] = event.reliability
     if event.confusion and all(len(matrix) <= _MOST_CLASSES for matrix in event.confusion.values()):
         result["confusion"] = event.confusion
     return result

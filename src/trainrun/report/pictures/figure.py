@@ -13,6 +13,7 @@ from trainrun.errors import UsageError
 from trainrun.report.pictures.curves import Curve, Panel, panels
 from trainrun.report.pictures.differences import Forest, forests
 from trainrun.report.pictures.layers import Layer, layers
+from trainrun.report.pictures.reliability import Reliability, reliabilities
 from trainrun.report.pictures.words import share
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def _drawings(comparison: Comparison) -> list[Drawing]:
     ]
     for layer in layers(comparison.standings):
         found += [partial(_draw_weights, one=one, peak=max(map(_peak, layer))) for one in layer]
+    found += [partial(_draw_reliability, one=one) for one in reliabilities(comparison.standings)]
     if not found:
         raise UsageError("report: none of these runs has finished an epoch: there is nothing to draw")
     return found
@@ -146,6 +148,22 @@ def _draw_weights(axes: Axes, one: Layer, peak: float) -> None:
     axes.set_ylim(0, 1.18 * peak)
     axes.locator_params(nbins=5)
     axes.set_title(f"{one.config}\nweights of layer {one.number}: {share(one.zeros)} exactly 0")
+
+
+def _draw_reliability(axes: Axes, one: Reliability) -> None:
+    colour = _look(one.place).colour
+    axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
+    for bins, style, inside in zip(one.bins, _STYLES[1::-1], ("white", colour), strict=True):
+        x, y = [each.confidence for each in bins], [each.accuracy for each in bins]
+        areas = [3 + 40 * each.rows / one.most_rows for each in bins]
+        axes.plot(x, y, color=colour, linewidth=0.7, linestyle=style)
+        axes.scatter(x, y, s=areas, facecolor=inside, edgecolor=colour, linewidth=0.8, zorder=3)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    before, after = one.errors
+    axes.set_title(f"{one.config}\n{one.part}: calibration error {before:.3f} (open), {after:.3f} (filled)")
+    axes.set_xlabel("confidence; area: rows")
+    axes.set_ylabel("accuracy")
 
 
 def _draw_legend(figure: Figure, labels: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ from trainrun.report.pictures.curves import Curve, Panel, panels
 from trainrun.report.pictures.differences import forests
 from trainrun.report.pictures.layers import Layer, layers
 from trainrun.report.pictures.origins import compare_command, origins
+from trainrun.report.pictures.reliability import reliabilities
 from trainrun.report.tables import cell
 from trainrun.text import number, printable
 
@@ -60,6 +61,7 @@ def to_html(comparison: Comparison) -> str:
             scales=_scales_table(found),
             unfolded=_UNFOLDED,
             confusions=list(confusions(comparison.standings)),
+            reliabilities=list(reliabilities(comparison.standings)),
             runs=_runs_table(comparison),
             origins=origins(comparison),
             compare_command=compare_command(comparison),

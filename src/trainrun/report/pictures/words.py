@@ -12,10 +12,12 @@ from trainrun.report.comparison.verdicts import figures, with_sign
 from trainrun.report.pictures.confusion import Confusion
 from trainrun.report.pictures.curves import Curve, Panel
 from trainrun.report.pictures.layers import Layer
+from trainrun.report.pictures.reliability import Bin, Reliability
 from trainrun.text import number
 
 _PARTS = {"train": "training", "valid": "validation"}
 _MOST_MISTAKES = 3
+_BIN_VALUES = ("rows", "confidence", "accuracy")
 
 
 def of_panel(panel: Panel) -> Block:
@@ -49,9 +51,44 @@ def of_confusion(confusion: Confusion) -> str:
     return said + (f"; most often {', '.join(most[:_MOST_MISTAKES])}" if most else "")
 
 
+def of_reliability(one: Reliability) -> str:
+    """Return the calibration error without and with the temperature, and the temperature."""
+    before, after = (f"{error:.4f}" for error in one.errors)
+    mean = "mean " if one.runs > 1 else ""
+    temperature = _span(one.temperatures, "{:.3g}".format)
+    return f"{mean}calibration error {before} without, {after} with the temperature of {temperature}"
+
+
+def of_bin(one: Bin) -> str:
+    """Return the rows, the mean confidence and the accuracy of a bin."""
+    rows = f"{one.rows:,} row{'s' * (one.rows != 1)}"
+    return f"{_interval(one)}: {rows}, mean confidence {one.confidence:.3f}, accuracy {one.accuracy:.3f}"
+
+
+def of_bins(one: Reliability) -> Block:
+    """Return a table of the bins, without and with the temperature."""
+    without, calibrated = ({_interval(each): each for each in bins} for bins in one.bins)
+    headings = ["bin", *(f"{name}{kind}" for kind in ("", ", calibrated") for name in _BIN_VALUES)]
+    rows = [
+        [interval, *_bin_cells(without.get(interval)), *_bin_cells(calibrated.get(interval))]
+        for interval in sorted(without | calibrated)
+    ]
+    return Block(f"Bins of {one.config}, {one.part}", headings, rows)
+
+
 def share(part: float) -> str:
     """A share in per cent, which is 0 or 100 only where it is exactly that."""
     return f"{part:.0%}" if part in (0, 1) else f"{min(max(part, 0.001), 0.999):.1%}"
+
+
+def _interval(one: Bin) -> str:
+    return f"{one.low:.2f} to {one.high:.2f}"
+
+
+def _bin_cells(one: Bin | None) -> list[str]:
+    if one is None:
+        return ["0", "", ""]
+    return [f"{one.rows:,}", f"{one.confidence:.3f}", f"{one.accuracy:.3f}"]
 
 
 def _course(curve: Curve, figure: Callable[[float], str]) -> Iterator[str]:
