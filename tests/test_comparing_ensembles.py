@@ -12,7 +12,9 @@ from scipy import stats
 from shell import trainrun_
 from test_ensembles import write_config, write_parts
 from trainrun import compare, fit, load_run
+from trainrun.comparing import CompareRequest, answer
 from trainrun.comparing.ensembles import Ensembles, compare_ensembles
+from trainrun.fitting import Observer
 from trainrun.jackknife import row_groups
 from trainrun.signals import StopRequest
 
@@ -335,6 +337,30 @@ def test_without_a_held_out_part_there_is_no_ensemble(tmp_path):
     assert "nsemble" not in text_of(tmp_path, "net.yaml", "--vs", CHANGE, "--seeds", 2)
 
 
+def test_a_part_of_one_row_says_nothing_about_others(tmp_path):
+    """The reason is the same when the values are read from the file."""
+    kinds(tmp_path, classes=True)
+    split = {"split": {"valid": 1, "test": 1}}
+    write_config(tmp_path, data=SPLIT | split)
+    words = ("net.yaml", "--vs", CHANGE, "--seeds", 2)
+    for _ in range(2):
+        assert len(asked(tmp_path, *words)["ensembles"]) == 2
+        line = f"No ensemble of net + {CHANGE} is compared with that of net: too few rows."
+        assert line in text_of(tmp_path, *words)
+
+
+def test_a_config_with_a_single_seed_has_no_ensemble(pair):
+    changed = next(one for one in (pair / "runs").glob("net-*") if "hidden: [3]" in _config(one))
+    shutil.rmtree(changed / "seed-1")
+    words = ("compare", "net.yaml", "--vs", CHANGE, "--seeds", 2, "--no-fit")
+    said = trainrun_(*words, cwd=pair, code=4).stdout
+    assert "No ensemble of net + hidden=3: fewer than 2 complete seeds." in said
+
+
+def _config(group: Path) -> str:
+    return (group / "seed-0/config.yaml").read_text()
+
+
 def test_a_request_to_stop_does_not_wait_for_ensembles(pair, monkeypatch):
     monkeypatch.chdir(pair)
     comparison = compare("net.yaml", vs=[CHANGE], seeds=2)
@@ -345,6 +371,9 @@ def test_a_request_to_stop_does_not_wait_for_ensembles(pair, monkeypatch):
             return True
 
     arguments = (comparison.standings, comparison.criterion, Path("runs"))
-    assert compare_ensembles(*arguments, Asked()) == Ensembles()
+    stopped = compare_ensembles(*arguments, Asked())
+    assert stopped == Ensembles(left_out=("No ensembles: the command was stopped.",), is_stopped=True)
+    request = CompareRequest(["net.yaml"], [CHANGE], [], 2, None, Path("runs"), True, False, Asked())
+    assert answer(request, Observer()).exit_code == 75
     assert compare_ensembles(*arguments, StopRequest()) == comparison.ensembles
     assert comparison.ensembles.of("net").seeds == (0, 1)

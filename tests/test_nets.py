@@ -37,6 +37,7 @@ PARTS = {
     "piecewise linear": {"embeddings": {"numbers": {"name": "piecewise_linear", "bins": 4}}},
     "shared weights": {"shared_members": 3, "class_weight": None},
     "shared weights of everything": ALL | {"shared_members": 2, "hidden": [6, 6]},
+    "shared weights, batch normalization": {"shared_members": 5, "normalization": "batch", "batch_size": 9},
     "shared weights without a hidden layer": {"shared_members": 4, "hidden": []},
     "output initializer": {"output_initializer": "zeros"},
     "all": ALL,

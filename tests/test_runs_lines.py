@@ -78,7 +78,7 @@ def test_an_epoch_that_did_not_improve():
 def test_an_epoch_that_equals_the_best_and_is_kept():
     same = replace(EPOCH, epoch=2, improved=False, kept=True, previous_best=0.776094, wait=1)
     assert LogLines(STARTED).lines(same)[1] == (
-        "Epoch 2: val_loss did not improve from 0.77609, and equals it, saving model to best.safetensors"
+        "Epoch 2: val_loss did not improve from 0.77609 but equals it, saving model to best.safetensors"
     )
 
 

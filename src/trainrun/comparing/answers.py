@@ -16,6 +16,7 @@ from trainrun.comparing.standings import Standing, fit_missing, stand
 from trainrun.comparing.warnings import cautions
 from trainrun.errors import (
     DIVERGED,
+    INTERRUPTED,
     DifferentRunError,
     RunDirectoryError,
     StorageError,
@@ -91,18 +92,19 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
     if is_new(look, earlier):
         record_look(request.runs, look)
     history = look_history(look, earlier)
+    ensembles = compare_ensembles(standings, criterion, request.runs, request.stop)
     return Comparison(
         standings=tuple(standings),
         criterion=criterion,
         pairings=pairings,
-        ensembles=compare_ensembles(standings, criterion, request.runs, request.stop),
+        ensembles=ensembles,
         ablations=tuple(ablations),
         over_splits=candidates[0].config.data.redrawn,
         corrected=standings[0].overlap(criterion.part) is not None,
         scored=history.scored,
         warnings=tuple(cautions(standings, criterion, ablations, history)),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
-        exit_code=_exit_code(standings, outcomes),
+        exit_code=_exit_code(standings, outcomes, ensembles),
     )
 
 
@@ -135,8 +137,8 @@ def _candidates(request: CompareRequest, observer: Observer) -> tuple[list[Candi
     return candidates, [ablation.renamed(named) for ablation in taken]
 
 
-def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome]) -> int:
-    codes = {outcome.exit_code for outcome in outcomes}
+def _exit_code(standings: Sequence[Standing], outcomes: Sequence[Outcome], ensembles: Ensembles) -> int:
+    codes = {outcome.exit_code for outcome in outcomes} | ({INTERRUPTED} if ensembles.is_stopped else set())
     for one in standings:
         if one.seeds("diverged"):
             codes.add(DIVERGED)

@@ -109,8 +109,12 @@ def _stamp(path: Path) -> list[int] | None:
 
 
 def _is_values(found: Any) -> bool:
-    return _is_by_part(found) and all(
-        value is None or _is_number(value) for part in found.values() for value in (part or {}).values()
+    return (
+        _is_by_part(found)
+        and found.keys() == set(PARTS)
+        and all(
+            value is None or _is_number(value) for part in found.values() for value in (part or {}).values()
+        )
     )
 
 
@@ -124,7 +128,7 @@ def _pair(found: Any) -> PairValues | None:
     return {
         name: {metric: Compared(*numbers) for metric, numbers in part.items()}
         for name, part in found.items()
-        if part
+        if part is not None
     }
 
 

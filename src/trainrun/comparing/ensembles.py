@@ -59,11 +59,13 @@ class Ensembles:
         values: of each candidate with at least two complete seeds.
         pairings: every candidate's ensemble against the baseline's, over the seeds that both have.
         left_out: sentences that say what is missing, and why.
+        is_stopped: whether a request to stop came before all was computed.
     """
 
     values: tuple[EnsembleValues, ...] = ()
     pairings: tuple[Pairing, ...] = ()
     left_out: tuple[str, ...] = ()
+    is_stopped: bool = False
 
     def of(self, label: str) -> EnsembleValues | None:
         """Return the ensemble of a candidate; None where there is none."""
@@ -92,7 +94,9 @@ def compare_ensembles(
         found.compute()
     elif not stop.requested():
         stop.wait_for(found.compute)
-    return Ensembles() if stop and stop.requested() else found.ensembles()
+    if stop and stop.requested():
+        return Ensembles(left_out=("No ensembles: the command was stopped.",), is_stopped=True)
+    return found.ensembles()
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,9 @@ class _Comparing:
         for members in self._all:
             if members.key not in self._log.values and (reason := self._reasons.get(members.key)):
                 alone.setdefault(reason, []).append(members.standing.label)
+        few = [one.label for one in self._standings if len(one.complete) < _LEAST]
+        if few and self._all:
+            alone[f"fewer than {_LEAST} complete seeds"] = few
         for reason, labels in alone.items():
             every = len(labels) == len(self._standings)
             what = "No ensembles" if every else f"No ensemble of {', '.join(labels)}"
@@ -271,7 +278,9 @@ class _Comparing:
         found = self._log.pairs.get(_pair_key(one, baseline))
         if found is None:
             return self._reasons.get(one.key) or self._reasons.get(baseline.key)
-        return None if found else "different rows"
+        if not found:
+            return "different rows"
+        return None if any(found.values()) else "too few rows"
 
     @contextmanager
     def _noting(self, *members: _Members) -> Iterator[None]:

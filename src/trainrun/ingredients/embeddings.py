@@ -8,13 +8,13 @@ in `engine.layers`.
 from collections.abc import Callable
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
-from trainrun.quantities import Positive
 from trainrun.registry import Registry
 
 Embedding = Callable[..., int]
 _Several = Annotated[int, Ge(2), Le(1024)]
+_Sigma = Annotated[float, Gt(0), Le(1000)]
 
 embeddings: Registry[Embedding] = Registry("embedding")
 
@@ -26,7 +26,7 @@ def none() -> int:
 
 
 @embeddings.register("plr")
-def periodic(*, frequencies: _Several = 48, sigma: Positive = 0.1, width: _Several = 24) -> int:
+def periodic(*, frequencies: _Several = 48, sigma: _Sigma = 0.1, width: _Several = 24) -> int:
     """ReLU of a linear layer of sin(2 pi c x) and cos(2 pi c x), with learned frequencies c.
 
     Settings:
@@ -41,7 +41,7 @@ def periodic(*, frequencies: _Several = 48, sigma: Positive = 0.1, width: _Sever
 
 @embeddings.register("periodic_densenet")
 def pbld(
-    *, frequencies: _Several = 16, sigma: Positive = 0.1, width: Annotated[int, Ge(3), Le(1024)] = 4
+    *, frequencies: _Several = 16, sigma: _Sigma = 0.1, width: Annotated[int, Ge(3), Le(1024)] = 4
 ) -> int:
     """The number itself, and a linear layer of cos(2 pi c x + b), with learned c and b.
 

@@ -58,7 +58,7 @@ class LogLines:
     def _message(self, event: EpochEnded) -> str:
         start = f"Epoch {event.epoch}: {self.monitor}"
         if not event.improved:
-            same = f", and equals it, saving model to {FILE_NAMES['weights']}" if event.kept else ""
+            same = f" but equals it, saving model to {FILE_NAMES['weights']}" if event.kept else ""
             return f"{start} did not improve from {number(event.best, 5)}{same}"
         change = f"from {number(event.previous_best, 5)} to {number(event.best, 5)}"
         return f"{start} improved {change}, saving model to {FILE_NAMES['weights']}"

@@ -43,12 +43,6 @@ __all__ = [
     "make_layers",
 ]
 
-_NORMALIZATIONS: dict[str, tuple[type[LayerNormalization | BatchNormalization], ...]] = {
-    "none": (),
-    "layer": (LayerNormalization,),
-    "batch": (BatchNormalization,),
-}
-
 
 def make_layers(net: Architecture) -> list[Layer]:
     """Return the layers of a net, from its input to its output."""
@@ -72,7 +66,10 @@ def _block(net: Architecture, number: int, inputs: int, outputs: int) -> list[La
     if (members := net.shared_members) > 1:
         before = [Adapter(number, members, inputs)] if number else []  # the first stands in front of all
         block = [*before, *block, Adapter(number, members, outputs, has_bias=True)]
-    block += [kind(outputs) for kind in _NORMALIZATIONS[net.normalization]]
+    if net.normalization == "layer":
+        block.append(LayerNormalization(outputs))
+    elif net.normalization == "batch":
+        block.append(BatchNormalization(outputs, of_members=members > 1))
     return [*block, Activation(net.activation), Dropout(number + 1, outputs)]
 
 
