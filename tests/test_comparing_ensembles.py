@@ -337,6 +337,14 @@ def test_without_a_held_out_part_there_is_no_ensemble(tmp_path):
     assert "nsemble" not in text_of(tmp_path, "net.yaml", "--vs", CHANGE, "--seeds", 2)
 
 
+@pytest.mark.parametrize("classes", [True, False])
+def test_calibrated_losses_are_said_to_be(tmp_path, classes):
+    kinds(tmp_path, classes=classes)
+    write_config(tmp_path, calibrate=True)
+    said = text_of(tmp_path, "net.yaml", "--vs", CHANGE, "--seeds", 2)
+    assert (f"Losses of net, net + {CHANGE} are calibrated here" in said) == classes
+
+
 def test_a_part_of_one_row_says_nothing_about_others(tmp_path):
     """The reason is the same when the values are read from the file."""
     kinds(tmp_path, classes=True)

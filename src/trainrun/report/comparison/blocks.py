@@ -136,11 +136,19 @@ def _ensembles(comparison: Comparison, shown: Sequence[Standing]) -> Block:
         for one in shown[1:]
         if (pair := comparison.ensembles.pairing(one.label, comparison.criterion.metric, part))
     ]
+    calibrated = [one.label for one in shown if one.label in found and _is_calibrated(one)]
     notes = [("note", line) for line in comparison.ensembles.left_out]
+    if calibrated and "loss" in names:
+        notes.append(("note", f"Losses of {', '.join(calibrated)} are calibrated here, as predictions are."))
     headings = ["ensemble (mean of its seeds)", *_headings(shown)]
     return Block(
         "Ensembles of all seeds" if rows else "", headings, rows, lead=2, sentences=[*verdicts, *notes]
     )
+
+
+def _is_calibrated(one: Standing) -> bool:
+    """Return whether runs have a temperature: numbers have none, whatever their config says."""
+    return any(result.get("temperature") is not None for result in one.complete.values())
 
 
 def _averaged(found: EnsembleValues | None, one: Standing, part: str, name: str) -> str:
