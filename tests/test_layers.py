@@ -141,7 +141,6 @@ def test_a_first_layer_does_what_its_module_does(make):
     for place, size in enumerate(layer._sizes):
         x_KBI[..., place - len(layer._sizes)] = torch.randint(size, (MEMBERS, ROWS)).float()
     output_KBO, kept = layer.forward(parameters, x_KBI, None)
-    assert output_KBO.shape[-1] == layer.width
     delta_KBO = torch.randn(output_KBO.shape)
     layout = Layout([layer], MEMBERS)
     gradients_D = torch.zeros(layout.size)
@@ -159,7 +158,7 @@ def test_a_first_layer_does_what_its_module_does(make):
 
 @pytest.mark.parametrize("name", SHARED_LAYERS)
 def test_a_layer_of_shared_weights_does_what_its_module_does(name):
-    """The module has an axis of members; the layer has their rows side by side."""
+    """Both have the rows of all members side by side."""
     torch.manual_seed(0)
     layer = SHARED_LAYERS[name]()
     _, parameters, saved = parameters_of(layer)
@@ -179,8 +178,7 @@ def test_a_layer_of_shared_weights_does_what_its_module_does(name):
         module = layer.module()
         module.load_state_dict({key: held[k] for key, held in saved.items()})
         x_BI = x_KBI[k].clone().requires_grad_()
-        expected = module(x_BI if rows == ROWS else x_BI.unflatten(0, (-1, SHARING)))
-        expected_BO = expected if isinstance(layer, Mean) else expected.flatten(0, 1)
+        expected_BO = module(x_BI)
         torch.testing.assert_close(output_KBO[k], expected_BO.detach(), rtol=1e-5, atol=1e-6)
         expected_BO.backward(delta_KBO[k])
         torch.testing.assert_close(gradient_KBI[k], x_BI.grad, rtol=1e-5, atol=1e-6)
@@ -189,10 +187,11 @@ def test_a_layer_of_shared_weights_does_what_its_module_does(name):
             torch.testing.assert_close(gradients[key][k], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_rows_of_a_code_are_added_alike_on_every_device():
+@pytest.mark.parametrize("width", [1, WIDTH])
+def test_rows_of_a_code_are_added_alike_on_every_device(width):
     torch.manual_seed(0)
-    codes_KB, delta_KBV = torch.randint(5, (MEMBERS, 40)), torch.randn(MEMBERS, 40, WIDTH)
-    expected_KNV = torch.zeros(MEMBERS, 6, WIDTH)
+    codes_KB, delta_KBV = torch.randint(5, (MEMBERS, 40)), torch.randn(MEMBERS, 40, width)
+    expected_KNV = torch.zeros(MEMBERS, 6, width)
     for k in range(MEMBERS):
         for code, delta_V in zip(codes_KB[k], delta_KBV[k], strict=True):
             expected_KNV[k, code] += delta_V

@@ -32,6 +32,7 @@ PARTS = {
     "ntk": {"parametrization": "ntk"},
     "average": {"averaging": {"name": "ema", "decay": 0.9}},
     "vectors of categories": {"embeddings": {"categories": 3}},
+    "numbers for categories": {"embeddings": {"categories": 1}},
     "periodic": {"embeddings": {"numbers": "periodic", "categories": "auto"}, "dropout": {"input": 0.2}},
     "pbld": {"embeddings": {"numbers": {"name": "pbld", "frequencies": 5}}},
     "piecewise linear": {"embeddings": {"numbers": {"name": "piecewise_linear", "bins": 4}}},
@@ -167,11 +168,11 @@ def test_nets_that_share_weights_train_on_the_mean_of_their_losses(loss):
     layers = Stack.start(made, CPU, torch.float32).layout.layers
     net = SavedNet(start, layers).sequential()
     x, y = torch.from_numpy(dataset.train.x), torch.from_numpy(dataset.train.y)
-    members_NMC = net[:-1](x)
-    assert members_NMC.shape == (len(y), 3, 3)
+    members_NC = net[:-1](x)
+    assert members_NC.shape == (3 * len(y), 3)
     smoothing = 0.2 if loss else 0.0
     losses = torch.nn.functional.cross_entropy(
-        members_NMC.flatten(0, 1), y.repeat_interleave(3), label_smoothing=smoothing, reduction="none"
+        members_NC, y.repeat_interleave(3), label_smoothing=smoothing, reduction="none"
     )
     weights = torch.tensor([1.0, 3.0, 0.5])[y].repeat_interleave(3)
     (losses * weights).mean().backward()
@@ -184,7 +185,7 @@ def test_nets_that_share_weights_train_on_the_mean_of_their_losses(loss):
     after = SavedNet(events[-1].weights, layers).sequential()
     with torch.inference_mode():
         x, y = torch.from_numpy(dataset.valid.x), torch.from_numpy(dataset.valid.y)
-        mean = after[:-1](x).softmax(-1).mean(1)
+        mean = after[:-1](x).softmax(-1).unflatten(0, (-1, 3)).mean(1)
         expected = -mean[range(len(y)), y].log().mean()
     assert epoch.valid["loss"] == pytest.approx(float(expected), rel=1e-5)
 

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 _LARGEST_HEADER = 2**20  # bytes, of a file of weights
 _NUMBERS_AT_ONCE = 2**22  # outputs of all members that are in memory together
-_PIECE = 512  # rows: whole pieces of an evaluation, so that rows keep their bits
 
 
 class TrainedRun:
@@ -305,8 +304,11 @@ class Ensemble(TrainedRun):
 
     def _blocks(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """The outputs of all members, then without each of them: [1 + members, B, outputs] float32."""
+        from trainrun.engine.device_data import ROWS_AT_ONCE
+
         outputs = len(self.members) * max(1, len(self.preprocessing.target.classes))
-        rows = max(1, _NUMBERS_AT_ONCE // (outputs * _PIECE)) * _PIECE
+        # Whole pieces of an evaluation, so that rows keep their bits.
+        rows = max(1, _NUMBERS_AT_ONCE // (outputs * ROWS_AT_ONCE)) * ROWS_AT_ONCE
         for start in range(0, len(x), rows):
             shares = self._shares(x[start : start + rows])
             yield self._as_outputs(means_without_each(shares))

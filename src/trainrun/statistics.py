@@ -63,7 +63,7 @@ class Difference:
         smallest_difference: the true difference that n seeds would have shown with 80 % power, two-sided at
             5 % (shared out by Holm among the comparisons still open); None where there is no spread.
         more_seeds: about how many more seeds would show the mean seen, with that power and at the present
-            present spread; None where it is shown, where the mean is 0, where not even a million would do, or
+            spread; None where it is shown, where the mean is 0, where not even a million would do, or
             where more seeds alone narrow the interval too little to tell.
         standard_error: of the mean; None below two pairs.
         degrees: of freedom of the standard error.

@@ -24,8 +24,8 @@ class Embeddings(Section):
     """Learned vectors in the place of a column's inputs."""
 
     categories: Annotated[
-        Literal["none", "auto"] | Annotated[int, Ge(2), Le(1024)],
-        Expected("none, auto or a width (from 2 to 1024)"),
+        Literal["none", "auto"] | Annotated[int, Ge(1), Le(1024)],
+        Expected("none, auto or a width (from 1 to 1024)"),
     ] = Field(
         "none",
         description="of text columns; auto: 8 numbers for a column of more than 8 categories; or a width",

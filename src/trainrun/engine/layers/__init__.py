@@ -69,7 +69,7 @@ def _block(net: Architecture, number: int, inputs: int, outputs: int) -> list[La
     if net.normalization == "layer":
         block.append(LayerNormalization(outputs))
     elif net.normalization == "batch":
-        block.append(BatchNormalization(outputs, of_members=members > 1))
+        block.append(BatchNormalization(outputs))
     return [*block, Activation(net.activation), Dropout(number + 1, outputs)]
 
 

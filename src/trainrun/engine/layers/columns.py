@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, pad
 
 from trainrun.engine.layers.layer import Layer, Parameters, Slot, Step
 from trainrun.engine.layers.numbers import NumberEmbedding
@@ -86,10 +85,8 @@ class Columns(Layer):
         )
         self._own = len(own)
         self._codes_from = inputs - len(self._sizes)
-        number_width = count if numbers is None else numbers.width
-        self._ends = [number_width + self._codes_from - count]
-        self._number_width = number_width
-        self.width = self._ends[0] + width * len(self._sizes)
+        self._number_width = count if numbers is None else numbers.width
+        self._vectors_from = self._number_width + self._codes_from - count
 
     def forward(self, parameters: Parameters, x_KBI: Tensor, step: Step | None) -> tuple[Tensor, Kept]:
         """Return the vectors of all columns, and what the gradients need."""
@@ -109,9 +106,9 @@ class Columns(Layer):
         if self._numbers is not None:
             delta_KBF = delta_KBO[..., : self._number_width].contiguous()
             self._numbers.write_gradients(gradients[: self._own], kept.numbers, delta_KBF)
-        starts = accumulate([self._width] * len(self._sizes), initial=self.width - self._vectors_width)
-        for place, (size, (start, stop)) in enumerate(zip(self._sizes, pairwise(starts), strict=True)):
-            delta_KBV = delta_KBO[..., start:stop].contiguous()
+        for place, size in enumerate(self._sizes):
+            start = self._vectors_from + place * self._width
+            delta_KBV = delta_KBO[..., start : start + self._width].contiguous()
             add = add_on_cpu if delta_KBV.is_cpu else add_by_product
             gradients[self._own + place].copy_(add(kept.codes_KBG[..., place], delta_KBV, size))
 
@@ -124,10 +121,6 @@ class Columns(Layer):
         numbers = None if self._numbers is None else self._numbers.module()
         tables = [nn.Embedding(size, self._width) for size in self._sizes]
         return ColumnEmbeddings(self._count, len(self._sizes), numbers, tables)
-
-    @property
-    def _vectors_width(self) -> int:
-        return self._width * len(self._sizes)
 
     def _table(self, place: int, size: int) -> Slot:
         def start(start: Start) -> np.ndarray:
@@ -157,8 +150,11 @@ def add_on_cpu(codes_KB: Tensor, delta_KBV: Tensor, size: int) -> Tensor:
 
 def add_by_product(codes_KB: Tensor, delta_KBV: Tensor, size: int) -> Tensor:
     """Return the same by a product: on a GPU sums by index have no fixed order, or wait for the host."""
+    width = delta_KBV.shape[-1]
+    if width == 1:  # takes another route, whose bits depend on the number of members
+        delta_KBV = pad(delta_KBV, (0, 1))
     number_N1 = torch.arange(size, device=codes_KB.device).unsqueeze(1)
-    return product((codes_KB.unsqueeze(1) == number_N1).to(delta_KBV.dtype), delta_KBV)
+    return product((codes_KB.unsqueeze(1) == number_N1).to(delta_KBV.dtype), delta_KBV)[..., :width]
 
 
 def _of_members(codes_KB: Tensor, size: int) -> Tensor:

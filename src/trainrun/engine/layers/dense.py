@@ -14,7 +14,7 @@ from trainrun.ingredients.initializers import Fans
 from trainrun.plan import Start
 from trainrun.streams import Purpose, stream
 
-BIAS_RATE_FACTOR = 0.1  # with the NTK parametrization
+_BIAS_RATE_FACTOR = 0.1  # with the NTK parametrization
 
 
 class Dense(Layer):
@@ -30,6 +30,7 @@ class Dense(Layer):
         is_last: whether its outputs are the net's: the weights then start by the output initializer.
         parametrization: `standard`, or `ntk`: the matrix that is trained is sqrt(inputs) times the one that
             acts, so that one learning rate suits every width. Biases learn with a tenth of it.
+        member: among nets that share weights, which has the layer as its own; None for a layer of all.
 
     Source: Jacot et al. 2018, arXiv:1806.07572, section 2; the biases of Holzmueller et al. 2024,
     arXiv:2407.04491, section 3.
@@ -42,8 +43,10 @@ class Dense(Layer):
         outputs: int,
         is_last: bool = False,
         parametrization: str = "standard",
+        member: int | None = None,
     ) -> None:
-        self._number, self._fans, self._is_last = number, Fans(inputs, outputs), is_last
+        self._place = (number,) if member is None else (number, member)
+        self._fans, self._is_last = Fans(inputs, outputs), is_last
         is_ntk = parametrization == "ntk"
         self._factor = inputs**-0.5 if is_ntk else None
         self._pads_input, self._pads_output = inputs == 1, outputs == 1
@@ -53,7 +56,7 @@ class Dense(Layer):
                 name="weight",
                 shape=(outputs, inputs),
                 held=(held_inputs, held_outputs),
-                without_padding=lambda held_KIO: held_KIO[:, :inputs, :outputs].mT,
+                without_padding=lambda held: held[..., :inputs, :outputs].mT,
                 start=self._start_weight,
                 regularized=True,
                 layer=number + 1,
@@ -63,10 +66,10 @@ class Dense(Layer):
                 name="bias",
                 shape=(outputs,),
                 held=(1, held_outputs),
-                without_padding=lambda held_K1O: held_K1O[:, 0, :outputs],
+                without_padding=lambda held: held[..., 0, :outputs],
                 start=self._start_bias,
                 regularized=False,
-                rate_factor=BIAS_RATE_FACTOR if is_ntk else 1.0,
+                rate_factor=_BIAS_RATE_FACTOR if is_ntk else 1.0,
             ),
         )
 
@@ -114,5 +117,5 @@ class Dense(Layer):
         return self._draw(start.bias_initializer, start.seed, Purpose.BIASES, self._fans[1:])
 
     def _draw(self, initializer: Choice, seed: int, purpose: Purpose, shape: tuple[int, ...]) -> np.ndarray:
-        values: np.ndarray = initializer.function(stream(seed, purpose, self._number), shape, self._fans)
+        values: np.ndarray = initializer.function(stream(seed, purpose, *self._place), shape, self._fans)
         return values

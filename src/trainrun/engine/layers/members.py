@@ -1,23 +1,22 @@
 """Layers of nets that share their weights: members of one net, with adapters and outputs of their own.
 
-A row becomes M rows that stand together, one for each member: [K, B * M, ...]. Layers in between treat all
-rows alike. Here K are the nets of a stack, and M the members of each.
+A row becomes M rows that stand together, one for each member: [K, B * M, ...], and in modules [N * M, ...].
+Layers in between treat all rows alike. Here K are the nets of a stack, and M the members of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import log
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from trainrun.engine.layers.dense import BIAS_RATE_FACTOR
+from trainrun.engine.layers.dense import Dense
 from trainrun.engine.layers.layer import Layer, Parameters, Slot, Step
-from trainrun.engine.products import affine, product
-from trainrun.ingredients.initializers import Fans
 from trainrun.plan import Start
 from trainrun.streams import Purpose, stream
 
@@ -28,20 +27,20 @@ class Adapters(nn.Module):
     Args:
         members: M.
         width: of the input.
-        spreads: whether the input has one row for all members: [N, width], else [N, M, width].
+        spreads: whether the input has one row for all members: [N, width], else [N * M, width].
         has_bias: whether there are biases.
     """
 
     def __init__(self, members: int, width: int, spreads: bool, has_bias: bool) -> None:
         super().__init__()
-        self._spreads = spreads
+        self._rows = (-1, 1 if spreads else members)
         self.scale = nn.Parameter(torch.empty(members, width))
         self.bias = nn.Parameter(torch.empty(members, width)) if has_bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, M, width]."""
-        x = (x.unsqueeze(1) if self._spreads else x) * self.scale
-        return x if self.bias is None else x + self.bias
+        """Return [N * M, width]."""
+        x = x.unflatten(0, self._rows) * self.scale
+        return (x if self.bias is None else x + self.bias).flatten(0, 1)
 
 
 class MemberLinear(nn.Module):
@@ -55,20 +54,30 @@ class MemberLinear(nn.Module):
 
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()
+        self._rows = (-1, members)
         self.weight = nn.Parameter(torch.empty(members, outputs, inputs))
         self.bias = nn.Parameter(torch.empty(members, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, M, outputs] of x [N, M, inputs]."""
-        return torch.einsum("nmi,moi->nmo", x, self.weight) + self.bias
+        """Return [N * M, outputs] of x [N * M, inputs]."""
+        x = torch.einsum("nmi,moi->nmo", x.unflatten(0, self._rows), self.weight) + self.bias
+        return x.flatten(0, 1)
 
 
 class MeanPrediction(nn.Module):
-    """The mean prediction of all members; for classes the log of the mean probability."""
+    """The mean prediction of all members; for classes the log of the mean probability.
+
+    Args:
+        members: M.
+    """
+
+    def __init__(self, members: int) -> None:
+        super().__init__()
+        self._rows = (-1, members)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return [N, outputs] of x [N, M, outputs]."""
-        return mean_prediction(x)
+        """Return [N, outputs] of x [N * M, outputs]."""
+        return mean_prediction(x.unflatten(0, self._rows))
 
 
 def mean_prediction(output: Tensor) -> Tensor:
@@ -142,7 +151,7 @@ class Adapter(Layer):
 
 
 class MemberOutputs(Layer):
-    """A linear layer for each member: the outputs, which the members do not share.
+    """A dense layer for each member: the outputs, which the members do not share.
 
     Args:
         number: place among the dense layers, from 0: which stream the initial values are drawn from.
@@ -153,67 +162,31 @@ class MemberOutputs(Layer):
     """
 
     def __init__(self, number: int, members: int, inputs: int, outputs: int, parametrization: str) -> None:
-        self._number, self._members, self._fans = number, members, Fans(inputs, outputs)
-        self._factor = inputs**-0.5 if parametrization == "ntk" else None
-        self._pads_input, self._pads_output = inputs == 1, outputs == 1
-        held_inputs, held_outputs = max(2, inputs), max(2, outputs)
-        self.slots = (
-            Slot(
-                name="weight",
-                shape=(members, outputs, inputs),
-                held=(members, held_inputs, held_outputs),
-                without_padding=lambda held_KMIO: held_KMIO[..., :inputs, :outputs].mT,
-                start=self._start_weight,
-                regularized=True,
-                layer=number + 1,
-                saved_factor=self._factor or 1.0,
-            ),
-            Slot(
-                name="bias",
-                shape=(members, outputs),
-                held=(members, 1, held_outputs),
-                without_padding=lambda held_KM1O: held_KM1O[:, :, 0, :outputs],
-                start=self._start_bias,
-                regularized=False,
-                rate_factor=BIAS_RATE_FACTOR if self._factor else 1.0,
-            ),
-        )
+        self._members, self._fans = members, (inputs, outputs)
+        layers = [Dense(number, inputs, outputs, True, parametrization, m) for m in range(members)]
+        self._dense = layers[0]  # all are alike but for their start
+        self.slots = tuple(_for_each(slots) for slots in zip(*(one.slots for one in layers), strict=True))
 
-    def forward(
-        self, parameters: Parameters, x_KBI: Tensor, step: Step | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return each member's outputs, and its padded input with the matrix that acts."""
-        weight_KMIO, bias_KM1O = parameters
-        if self._factor is not None:
-            weight_KMIO = weight_KMIO * self._factor
-        if self._pads_input:
-            x_KBI = pad(x_KBI, (0, 1))
-        x_NBI, weight_NIO = self._by_member(x_KBI), weight_KMIO.flatten(0, 1)
-        z_NBO = affine(bias_KM1O.flatten(0, 1), x_NBI, weight_NIO)
-        return self._by_row(z_NBO[..., :1] if self._pads_output else z_NBO), (x_NBI, weight_NIO)
+    def forward(self, parameters: Parameters, x_KBI: Tensor, step: Step | None) -> tuple[Tensor, Any]:
+        """Return each member's outputs, and what its dense layer keeps."""
+        z_NBO, kept = self._dense.forward(_by_net(parameters), self._by_member(x_KBI), step)
+        return self._by_row(z_NBO), kept
 
-    def write_gradients(self, gradients: Parameters, kept: tuple[Tensor, Tensor], delta_KBO: Tensor) -> None:
+    def write_gradients(self, gradients: Parameters, kept: Any, delta_KBO: Tensor) -> None:
         """Write the gradients of weights and biases."""
-        delta_NBO = self._delta(delta_KBO)
-        weight_NIO = product(kept[0].mT, delta_NBO)
-        if self._factor is not None:
-            weight_NIO *= self._factor
-        gradients[0].copy_(weight_NIO.unflatten(0, (-1, self._members)))
-        gradients[1].copy_(delta_NBO.sum(1, keepdim=True).unflatten(0, (-1, self._members)))
+        found = tuple(torch.empty_like(gradient) for gradient in _by_net(gradients))
+        self._dense.write_gradients(found, kept, self._by_member(delta_KBO))
+        for gradient, each in zip(gradients, found, strict=True):
+            gradient.copy_(each.unflatten(0, gradient.shape[:2]))
 
-    def backward(
-        self, parameters: Parameters, kept: tuple[Tensor, Tensor], delta_KBO: Tensor, step: Step | None
-    ) -> Tensor:
-        """Return delta times the transposed matrix that acts, member by member."""
-        delta_NBI = product(self._delta(delta_KBO), kept[1].mT)
-        return self._by_row(delta_NBI[..., :1] if self._pads_input else delta_NBI)
+    def backward(self, parameters: Parameters, kept: Any, delta_KBO: Tensor, step: Step | None) -> Tensor:
+        """Return the derivative by the input, member by member."""
+        delta_NBO = self._by_member(delta_KBO)
+        return self._by_row(self._dense.backward(_by_net(parameters), kept, delta_NBO, step))
 
     def module(self) -> nn.Module:
         """Return a module of the same shape."""
         return MemberLinear(self._members, *self._fans)
-
-    def _delta(self, delta_KBO: Tensor) -> Tensor:
-        return self._by_member(pad(delta_KBO, (0, 1)) if self._pads_output else delta_KBO)
 
     def _by_member(self, x_KBI: Tensor) -> Tensor:
         """Return the rows of each member of each net, [K * M, B, I]."""
@@ -222,21 +195,21 @@ class MemberOutputs(Layer):
     def _by_row(self, x_NBI: Tensor) -> Tensor:
         return x_NBI.unflatten(0, (-1, self._members)).transpose(1, 2).flatten(1, 2)
 
-    def _start_weight(self, start: Start) -> np.ndarray:
-        initializer, fans = start.output_initializer, self._fans
-        weights = [
-            initializer.function(stream(start.seed, Purpose.WEIGHTS, self._number, member), fans, fans).T
-            for member in range(self._members)
-        ]
-        return np.stack(weights) / (self._factor or 1.0)
 
-    def _start_bias(self, start: Start) -> np.ndarray:
-        initializer, shape = start.bias_initializer, self._fans[1:]
-        biases = [
-            initializer.function(stream(start.seed, Purpose.BIASES, self._number, member), shape, self._fans)
-            for member in range(self._members)
-        ]
-        return np.stack(biases)
+def _by_net(parameters: Parameters) -> Parameters:
+    """Return parameters [K * M, ...] of [K, M, ...]."""
+    return tuple(each.flatten(0, 1) for each in parameters)
+
+
+def _for_each(slots: Sequence[Slot]) -> Slot:
+    """Return one slot for a parameter that each member has."""
+    one, members = slots[0], len(slots)
+    return replace(
+        one,
+        shape=(members, *one.shape),
+        held=(members, *one.held),
+        start=lambda start: np.stack([slot.start(start) for slot in slots]),
+    )
 
 
 class Mean(Layer):
@@ -267,7 +240,7 @@ class Mean(Layer):
 
     def module(self) -> nn.Module:
         """Return the module of the same mean."""
-        return MeanPrediction()
+        return MeanPrediction(self._members)
 
 
 def _whole(held: Tensor) -> Tensor:

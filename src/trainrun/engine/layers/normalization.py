@@ -69,14 +69,6 @@ class LayerNormalization(Layer):
         return nn.LayerNorm(self._width, eps=_EPS)
 
 
-class MemberBatchNorm(nn.BatchNorm1d):
-    """Batch normalization of [N, M, width]: all M nets that share weights count as rows."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the normalized x."""
-        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-
-
 class BatchNormalization(Layer):
     """Normalize each unit over the rows of a batch; then weight times the result, plus bias.
 
@@ -84,13 +76,12 @@ class BatchNormalization(Layer):
 
     Args:
         width: units.
-        of_members: whether the input of its module has an axis of nets that share weights.
 
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.
     """
 
-    def __init__(self, width: int, of_members: bool = False) -> None:
-        self._width, self._of_members = width, of_members
+    def __init__(self, width: int) -> None:
+        self._width = width
         self.slots = (
             _slot("weight", width, 1.0),
             _slot("bias", width, 0.0),
@@ -128,8 +119,7 @@ class BatchNormalization(Layer):
 
     def module(self) -> nn.Module:
         """Return a `BatchNorm1d` of the same width."""
-        kind = MemberBatchNorm if self._of_members else nn.BatchNorm1d
-        return kind(self._width, eps=_EPS, momentum=_MOMENTUM)
+        return nn.BatchNorm1d(self._width, eps=_EPS, momentum=_MOMENTUM)
 
 
 def _move(running_K1O: Tensor, batch_K1O: Tensor) -> None:
