@@ -7,7 +7,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -87,11 +86,6 @@ class Cluster:
         finally:
             self._stop_daemons()
 
-    @property
-    def age(self) -> float:
-        """Seconds since its start."""
-        return time.monotonic() - self._begun
-
     def says(self, *command: str, folder: Path | None = None) -> str:
         """What a command prints that may ask Slurm; it must succeed."""
         done = self._run(*command, folder=folder)
@@ -125,7 +119,6 @@ class Cluster:
         places = [f"--{option}={self.folder}/munge.{name}" for option, name in munge.items()]
         self._start("munged", "--foreground", "--force", *places)
         wait_until((self.folder / "munge.socket").exists, "munged")
-        self._begun = time.monotonic()
         self._start("slurmctld", "-D", "-i")
         for node in ("many", "one"):
             self._start("slurmd", "-D", "-N", node)

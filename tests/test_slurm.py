@@ -5,9 +5,12 @@ All jobs are there at once: most of their time they wait, for imports, for their
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,22 +47,24 @@ def a_preemption(cluster: Cluster, folder: Path) -> None:
 
 
 def a_signal_ahead_of_the_limit(cluster: Cluster, folder: Path) -> None:
-    # Slurm looks at limits every half minute from its start: some seconds after this.
-    wait_until(lambda: cluster.age > 18, "Slurm to be about to look at limits", 60)
+    """Slurm looks at limits every half minute, so the run is paused in its epochs until the signal is there."""
+    path = stub(folder, f"echo $$ >> {folder}/pids")
     options = ("--array=1", "--time=1", "--signal=TERM@60")
-    array = submit(cluster, folder, ["long"], *options, more="--seeds 1")
+    array = submit(cluster, folder, ["long"], *options, more="--seeds 1", path=path)
+    wait_until(lambda: has_begun(folder / "runs"), "the first epochs", 60)
+    first = int((folder / "pids").read_text().split()[0])
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: has_got(first, signal.SIGTERM), "the signal ahead of the limit", 60)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(first, signal.SIGCONT)
     assert restarts(cluster.wait_for(array)) >= 1
-    assert reasons(folder / "runs") <= {"SIGTERM"}
+    assert reasons(folder / "runs") == {"SIGTERM"}
 
 
 def a_signal_before_anyone_listens(cluster: Cluster, folder: Path) -> None:
     """The first trainrun ends as one does that gets the signal while Python starts."""
-    stub = folder / "bin" / "trainrun"
-    stub.parent.mkdir(parents=True)
-    real = shutil.which("trainrun", path=ENVIRONMENT["PATH"])
-    stub.write_text(f'#!/bin/sh\nmkdir {folder}/begun && kill -TERM $$\nexec {real} "$@"\n')
-    stub.chmod(0o755)
-    array = submit(cluster, folder, ["b"], "--array=1", path=stub.parent)
+    path = stub(folder, f"mkdir {folder}/begun && kill -TERM $$")
+    array = submit(cluster, folder, ["b"], "--array=1", path=path)
     assert restarts(cluster.wait_for(array)) == 1
     assert reasons(folder / "runs") == set()
 
@@ -148,6 +153,26 @@ def submit(
     first = "" if path is None else f"PATH={path}:$PATH "
     said = cluster.says("bash", "-c", first + command, folder=folder)
     return re.fullmatch(r"Submitted batch job (\d+)", said)[1]
+
+
+def stub(folder: Path, line: str) -> Path:
+    """A folder for the search path, whose `trainrun` runs a line of shell and becomes the real one."""
+    command = folder / "bin" / "trainrun"
+    command.parent.mkdir(parents=True)
+    real = shutil.which("trainrun", path=ENVIRONMENT["PATH"])
+    command.write_text(f'#!/bin/sh\n{line}\nexec {real} "$@"\n')
+    command.chmod(0o755)
+    return command.parent
+
+
+def has_got(process: int, number: signal.Signals) -> bool:
+    """Whether a signal waits for a paused process, or has ended it: some versions of Slurm let it go on first."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return True
+    masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 def requeue_a_script(cluster: Cluster, folder: Path, line: str) -> None:
