@@ -47,7 +47,7 @@ def a_preemption(cluster: Cluster, folder: Path) -> None:
 
 
 def a_signal_ahead_of_the_limit(cluster: Cluster, folder: Path) -> None:
-    """Slurm looks at limits every half minute, so the run is paused in its epochs until the signal is there."""
+    """Slurm looks at limits every half minute: the run is paused in its epochs until the signal is there."""
     path = stub(folder, f"echo $$ >> {folder}/pids")
     options = ("--array=1", "--time=1", "--signal=TERM@60")
     array = submit(cluster, folder, ["long"], *options, more="--seeds 1", path=path)
@@ -166,7 +166,7 @@ def stub(folder: Path, line: str) -> Path:
 
 
 def has_got(process: int, number: signal.Signals) -> bool:
-    """Whether a signal waits for a paused process, or has ended it: some versions of Slurm let it go on first."""
+    """Whether a signal waits for a paused process, or has ended it: Slurm may let it go on first."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except FileNotFoundError:
