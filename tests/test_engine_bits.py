@@ -13,10 +13,10 @@ import pytest
 
 from builders import CPU, blobs, config, ended, epochs, fingerprint, line, run
 from trainrun.engine.training import Pauses
-from trainrun.engine.workers import train_parts
+from trainrun.engine.workers import Slice, train_parts
 from trainrun.errors import ResourceError
 from trainrun.ingredients import activations, optimizers
-from trainrun.plan import Cell, part_plans
+from trainrun.plan import Cell, make_plan, part_plans
 
 BASE = {"hidden": [17, 9], "batch_size": 8, "epochs": 2, "early_stopping": False, "dropout": 0.3}
 THREADS = (1, 2, 8)
@@ -111,14 +111,48 @@ def test_members_that_stop_leave_the_others_alone():
     assert_alone_as_in_stack(blobs(), members, checked=range(6), threads=(1,))
 
 
+def side_by_side(plans):
+    return [[Slice(plan)] for plan in plans]
+
+
+def told(events):
+    """The events of each member."""
+    by_member: dict[int, list[object]] = {}
+    for event in events:
+        by_member.setdefault(event.member, []).append(event)
+    return [by_member[member] for member in sorted(by_member)]
+
+
+HERE = {"device": CPU, "threads": 1}
+
+
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_parts_of_a_stack_side_by_side(parts):
     members, dataset = seeds(5, epochs=3), blobs()
     plans = part_plans([Cell(member, dataset) for member in members], parts)
-    events: list[list[object]] = [[] for _ in members]
-    for event in train_parts(plans, device=CPU, threads=1):
-        events[event.member].append(event)
-    assert [fingerprint(told) for told in events] == [fingerprint(told) for told in run(dataset, *members)]
+    events = told(train_parts(side_by_side(plans), **HERE))
+    assert [fingerprint(one) for one in events] == [fingerprint(one) for one in run(dataset, *members)]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_slices_to_an_epoch_and_on_from_there(parts):
+    """Stacks of two shapes in turn, each up to an epoch; then their members in other slices."""
+    dataset = blobs()
+    members = [*seeds(3, epochs=5), *seeds(2, epochs=3, hidden=[7])]
+    cells = [Cell(member, dataset) for member in members]
+    slices = [Slice(make_plan(cells[:3])), Slice(make_plan(cells[3:]))]
+    first = told(
+        train_parts(
+            [slices] if parts == 1 else [[one] for one in slices], pauses=Pauses(last_epoch=2), **HERE
+        )
+    )
+    states = [events[-1].snapshot for events in first]
+    assert [state.facts["epoch"] for state in states] == [3] * 5
+    alone = [Slice(make_plan([cell]), [state]) for cell, state in zip(cells, states, strict=True)]
+    second = told(train_parts([alone] if parts == 1 else [alone[:2], alone[2:]], **HERE))
+    whole = [events[:-1] + more[1:] for events, more in zip(first, second, strict=True)]
+    expected = [*run(dataset, *members[:3]), *run(dataset, *members[3:])]
+    assert [fingerprint(events) for events in whole] == [fingerprint(events) for events in expected]
 
 
 def test_what_breaks_a_part_is_raised_where_the_events_are_read():
@@ -126,14 +160,13 @@ def test_what_breaks_a_part_is_raised_where_the_events_are_read():
     plans = part_plans([Cell(member, dataset) for member in seeds(4)], 2)
     broken = replace(plans[1], objective=replace(plans[1].objective, report=None))
     with pytest.raises(TypeError, match="not callable"):
-        list(train_parts([plans[0], broken], device=CPU, threads=1))
+        list(train_parts(side_by_side([plans[0], broken]), **HERE))
 
 
 def test_a_reader_may_leave_while_parts_train():
     dataset = blobs()
-    events = train_parts(
-        part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6)], 2), device=CPU, threads=1
-    )
+    plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6)], 2)
+    events = train_parts(side_by_side(plans), **HERE)
     assert [next(events).member for _ in range(4)] == [0, 1, 2, 3]
     next(events)
     events.close()
@@ -142,7 +175,7 @@ def test_a_reader_may_leave_while_parts_train():
 def test_a_part_that_the_system_ends_is_said_to_be_so():
     dataset = blobs()
     plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6)], 2)
-    events = train_parts(plans, device=CPU, threads=1)
+    events = train_parts(side_by_side(plans), **HERE)
     next(events)
     active_children()[0].kill()
     with pytest.raises(ResourceError, match=r"a process that trained 2 runs was ended by the system"):
@@ -154,7 +187,7 @@ def test_a_part_that_is_ended_in_the_middle_of_an_event_is_said_to_be_so():
     """It waits for room in its pipe: what it tells at every step is longer than the pipe."""
     dataset = blobs()
     plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6, hidden=[300, 300])], 2)
-    events = train_parts(plans, device=CPU, threads=1, pauses=Pauses(every=0))
+    events = train_parts(side_by_side(plans), **HERE, pauses=Pauses(every=0))
     next(events)
     time.sleep(1)
     active_children()[0].kill()
@@ -168,7 +201,7 @@ def test_parts_end_soon_after_who_reads_them_was_killed():
     reader = os.fork()
     if reader == 0:
         plans = part_plans([Cell(m, dataset) for m in seeds(4, epochs=10**6, hidden=[200])], 2)
-        events = train_parts(plans, device=CPU, threads=1, pauses=Pauses(every=0.0))
+        events = train_parts(side_by_side(plans), **HERE, pauses=Pauses(every=0.0))
         next(events)
         os.write(tell, " ".join(str(part.pid) for part in active_children()).encode())
         time.sleep(600)

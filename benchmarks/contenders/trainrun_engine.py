@@ -10,7 +10,7 @@ from benchmarks.works import Work, config_file
 from trainrun.config import load_config
 from trainrun.data import load_data
 from trainrun.engine.device import choose_device, choose_processors
-from trainrun.engine.workers import train_parts
+from trainrun.engine.workers import Slice, train_parts
 from trainrun.events import EpochEnded
 from trainrun.plan import Cell, make_plan, part_plans
 
@@ -28,7 +28,8 @@ def train_together(work: Work, first: Cell, seeds: Sequence[int]) -> Trained:
     device = choose_device(work.device)
     processors = choose_processors(first.config.threads, make_plan(cells[:1]), len(cells), device)
     accuracies = [0.0] * len(seeds)
-    for event in train_parts(part_plans(cells, processors.parts), device=device, threads=processors.threads):
+    parts = [[Slice(plan)] for plan in part_plans(cells, processors.parts)]
+    for event in train_parts(parts, device=device, threads=processors.threads):
         if isinstance(event, EpochEnded):
             accuracies[event.member] = event.valid["accuracy"]
     return Trained(accuracies)

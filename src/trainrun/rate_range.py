@@ -18,7 +18,7 @@ from trainrun.config.keys.choices import choice_model
 from trainrun.data import Dataset, Part, load_dataset
 from trainrun.engine.device import choose_device, choose_processors
 from trainrun.engine.probe import footprint, guessing
-from trainrun.engine.workers import train_parts
+from trainrun.engine.workers import Slice, train_parts
 from trainrun.errors import UsageError, as_out_of_memory
 from trainrun.events import EpochEnded
 from trainrun.ingredients import schedules
@@ -205,7 +205,7 @@ def _losses(cells: Sequence[Cell]) -> list[float]:
         some = cells[start : start + together]
         processors = choose_processors(config.threads, one, len(some), device)
         plans = part_plans(some, processors.parts)
-        for event in train_parts(plans, device=device, threads=processors.threads):
+        for event in train_parts([[Slice(plan)] for plan in plans], device=device, threads=processors.threads):
             if isinstance(event, EpochEnded) and event.epoch == config.epochs:
                 loss = (event.valid or event.train)["loss"]
                 losses[start + event.member] = loss if math.isfinite(loss) else math.inf

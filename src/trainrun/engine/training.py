@@ -57,7 +57,7 @@ def train(
 
     Yields:
         Each member's events in order: FitStarted, EpochEnded or Paused ..., (Diverged,) FitEnded. Where the
-        fit was asked to stop, the last of each is Paused.
+        fit was asked to stop, or has reached the last epoch that it may train, the last of each is Paused.
     """
     torch.set_num_threads(threads)
     fit = Fit(plan, device, dtype)
@@ -73,10 +73,13 @@ class Pauses:
         stop: whether to end, asked before every step (on a CUDA device before every block of them).
         every: seconds from one pause to the next; longer where a pause takes more than a twentieth of that.
             0 pauses before every step, however long a pause takes.
+        last_epoch: at its end the fit pauses and ends.
     """
 
-    def __init__(self, stop: Callable[[], bool] = never, every: float = inf) -> None:
-        self.stop, self._every = stop, every
+    def __init__(
+        self, stop: Callable[[], bool] = never, every: float = inf, last_epoch: float = inf
+    ) -> None:
+        self.stop, self.last_epoch, self._every = stop, last_epoch, every
         self._due = monotonic() + every
         self._told = False  # True after a pause, until the next step
 
@@ -125,12 +128,15 @@ class Fit:
         self._train_on(start)
 
     def run(self, pauses: Pauses) -> Iterator[Event]:
-        """Train until no member is left, or until asked to stop."""
+        """Train until no member is left, until asked to stop, or to the last epoch."""
         yield from self._started()
         yield from self._leave(self._plan.epochs == 0, 0, "epochs")
         number, epoch = 1, self.continued
         while len(self.stack.members):
             epoch = epoch or self._epoch(number)
+            if epoch.number > pauses.last_epoch:
+                yield from self._paused(epoch)
+                return
             while not epoch.train(pauses.wanted):
                 begun = monotonic()
                 yield from self._paused(epoch)

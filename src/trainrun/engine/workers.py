@@ -1,4 +1,4 @@
-"""Parts of a stack side by side: members are independent, so each processor may take some of them.
+"""Parts of a work side by side: members are independent, so each processor may take some of them.
 
 Each part trains in a process forked from this one, which shares the data and imports nothing again. Threads
 would wait for each other: those that share a product at its end, and those that share an interpreter at
@@ -11,7 +11,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, islice, pairwise
 from multiprocessing import get_context
@@ -26,43 +26,60 @@ from trainrun.plan import Plan
 from trainrun.signals import REQUESTS
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Members of one stack, and where they go on.
+
+    Attributes:
+        plan: of these members.
+        snapshots: of each member, all after the same step; none where they begin.
+    """
+
+    plan: Plan
+    snapshots: Sequence[Snapshot] = ()
+
+    @property
+    def size(self) -> int:
+        """The number of members."""
+        return len(self.plan.starts)
+
+
 def train_parts(
-    plans: Sequence[Plan],
+    parts: Sequence[Sequence[Slice]],
     *,
     device: torch.device,
     threads: int,
     pauses: Pauses | None = None,
-    snapshots: Sequence[Snapshot] = (),
 ) -> Iterator[Event]:
-    """Train plans side by side, each in a process of its own, as if they were one stack.
+    """Train parts side by side, each in a process of its own, as if they were one stack.
 
     Args:
-        plans: the parts; members are numbered through all of them. One alone trains in this process.
-        device: where everything lives; the CPU where there are several.
+        parts: each trains its slices in turn; members are numbered through all of them. One part alone trains
+            in this process.
+        device: where everything lives; the CPU where there are several parts.
         threads: for the operations of each part.
         pauses: when to yield the members' state, and when to end there; never unless given.
-        snapshots: of each member, where they continue; all after the same step.
 
     Yields:
-        Each member's events in order; those of different parts in any order, once all have started.
+        Each member's events in order; those of different parts in any order, once the first slice of all
+        parts has started.
 
     Raises:
         ResourceError: the system has ended a part.
     """
     pauses = pauses or Pauses()
-    train_one = partial(train, device=device, threads=threads)
-    if len(plans) == 1:
-        yield from train_one(plans[0], pauses=pauses, snapshots=snapshots)
+    work = [partial(_train_in_turn, slices, device=device, threads=threads) for slices in parts]
+    if len(parts) == 1:
+        yield from work[0](pauses=pauses)
         return
-    offsets = [0, *accumulate(len(plan.starts) for plan in plans)]
-    parts: list[_Part] = []
+    offsets = [0, *accumulate(sum(one.size for one in slices) for slices in parts)]
+    begun: list[_Part] = []
     try:
-        for plan, (start, stop) in zip(plans, pairwise(offsets), strict=True):
-            work = partial(train_one, plan, snapshots=snapshots[start:stop])
-            parts.append(_Part(work, pauses, range(start, stop), [part.pipe for part in parts]))
-        for part in parts:
-            yield from islice(part, len(part.members))
-        running = list(parts)
+        for train_one, (start, stop) in zip(work, pairwise(offsets), strict=True):
+            begun.append(_Part(train_one, pauses, range(start, stop), [part.pipe for part in begun]))
+        for part, slices in zip(begun, parts, strict=True):
+            yield from islice(part, slices[0].size)
+        running = list(begun)
         while running:
             ready = wait([part.pipe for part in running])
             for part in [part for part in running if part.pipe in ready]:
@@ -72,8 +89,22 @@ def train_parts(
                 else:
                     yield event
     finally:
-        for part in parts:
+        for part in begun:
             part.end()
+
+
+def _train_in_turn(
+    slices: Sequence[Slice], *, device: torch.device, threads: int, pauses: Pauses
+) -> Iterator[Event]:
+    """Train slices one after the other; members are numbered through all of them."""
+    offsets = accumulate((one.size for one in slices), initial=0)
+    for one, offset in zip(slices, offsets, strict=False):
+        events = train(one.plan, device=device, threads=threads, pauses=pauses, snapshots=one.snapshots)
+        yield from (_moved(event, offset) for event in events) if offset else events
+
+
+def _moved(event: Event, offset: int) -> Event:
+    return replace(event, member=event.member + offset)
 
 
 class _Part(Iterator[Event]):
@@ -115,7 +146,7 @@ class _Part(Iterator[Event]):
             raise StopIteration
         if isinstance(item, BaseException):
             raise item
-        return replace(item, member=item.member + self.members.start)
+        return _moved(item, self.members.start)
 
     def end(self) -> None:
         """End the process, where it has not ended by itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from trainrun.errors import ResourceError, TrainrunError, as_out_of_memory
@@ -100,17 +101,16 @@ def _follow(
     recorder: _Recorder, device: torch.device, processors: Processors, pauses: Pauses, request: Request
 ) -> None:
     """Train, and record every event."""
-    from trainrun.engine.workers import train_parts
+    from trainrun.engine.workers import Slice, train_parts
     from trainrun.plan import part_plans
 
     runs = [run.locked for run in recorder.runs]
     recorder.observer.begin([run.writer.info for run in recorder.runs])
     plans = part_plans([run.cell for run in runs], processors.parts)
-    snapshots = [run.snapshot for run in runs if run.snapshot]
+    snapshots = iter([run.snapshot for run in runs if run.snapshot])
+    parts = [[Slice(plan, list(islice(snapshots, len(plan.starts))))] for plan in plans]
     try:
-        for event in train_parts(
-            plans, device=device, threads=processors.threads, pauses=pauses, snapshots=snapshots
-        ):
+        for event in train_parts(parts, device=device, threads=processors.threads, pauses=pauses):
             recorder.take(event)
             if not recorder.open:
                 break
