@@ -24,6 +24,7 @@ LAYERS = [
     {"fitting"},
     {"predicting", "replaying", "checking", "rate_range"},
     {"comparing"},
+    {"searching"},
     {"report"},
     {"cli"},
 ]

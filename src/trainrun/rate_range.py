@@ -205,7 +205,8 @@ def _losses(cells: Sequence[Cell]) -> list[float]:
         some = cells[start : start + together]
         processors = choose_processors(config.threads, one, len(some), device)
         plans = part_plans(some, processors.parts)
-        for event in train_parts([[Slice(plan)] for plan in plans], device=device, threads=processors.threads):
+        parts = [[Slice(plan)] for plan in plans]
+        for event in train_parts(parts, device=device, threads=processors.threads):
             if isinstance(event, EpochEnded) and event.epoch == config.epochs:
                 loss = (event.valid or event.train)["loss"]
                 losses[start + event.member] = loss if math.isfinite(loss) else math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from trainrun.comparing.criterion import Criterion, larger_is_better
 from trainrun.comparing.standings import Standing
@@ -52,12 +53,8 @@ def pair_seeds(standings: Sequence[Standing], criterion: Criterion) -> Iterator[
     baseline, *others = standings
     for part in criterion.parts():
         for metric in baseline.metrics(part):
-            family = []
-            for one in others:
-                mine, its = _values(baseline, one, part, metric)
-                if mine and is_comparable(one, metric, criterion):
-                    grows, overlap = larger_is_better(metric), baseline.overlap(part)
-                    family.append((one, difference(mine, its, larger_is_better=grows, correction=overlap)))
+            found = ((one, _difference(baseline, one, part, metric, criterion)) for one in others)
+            family = [(one, change) for one, change in found if change]
             yield from decided(baseline, family, metric, part)
 
 
@@ -82,9 +79,45 @@ def decided(
         part: of the data.
         of_ensembles: whether each value is of the average of seeds.
     """
-    signs = [_sign(one.diverged_share - baseline.diverged_share) for one, _ in family]
-    verdicts = decide([found for _, found in family], signs)
-    for (one, _), found in zip(family, verdicts, strict=True):
+    yield from _decided([(baseline, *pair) for pair in family], metric, part, of_ensembles)
+
+
+def pair_all(standings: Sequence[Standing], criterion: Criterion) -> Iterator[Pairing]:
+    """Yield the pairings of every two candidates; those of one metric and part are one family of verdicts.
+
+    Args:
+        standings: of the candidates; of two the earlier one is the baseline.
+        criterion: what decides.
+    """
+    for part in criterion.parts():
+        for metric in standings[0].metrics(part):
+            family = []
+            for baseline, one in combinations(standings, 2):
+                if found := _difference(baseline, one, part, metric, criterion):
+                    family.append((baseline, one, found))
+            yield from _decided(family, metric, part)
+
+
+def _difference(
+    baseline: Standing, one: Standing, part: str, metric: str, criterion: Criterion
+) -> Difference | None:
+    """The difference of two candidates; None where nothing can be paired."""
+    mine, its = _values(baseline, one, part, metric)
+    if not (mine and is_comparable(one, metric, criterion) and is_comparable(baseline, metric, criterion)):
+        return None
+    grows, overlap = larger_is_better(metric), baseline.overlap(part)
+    return difference(mine, its, larger_is_better=grows, correction=overlap)
+
+
+def _decided(
+    family: Sequence[tuple[Standing, Standing, Difference]],
+    metric: str,
+    part: str,
+    of_ensembles: bool = False,
+) -> Iterator[Pairing]:
+    signs = [_sign(one.diverged_share - baseline.diverged_share) for baseline, one, _ in family]
+    verdicts = decide([found for *_, found in family], signs)
+    for (baseline, one, _), found in zip(family, verdicts, strict=True):
         yield Pairing(one.label, baseline.label, metric, part, found, of_ensembles)
 
 

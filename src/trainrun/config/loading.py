@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from trainrun.config.identity import APART
-from trainrun.config.merging import spread
+from trainrun.config.merging import merge, spread
 from trainrun.config.messages.phrasing import phrase
 from trainrun.config.model import Config
 from trainrun.config.references import refer
-from trainrun.config.sources import compose
+from trainrun.config.search_space import SECTION, Range, Searched, parse_space
+from trainrun.config.sources import compose, nested, override
 from trainrun.config.yaml.problems import Problem, UnreadableError, config_error
+from trainrun.config.yaml.tree import Node, Scalar, Table, locate, marks, plain
 from trainrun.config.yaml.tree import Path as KeyPath
-from trainrun.config.yaml.tree import Scalar, Table, locate, marks, plain
+from trainrun.errors import ConfigError
+
+_NOTHING: Mapping[str, Node] = MappingProxyType({})
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -31,10 +38,105 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: with every problem that was found, each with its place; its cause is an OSError where
             that kept a file from being read.
     """
-    tree, problems = _read(path, overrides)
-    config = _valid(tree, problems)
-    changed = {text.partition("=")[0].strip() for text in overrides} - APART
-    return config.with_origin("set") if changed else config
+    draft = Draft(path, overrides)
+    config = draft.config()
+    draft.check_space()
+    return config
+
+
+class Draft:
+    """A config as it is written: variants of it are made without reading files again.
+
+    Args:
+        path: the YAML file; messages name it as it is given here.
+        overrides: texts `key=value` that go on top, keys dotted, values YAML.
+
+    Attributes:
+        space: the keys of the section `search`, in their order; empty without the section.
+
+    Raises:
+        ConfigError: a file cannot be read, or the section `search` is invalid as such.
+    """
+
+    def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
+        self._path, self._overrides = Path(path), _override_tables(overrides)
+        self._tree, self._problems = _compose(path, overrides)
+        self.space: tuple[Searched, ...] = ()
+        if SECTION in self._tree.entries:
+            found, problems = parse_space(self._tree.entries[SECTION].node)
+            self._tree = self._tree.without((SECTION,))
+            self._problems += problems
+            self.space = () if problems else tuple(found)
+        changed = {text.partition("=")[0].strip() for text in overrides} - APART - {SECTION}
+        self._is_changed = any(not key.startswith(f"{SECTION}.") for key in changed)
+
+    def config(self, settings: Mapping[str, Node] = _NOTHING) -> Config:
+        """Return the config with some keys set, as `--set` would.
+
+        Args:
+            settings: values by dotted key.
+
+        Raises:
+            ConfigError: with every problem that was found, each with its place.
+        """
+        tree = self._tree
+        for key, node in settings.items():
+            tree = merge(tree, nested(key, node, node.mark))
+        config = _valid(_complete(tree, self._path), self._problems)
+        if settings:
+            return config.with_origin("search")
+        return config.with_origin("set") if self._is_changed else config
+
+    def on_top(self, settings: Mapping[str, Node]) -> dict[str, Any]:
+        """Return the mapping that a config needs which extends this one, to have these settings.
+
+        What `--set` changed is in it, with absolute paths.
+
+        Args:
+            settings: values by dotted key.
+        """
+        layers = [*self._overrides, *(nested(key, node, node.mark) for key, node in settings.items())]
+        tree = reduce(merge, layers, Table(self._tree.mark, {}))
+        if data := tree.get("data"):
+            data = spread(data, ("data",))
+            tree = tree.put("data", refer(data) if isinstance(data, Table) else data)
+        return _writable(plain(tree))
+
+    def check_space(self) -> None:
+        """Check each value of the section `search` alone, in the config without the other keys.
+
+        A range of a key that takes whole numbers only becomes one of whole numbers.
+
+        Raises:
+            ConfigError: with every value that the config does not take, each with its place.
+        """
+        monitor = self.config().early_stopping.monitor
+        problems: list[str] = []
+        found = []
+        for one in self.space:
+            for node in one.ends:
+                try:
+                    tried = self.config({one.key: node})
+                except ConfigError as error:
+                    problems += [f"{problem} (in {SECTION})" for problem in error.problems]
+                    continue
+                if tried.early_stopping.monitor != monitor:
+                    problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")
+            found.append(self._in_whole_numbers(one) if isinstance(one, Range) and not problems else one)
+        if problems:
+            raise ConfigError(dict.fromkeys(problems))
+        self.space = tuple(found)
+
+    def _in_whole_numbers(self, one: Range) -> Range:
+        """Return the same range, of whole numbers where its key takes no others."""
+        between = [one.low + share * (one.high - one.low) for share in (0.3, 0.7)]
+        if one.step is not None or all(value.is_integer() for value in map(float, between)):
+            return one
+        try:
+            self.config({one.key: one.node(next(v for v in between if not float(v).is_integer()))})
+        except ConfigError:
+            return replace(one, is_whole=isinstance(one.low, int) and isinstance(one.high, int))
+        return one
 
 
 def load_saved(path: str | Path) -> tuple[Config, list[str]]:
@@ -49,19 +151,37 @@ def load_saved(path: str | Path) -> tuple[Config, list[str]]:
     Raises:
         ConfigError: as `load_config` does, but not about unknown keys.
     """
-    tree, problems = _read(path, ())
+    written, problems = _compose(path, ())
+    tree = _complete(written, Path(path))
     unknown = list(_unknown_keys(tree))
     for key in unknown:
         tree = tree.without(key)
     return _valid(tree, problems), [".".join(map(str, key)) for key in unknown]
 
 
-def _read(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Problem]]:
+def _override_tables(overrides: Sequence[str]) -> list[Table]:
+    """What `--set` changes, but for keys that are not the recipe's."""
     try:
-        written, problems = compose(path, overrides)
+        tables = [override(text) for text in overrides]
     except UnreadableError as error:
         raise config_error([error.problem]) from error.__cause__
-    return _complete(written, Path(path)), problems
+    return [one for one in tables if not one.entries.keys() & {"name", "extends", SECTION}]
+
+
+def _writable(value: Any) -> Any:
+    """A value of a tree as YAML can write it."""
+    if isinstance(value, Mapping):
+        return {key: _writable(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_writable(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _compose(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Problem]]:
+    try:
+        return compose(path, overrides)
+    except UnreadableError as error:
+        raise config_error([error.problem]) from error.__cause__
 
 
 def _valid(tree: Table, problems: Sequence[Problem]) -> Config:

@@ -38,6 +38,8 @@ def merge(base: Table, over: Table, path: Path = ()) -> Table:
 
 
 def _meet(below: Node, above: Node, path: Path) -> Node:
+    if path[:1] == ("search",) and len(path) > 1:
+        return above  # a range is a whole: its log says nothing about other ends
     if path == ("data",):
         above = spread(above, path)  # other data leave how rows are prepared as it is
     if not isinstance(above, Table):

@@ -29,8 +29,8 @@ from trainrun.config.keys.stopping import Stopping
 from trainrun.errors import UsageError
 from trainrun.quantities import Duration, Positive
 
-#: How a config came about: as a file has it, or with changes by `--set`, `--vs` or an ablation.
-Origin = Literal["written", "set", "vs", "ablate"]
+#: How a config came about: as a file has it, or with changes by `--set`, `--vs`, an ablation or a search.
+Origin = Literal["written", "set", "vs", "ablate", "search"]
 
 
 class Config(Section):

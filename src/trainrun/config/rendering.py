@@ -22,8 +22,13 @@ def to_yaml(config: Config) -> str:
     """Return the resolved config as YAML, with every key; read again, it gives an equal config."""
     values = {key: written(key, getattr(config, key)) for key in Config.model_fields}
     values["data"]["na"] = {"only": values["data"]["na"]}  # a list alone would add to the default words
+    return yaml_text(values)
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """Return plain values as YAML; the short lists and mappings in them stand in one line."""
     return yaml.dump(
-        values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+        dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
     )
 
 

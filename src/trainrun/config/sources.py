@@ -43,7 +43,7 @@ def compose(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Pro
         UnreadableError: a layer cannot be read at all.
     """
     problems: list[Problem] = []
-    on_top = [_override(text, _ON_TOP + place) for place, text in enumerate(overrides)]
+    on_top = [override(text, place) for place, text in enumerate(overrides)]
     extends = next(
         (layer.entries["extends"] for layer in reversed(on_top) if "extends" in layer.entries), None
     )
@@ -147,7 +147,7 @@ def _oldest(mark: Mark) -> Table:
     for key, value in first_defaults().items():
         if not callable(value):
             node, _ = parse(json.dumps(value).encode(), mark.source)
-            found = merge(found, _nested(key, node, mark))
+            found = merge(found, nested(key, node, mark))
     return found
 
 
@@ -155,17 +155,25 @@ def _nameless(layer: Table) -> Table:
     return Table(layer.mark, {key: entry for key, entry in layer.entries.items() if key != "name"})
 
 
-def _override(text: str, order: int) -> Table:
-    """`key=value` as a mapping of its own."""
+def override(text: str, place: int = 0) -> Table:
+    """`key=value` as a mapping of its own.
+
+    Args:
+        text: of a `--set`.
+        place: among the texts of one command.
+
+    Raises:
+        UnreadableError: the text is not of this form, or its value is no YAML.
+    """
     key, equals, value = text.partition("=")
-    source = Source(f"--set {key.strip()}", Path.cwd(), order, is_file=False)
+    source = Source(f"--set {key.strip()}", Path.cwd(), _ON_TOP + place, is_file=False)
     mark = Mark(source, 1, 1)
     if not equals or not _DOTTED.fullmatch(key.strip()):
         raise UnreadableError(mark, "must be KEY=VALUE, such as learning_rate=0.01 or data.split.seed=1")
-    return _nested(key.strip(), _value(key.strip(), value, source), mark)
+    return nested(key.strip(), _value(key.strip(), value, source), mark)
 
 
-def _nested(key: str, node: Node, mark: Mark) -> Table:
+def nested(key: str, node: Node, mark: Mark) -> Table:
     """Return the mapping in which only a dotted key is set."""
     first, *deeper = key.split(".")
     for part in reversed(deeper):

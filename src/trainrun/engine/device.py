@@ -78,11 +78,11 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
     worth_threads = members == 1 and sum(products) / len(products) >= _WORTH_A_THREAD
     if device.type != "cpu" or not (worth_parts > 1 or worth_threads):
         return Processors(1, 1)
-    free = _free_processors()
+    free = free_processors()
     return Processors(1, free) if worth_threads else Processors(min(free, worth_parts), 1)
 
 
-def _free_processors() -> int:
+def free_processors() -> int:
     """Return how many processors this process may use and others do not keep busy now; at least 1."""
     try:
         usable = len(os.sched_getaffinity(0))

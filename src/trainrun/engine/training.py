@@ -76,9 +76,7 @@ class Pauses:
         last_epoch: at its end the fit pauses and ends.
     """
 
-    def __init__(
-        self, stop: Callable[[], bool] = never, every: float = inf, last_epoch: float = inf
-    ) -> None:
+    def __init__(self, stop: Callable[[], bool] = never, every: float = inf, last_epoch: float = inf) -> None:
         self.stop, self.last_epoch, self._every = stop, last_epoch, every
         self._due = monotonic() + every
         self._told = False  # True after a pause, until the next step

@@ -96,9 +96,11 @@ def train_parts(
 def _train_in_turn(
     slices: Sequence[Slice], *, device: torch.device, threads: int, pauses: Pauses
 ) -> Iterator[Event]:
-    """Train slices one after the other; members are numbered through all of them."""
+    """Train slices one after the other, until asked to stop; members are numbered through all of them."""
     offsets = accumulate((one.size for one in slices), initial=0)
     for one, offset in zip(slices, offsets, strict=False):
+        if offset and pauses.stop():
+            return
         events = train(one.plan, device=device, threads=threads, pauses=pauses, snapshots=one.snapshots)
         yield from (_moved(event, offset) for event in events) if offset else events
 

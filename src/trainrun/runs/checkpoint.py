@@ -18,7 +18,7 @@ from trainrun.errors import CheckpointError, StorageError, TrainrunError
 from trainrun.events import Snapshot
 from trainrun.os_errors import explained
 from trainrun.runs.files import NOT_A_FILE_OF_OURS, regular_file, write_files
-from trainrun.runs.paths import RunPaths
+from trainrun.runs.paths import WorkPaths
 from trainrun.text import printable
 
 _MAGIC, _VERSION = b"trainrun", 1
@@ -47,7 +47,7 @@ class _UnreadError(_DamagedError):
     """The disk does not give it."""
 
 
-def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
+def save_checkpoints(contents: Mapping[WorkPaths, Snapshot]) -> None:
     """Save a snapshot of each run; on disk when this returns. The one before stays as its predecessor.
 
     Raises:
@@ -60,7 +60,7 @@ def save_checkpoints(contents: Mapping[RunPaths, Snapshot]) -> None:
     )
 
 
-def load_checkpoint(paths: RunPaths) -> Loaded | None:
+def load_checkpoint(paths: WorkPaths) -> Loaded | None:
     """Return the newest valid checkpoint of a run whose lock is held; None if it has none.
 
     Raises:
@@ -86,7 +86,7 @@ def load_checkpoint(paths: RunPaths) -> Loaded | None:
     return None
 
 
-def discard_checkpoints(paths: RunPaths) -> None:
+def discard_checkpoints(paths: WorkPaths) -> None:
     """Remove a run's checkpoints, which are not needed once the run has a result.
 
     Raises:
@@ -97,7 +97,7 @@ def discard_checkpoints(paths: RunPaths) -> None:
             path.unlink(missing_ok=True)
 
 
-def _none_is_whole(paths: RunPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
+def _none_is_whole(paths: WorkPaths, damages: Mapping[str, _DamagedError]) -> TrainrunError:
     """Return the error for a run without a valid checkpoint.
 
     If a file cannot be read, the error is a StorageError: the file may not be damaged.

@@ -1,4 +1,4 @@
-"""The right to train a run: a lock on `<run>/.lock`, which the kernel takes back however its holder ends."""
+"""The right to train a run, or to search: a lock that the kernel takes back however its holder ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainrun.errors import RunBusyError, RunDirectoryError
 from trainrun.jsonio import to_json
 from trainrun.os_errors import explained
 from trainrun.runs.files import make_directory
-from trainrun.runs.paths import RunPaths
+from trainrun.runs.paths import WorkPaths
 from trainrun.text import printable, short
 
 _LONGEST_CONTENT = 4096
@@ -26,13 +26,13 @@ _held: set[int] = set()  # the descriptors of this process's locks
 
 
 class RunLock:
-    """A run's lock, held until it is released or the process ends; `with` releases it.
+    """The lock of a run or a search, held until it is released or the process ends; `with` releases it.
 
     After locking, look for the run's result again: the last holder may have finished it. Locks that a process
     inherits when it is forked are not its own.
 
     Args:
-        paths: the run's; a missing directory is created.
+        paths: of the run or search; a missing directory is created.
 
     Raises:
         RunBusyError: another process holds it; the sentence says which, and since when.
@@ -41,11 +41,11 @@ class RunLock:
         ResourceError: out of file descriptors or memory.
     """
 
-    def __init__(self, paths: RunPaths) -> None:
+    def __init__(self, paths: WorkPaths) -> None:
         self._paths = paths
         make_directory(paths.directory)
         with explained(paths.lock, "be locked", RunDirectoryError):
-            self._descriptor = _open_and_lock(paths.lock)
+            self._descriptor = _open_and_lock(paths)
         _held.add(self._descriptor)
 
     def release(self) -> None:
@@ -65,15 +65,16 @@ class RunLock:
         self.release()
 
 
-def _open_and_lock(path: Path) -> int:
+def _open_and_lock(paths: WorkPaths) -> int:
     """The descriptor of a locked file that still bears its name."""
+    path = paths.lock
     while True:
         descriptor = _open(path)
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
                 raise RunDirectoryError(f"{printable(str(path))}: cannot be locked: not a regular file")
-            _lock(descriptor, path)
+            _lock(descriptor, paths)
             if _bears_its_name(facts, path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, _about_this_process(), 0)
@@ -102,12 +103,12 @@ def _allow_more_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def _lock(descriptor: int, paths: WorkPaths) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        run, holder = printable(str(path.parent)), _holder(os.pread(descriptor, _LONGEST_CONTENT, 0))
-        raise RunBusyError(f"{run}: another process is training this run{holder}") from None
+        place, holder = printable(str(paths.directory)), _holder(os.pread(descriptor, _LONGEST_CONTENT, 0))
+        raise RunBusyError(f"{place}: another process {paths.busy}{holder}") from None
 
 
 def _bears_its_name(facts: os.stat_result, path: Path) -> bool:

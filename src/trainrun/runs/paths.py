@@ -26,20 +26,57 @@ FILE_NAMES = {
     "previous_checkpoint": "prev.ckpt",
     "events": "events.jsonl",
     "lock": ".lock",
+    "candidates": "candidates.jsonl",
+    "question": "search.yaml",
 }
+SEARCHES = "searches"  # the folder of searches in a folder of runs
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 TENSORBOARD = "tensorboard"  # a folder, which TensorBoard finds by the names of the files in it
 
 
 @dataclass(frozen=True)
-class RunPaths:
+class WorkPaths:
+    """The files of any work that one process at a time does, and that ends with a result.
+
+    Args:
+        directory: of the work; nothing else is in it.
+    """
+
+    directory: Path
+
+    @property
+    def result(self) -> Path:
+        """File with the result; written last, so that its existence means the work is complete."""
+        return self.directory / FILE_NAMES["result"]
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that is needed to continue."""
+        return self.directory / FILE_NAMES["checkpoint"]
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The checkpoint before the last, for when that one is damaged."""
+        return self.directory / FILE_NAMES["previous_checkpoint"]
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that does the work."""
+        return self.directory / FILE_NAMES["lock"]
+
+    @property
+    def busy(self) -> str:
+        """What another process does that holds the lock."""
+        return "is at work here"
+
+
+@dataclass(frozen=True)
+class RunPaths(WorkPaths):
     """The files of one run.
 
     Args:
         directory: `<runs>/<name>-<id8>/seed-<n>`.
     """
-
-    directory: Path
 
     @property
     def config(self) -> Path:
@@ -62,34 +99,14 @@ class RunPaths:
         return self.directory / FILE_NAMES["log"]
 
     @property
-    def result(self) -> Path:
-        """File with the result; written last, so that its existence means the run is complete."""
-        return self.directory / FILE_NAMES["result"]
-
-    @property
     def weights(self) -> Path:
         """The best epoch's weights."""
         return self.directory / FILE_NAMES["weights"]
 
     @property
-    def checkpoint(self) -> Path:
-        """All that is needed to continue."""
-        return self.directory / FILE_NAMES["checkpoint"]
-
-    @property
-    def previous_checkpoint(self) -> Path:
-        """The checkpoint before the last, for when that one is damaged."""
-        return self.directory / FILE_NAMES["previous_checkpoint"]
-
-    @property
     def events(self) -> Path:
         """Times, host, versions: all that may differ between two runs of the same thing."""
         return self.directory / FILE_NAMES["events"]
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that trains this run."""
-        return self.directory / FILE_NAMES["lock"]
 
     @property
     def tensorboard(self) -> Path:
@@ -102,6 +119,11 @@ class RunPaths:
         return self.directory.parent / FILE_NAMES["config"]
 
     @property
+    def busy(self) -> str:
+        """What another process does that holds the lock."""
+        return "is training this run"
+
+    @property
     def identity(self) -> str:
         """`<id8>/seed-<n>`: config, data and seed, whatever the run is called."""
         return f"{split_group(self.directory.parent.name)[1]}/{self.directory.name}"
@@ -110,6 +132,35 @@ class RunPaths:
     def label(self) -> str:
         """`<name>-<id8>/seed-<n>`."""
         return f"{self.directory.parent.name}/{self.directory.name}"
+
+
+@dataclass(frozen=True)
+class SearchPaths(WorkPaths):
+    """The files of one search.
+
+    Args:
+        directory: `<runs>/searches/<name>-<id8>`.
+    """
+
+    @property
+    def candidates(self) -> Path:
+        """A line of JSON for each candidate of the generations that have ended."""
+        return self.directory / FILE_NAMES["candidates"]
+
+    @property
+    def question(self) -> Path:
+        """The config with its space, and the options of the search."""
+        return self.directory / FILE_NAMES["question"]
+
+    @property
+    def best(self) -> Path:
+        """The best settings, as a config that extends the searched one."""
+        return self.directory / f"{split_group(self.directory.name)[0]}-best.yaml"
+
+    @property
+    def busy(self) -> str:
+        """What another process does that holds the lock."""
+        return "is running this search"
 
 
 def default_runs() -> Path:
