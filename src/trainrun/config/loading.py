@@ -118,7 +118,10 @@ class Draft:
                 try:
                     tried = self.config({one.key: node})
                 except ConfigError as error:
-                    problems += [f"{problem} (in {SECTION})" for problem in error.problems]
+                    # A key that is wrong is wrong with each of its values: said once.
+                    told = {text.partition(": ")[2] for text in problems}
+                    new = [f"{problem} (in {SECTION})" for problem in error.problems]
+                    problems += [text for text in new if text.partition(": ")[2] not in told]
                     continue
                 if tried.early_stopping.monitor != monitor:
                     problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from trainrun.engine.device import Processors
 
-#: Called with the epochs that were trained since the last call.
+#: Called after an epoch with the epoch to whose end the candidates train.
 Progress = Callable[[int], None]
 
 
@@ -105,7 +105,7 @@ class Generation:
                 one = order[event.member]
                 one.take(event)
                 if isinstance(event, EpochEnded):
-                    self.progress(1)
+                    self.progress(until)
                 if not one.trains:
                     ended.append(one)
                 if not isinstance(event, Paused) and monotonic() - self._saved >= self.save_seconds:

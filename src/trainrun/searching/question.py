@@ -137,10 +137,18 @@ class Question:
         """The metric that judges candidates on the validation rows, by its main name."""
         if self._metric:
             return self._metric
-        monitored = self.config.early_stopping.monitor.removeprefix("val_")
-        if monitored != "loss" or not self.other_losses:
-            return monitored
-        return _INSTEAD[self.cell(self.config).dataset.target.task]
+        if self.judged_instead:
+            return _INSTEAD[self.cell(self.config).dataset.target.task]
+        return self._monitored
+
+    @property
+    def judged_instead(self) -> bool:
+        """Whether another metric than the monitored loss judges, since losses cannot be compared."""
+        return not self._metric and self._monitored == "loss" and self.other_losses
+
+    @property
+    def _monitored(self) -> str:
+        return self.config.early_stopping.monitor.removeprefix("val_")
 
     @property
     def larger_is_better(self) -> bool:

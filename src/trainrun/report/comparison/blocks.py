@@ -44,6 +44,7 @@ class Block:
         rows: of the table.
         lead: how many first columns say what a row is about, and are repeated where a table is too wide.
         sentences: below the table, each with the kind that may colour it: a verdict, `warning` or `note`.
+        lines: shown as they are, above the table.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Block:
     rows: Sequence[Sequence[str]] = ()
     lead: int = 1
     sentences: Sequence[tuple[str, str]] = ()
+    lines: Sequence[str] = ()
 
 
 def blocks(comparison: Comparison) -> list[Block]:

@@ -87,9 +87,10 @@ def _surety(comparison: Comparison, pairing: Pairing) -> str:
     p = probability(found.p)
     said = f", p {p if p.startswith('<') else f'= {p}'}"
     pairings = comparison.ensembles.pairings if pairing.of_ensembles else comparison.pairings
-    family = sum((one.metric, one.part) == (pairing.metric, pairing.part) for one in pairings)
+    family = [one for one in pairings if (one.metric, one.part) == (pairing.metric, pairing.part)]
+    kind = "configs" if len({one.baseline for one in family}) == 1 else "pairs"
     reasons = [
-        *([f"Holm-corrected for {family} configs"] if family > 1 else []),
+        *([f"Holm-corrected for {len(family)} {kind}"] if len(family) > 1 else []),
         *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if found.correction else []),
     ]
     said += f" ({'; '.join(reasons)})" if reasons else ""
