@@ -163,7 +163,7 @@ def _ranking(search: Search) -> Block:
         for place, (one, value) in enumerate(zip(best, values, strict=True), 1)
     ]
     metric = search.question.metric
-    title = f"The best {len(best)} of {len(search.records)} candidates, by one seed"
+    title = f"The best {len(best)} of {_counted(len(search.records), 'candidate')}, by one seed"
     return Block(title, ["", f"valid {metric}", "epochs", *keys], rows)
 
 
@@ -188,6 +188,10 @@ def _confirmation_cost(search: Search) -> Iterator[str]:
         standings = search.confirmation.comparison.standings
         seeds = len(standings[0].runs)
         yield f"The confirmation: {len(standings)} configs over {seeds} seeds, {len(standings) * seeds} runs."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
 def _mean(found: Mean) -> str:
