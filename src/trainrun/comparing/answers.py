@@ -14,7 +14,7 @@ from trainrun.comparing.ensembles import Ensembles, compare_ensembles
 from trainrun.comparing.look_log import earlier_looks, is_new, look_history, make_look, record_look
 from trainrun.comparing.pairing import Pairing, find_pairing, pair_seeds, shared_seeds
 from trainrun.comparing.standings import Standing, fit_missing, stand
-from trainrun.comparing.warnings import cautions
+from trainrun.comparing.warnings import cautions, from_searches
 from trainrun.errors import (
     DIVERGED,
     INTERRUPTED,
@@ -97,6 +97,7 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
         request.runs,
         ensembles=ensembles,
         ablations=ablations,
+        searched=list(from_searches(standings, request.runs)),
     )
 
 
@@ -109,6 +110,7 @@ def conclude(
     *,
     ensembles: Ensembles = _NO_ENSEMBLES,
     ablations: Sequence[Ablation] = (),
+    searched: Sequence[str] = (),
 ) -> Comparison:
     """Return a comparison with its warnings, and note it in the log of comparisons.
 
@@ -120,6 +122,7 @@ def conclude(
         runs: the folder of runs.
         ensembles: of the candidates.
         ablations: of candidates that were taken apart.
+        searched: warnings about candidates that come from searches.
     """
     baseline = standings[0]
     seeds = {one.candidate.id8: shared_seeds(baseline, one) for one in standings[1:]}
@@ -137,7 +140,7 @@ def conclude(
         over_splits=baseline.candidate.config.data.redrawn,
         corrected=baseline.overlap(criterion.part) is not None,
         scored=history.scored,
-        warnings=tuple(cautions(standings, criterion, ablations, history)),
+        warnings=(*cautions(standings, criterion, ablations, history), *searched),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
         exit_code=_exit_code(standings, outcomes, ensembles),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.candidates import Candidate
@@ -11,6 +12,7 @@ from trainrun.comparing.look_log import LookHistory
 from trainrun.comparing.standings import Standing
 from trainrun.config import Config
 from trainrun.ingredients.learning_rates import depends_on_total
+from trainrun.runs.searches import origin_in_search
 from trainrun.statistics import FEWEST_SEEDS
 from trainrun.text import printable
 
@@ -151,6 +153,17 @@ def _looks(standings: Sequence[Standing], history: LookHistory) -> Iterator[str]
             labels.setdefault(look_sentence(sizes), []).append(one.label)
     for sentence, looked in labels.items():
         yield sentence if len(standings) == 2 else f"{', '.join(looked)}: {sentence}"
+
+
+def from_searches(standings: Sequence[Standing], runs: Path) -> Iterator[str]:
+    """Yield a warning for each candidate that a search in the folder of runs has tried."""
+    for one in standings:
+        if one.candidate.only or not (origin := origin_in_search(runs, one.candidate.id8)):
+            continue
+        yield (
+            f"{one.label}: comes from a search among {origin.candidates} candidates on these validation rows"
+            f" ({printable(origin.name)}): its validation values look better than they are"
+        )
 
 
 def look_sentence(sizes: Sequence[int]) -> str:
