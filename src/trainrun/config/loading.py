@@ -79,9 +79,7 @@ class Draft:
         Raises:
             ConfigError: with every problem that was found, each with its place.
         """
-        tree = self._tree
-        for key, node in settings.items():
-            tree = merge(tree, nested(key, node, node.mark))
+        tree = reduce(merge, _layers(settings), self._tree)
         config = _valid(_complete(tree, self._path), self._problems)
         if settings:
             return config.with_origin("search")
@@ -95,8 +93,7 @@ class Draft:
         Args:
             settings: values by dotted key.
         """
-        layers = [*self._overrides, *(nested(key, node, node.mark) for key, node in settings.items())]
-        tree = reduce(merge, layers, Table(self._tree.mark, {}))
+        tree = reduce(merge, [*self._overrides, *_layers(settings)], Table(self._tree.mark, {}))
         if data := tree.get("data"):
             data = spread(data, ("data",))
             tree = tree.put("data", refer(data) if isinstance(data, Table) else data)
@@ -129,13 +126,12 @@ class Draft:
 
     def _in_whole_numbers(self, one: Range) -> Range:
         """Return the same range, of whole numbers where its key takes no others."""
-        between = [one.low + share * (one.high - one.low) for share in (0.3, 0.7)]
-        if one.step is not None or all(value.is_integer() for value in map(float, between)):
+        if one.step is not None or not (isinstance(one.low, int) and isinstance(one.high, int)):
             return one
         try:
-            self.config({one.key: one.node(next(v for v in between if not float(v).is_integer()))})
+            self.config({one.key: one.node(one.low + 0.5)})
         except ConfigError:
-            return replace(one, is_whole=isinstance(one.low, int) and isinstance(one.high, int))
+            return replace(one, is_whole=True)
         return one
 
 
@@ -166,6 +162,12 @@ def _override_tables(overrides: Sequence[str]) -> list[Table]:
     except UnreadableError as error:
         raise config_error([error.problem]) from error.__cause__
     return [one for one in tables if not one.entries.keys() & {"name", "extends", SECTION}]
+
+
+def _layers(settings: Mapping[str, Node]) -> list[Table]:
+    """Settings as layers, what lies in another one on top of that: `dropout.hidden` on `dropout`."""
+    by_depth = sorted(settings.items(), key=lambda pair: pair[0].count("."))
+    return [nested(key, node, node.mark) for key, node in by_depth]
 
 
 def _writable(value: Any) -> Any:
