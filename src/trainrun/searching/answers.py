@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from trainrun.comparing.criterion import known_metric
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.os_errors import explained
+from trainrun.runs.checkpoint import discard_checkpoints
 from trainrun.runs.files import make_directory, remove_temporaries, write_files
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import SEARCHES, SearchPaths
@@ -68,12 +69,12 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
         TrainrunError: the request makes no sense, or files cannot be written; what goes wrong with single
             runs is part of the answer.
     """
-    if request.metric:
-        known_metric(request.metric)
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
     question = Question(request)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
+    if not paths.candidates.exists():
+        question.check()  # before anything is written
     with RunLock(paths):
         work = _Work(question, paths, request, observer)
         generations, is_whole = work.carry_out()
@@ -156,23 +157,29 @@ class _Work:
 
     def carry_out(self) -> tuple[list[list[Record]], bool]:
         """Train what is missing; return the records of each generation, and whether all are whole."""
-        found = self._known()
-        sizes = list(self._question.sizes)
-        if len(found) == len(sizes):
-            return found, True
-        self._question.check()
         self._begin()
+        found, is_written = self._known()
+        sizes = list(self._question.sizes)
+        # A generation with fewer candidates ends a space that is used up, or a file that was cut.
+        short = found.pop() if found and len(found[-1]) != sizes[len(found) - 1] else []
+        if found and not is_written:
+            write_records(self._paths.candidates, found)
         for number in range(len(found), len(sizes)):
             if self._request.stopped():
                 return found, False
             trainings, skipped = self._propose(number, sizes[number], found)
-            if not trainings:
+            if short and [one.id8 for one in short] == [one.candidate.id8 for one in trainings]:
+                return [*found, short], True
+            if trainings:
+                is_whole = self._train(number, trainings)
+                found.append([Record.of(*pair) for pair in zip(trainings, skipped, strict=True)])
+                if not is_whole:
+                    return found, False
+                write_records(self._paths.candidates, found)
+                with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next
+                    discard_checkpoints(self._paths)
+            if len(trainings) < sizes[number]:
                 break  # the space is used up
-            is_whole = self._train(number, trainings)
-            found.append([Record.of(*pair) for pair in zip(trainings, skipped, strict=True)])
-            if not is_whole:
-                return found, False
-            write_records(self._paths.candidates, found)
         return found, True
 
     def _begin(self) -> None:
@@ -185,11 +192,16 @@ class _Work:
             options = {**asked, "seed": self._question.config.seed, **self._question.options}
             write_files({self._paths.question: yaml_text(options).encode()})
 
-    def _known(self) -> list[list[Record]]:
-        """The generations that are on disk: of this search, else the whole ones of one that it extends."""
+    def _known(self) -> tuple[list[list[Record]], bool]:
+        """The generations that are on disk: of this search, else the whole ones of one that it extends.
+
+        Returns:
+            Their records, and whether they are in this search's own file.
+        """
         question = self._question
         sizes = list(question.sizes)
         best: list[list[Record]] = []
+        is_own = True
         for rest in (question.sizes.rest, *range(GENERATION)):
             paths = SearchPaths(
                 self._paths.directory.with_name(f"{question.config.name}-{question.id8(rest)}")
@@ -200,10 +212,10 @@ class _Work:
                 found = [one for one in found if len(one) == GENERATION]
             found = found[: len(sizes)]
             if len(found) > len(best):
-                best = found
-            if rest == question.sizes.rest and len(found) == len(sizes):
-                return found
-        return best
+                best, is_own = found, rest == question.sizes.rest
+            if len(best) == len(sizes):
+                break
+        return best, is_own
 
     def _propose(
         self, number: int, size: int, earlier: Sequence[Sequence[Record]]
@@ -232,8 +244,8 @@ class _Work:
             id8 = question.identify(config) if config else ""
             if not config or id8 in known:
                 skipped += 1
-                if skipped >= _MOST_SKIPPED:
-                    break
+                if skipped >= _MOST_SKIPPED and question.sampler != "grid":
+                    break  # those of a grid have an end
                 continue
             known.add(id8)
             configs.append((config, id8))
@@ -241,6 +253,9 @@ class _Work:
             skipped = 0
             if len(chosen) == size:
                 break
+        if skipped and chosen:  # behind the last candidate of a space that is used up
+            point, before_it = chosen.pop()
+            chosen.append((point, before_it + skipped))
         longest = max((config.epochs for config, _ in configs), default=0)
         places = brackets(len(configs), rungs(question.epochs_first, longest))
         trainings = [
