@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
-from trainrun.comparing.criterion import known_metric
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.jsonio import to_json_file
 from trainrun.runs.files import write_files, write_out
@@ -70,8 +69,6 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
         TrainrunError: the request makes no sense, or files cannot be written; what goes wrong with single
             runs is part of the answer.
     """
-    if request.metric:
-        known_metric(request.metric)
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
     begun = monotonic()
@@ -79,9 +76,8 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
     if not request.outer or request.stopped():
         return found
     outer = cross_validate(request, request.outer, observer, _search)
-    inner = [one for fold in outer.searches for one in (fold.exit_code, *(e.exit_code for e in fold.errors))]
     errors = {str(error): error for one in (found, *outer.searches) for error in one.errors}
-    codes = {found.exit_code, *inner} - {DIVERGED} | {found.exit_code}
+    codes = {fold.exit_code for fold in outer.searches} - {DIVERGED} | {found.exit_code}
     return replace(
         found,
         outer=outer,
@@ -97,6 +93,8 @@ def _search(request: SearchRequest, observer: SearchObserver) -> Search:
     if request.outer:
         require_one_table(question.config)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
+    if not paths.candidates.exists():
+        question.check()  # before anything is written
     with RunLock(paths):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
