@@ -25,6 +25,7 @@ from trainrun.config.yaml.tree import Node, Scalar, Table, locate, marks, plain
 from trainrun.config.yaml.tree import Path as KeyPath
 from trainrun.errors import ConfigError
 
+_DECIDING_ROWS = {"data.missing", "data.drop"}  # where rows with gaps are dropped
 _NOTHING: Mapping[str, Node] = MappingProxyType({})
 
 
@@ -123,7 +124,8 @@ class Draft:
         Raises:
             ConfigError: with every value that the config does not take, each with its place.
         """
-        monitor = self.config().early_stopping.monitor
+        base = self.config()
+        monitor = base.early_stopping.monitor
         problems: list[str] = []
         found = []
         for one in self.space:
@@ -137,6 +139,9 @@ class Draft:
                     continue
                 if tried.early_stopping.monitor != monitor:
                     problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")
+                if one.key in _DECIDING_ROWS and "drop" in (base.data.missing, tried.data.missing):
+                    sentence = "cannot be searched with data.missing: drop, which leaves out other rows then"
+                    told.setdefault("rows", f"{node.mark}: {SECTION}.{one.key}: {sentence}")
             problems += told.values()
             found.append(self._in_whole_numbers(one) if isinstance(one, Range) and not problems else one)
         if problems:
