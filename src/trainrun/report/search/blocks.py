@@ -163,7 +163,7 @@ def _importance(search: Search) -> Block:
         if not search.confirmation or len(search.question.space.keys) < 2:
             return Block("")
         return Block(title, sentences=[("note", f"It takes at least {FEWEST} candidates to tell.")])
-    best = search.ranking[: max(len(search.ranking) // 10, 5)]
+    best = search.ranking[: max(round(len(search.ranking) / 10), 5)]
     keys = {one.key: one for one in search.question.space.keys}
     rows = [
         [one.key, f"{one.share:.0%} ({one.interval.low:.0%} to {one.interval.high:.0%})", of_best]
