@@ -55,9 +55,7 @@ def test_keys_with_their_values(section, expected, tmp_path):
     assert searched(tmp_path, section) == expected
 
 
-@pytest.mark.parametrize(
-    "ends", ["from: 10, to: 20", "from: 0, to: 10", "from: 3, to: 4", "from: 5, to: 12"]
-)
+@pytest.mark.parametrize("ends", ["from: 10, to: 20", "from: 0, to: 10", "from: 3, to: 4", "from: 5, to: 12"])
 def test_a_range_of_a_key_that_takes_whole_numbers_is_of_whole_numbers(ends, tmp_path):
     """Whatever its length: a tenth of some lengths is whole by itself."""
     ends = ends.replace("from: 0", "from: 1")
@@ -209,7 +207,9 @@ def test_fit_refuses_a_section_that_search_would_refuse(tmp_path):
 
 
 def test_candidates_have_their_settings_and_are_found_by_them(tmp_path):
-    section = "{hidden: [[], 8, [8, 4]], learning_rate: {from: 0.1, to: 0.3, step: 0.1}, epochs: {from: 1, to: 3}}"
+    section = (
+        "{hidden: [[], 8, [8, 4]], learning_rate: {from: 0.1, to: 0.3, step: 0.1}, epochs: {from: 1, to: 3}}"
+    )
     space = space_of(tmp_path, f"{DATA}search: {section}\n")
     grid = space.grid()
     assert len(grid) == space.combinations == 27
