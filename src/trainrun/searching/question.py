@@ -12,12 +12,12 @@ from typing import Any
 from trainrun.comparing.criterion import known_metric
 from trainrun.config import Config
 from trainrun.config.identity import identify
-from trainrun.config.search_space import SECTION
+from trainrun.config.search_space import SECTION, Searched
 from trainrun.data import Dataset, dataset_key, digests, load_dataset
 from trainrun.errors import ConfigError, UsageError
 from trainrun.ingredients import metrics
 from trainrun.objective import make_objective, reported_loss
-from trainrun.plan import Cell, make_plan
+from trainrun.plan import Cell, make_plan, stacks
 from trainrun.searching.request import DEFAULT_CANDIDATES, SearchRequest
 from trainrun.searching.sampling import Sampler
 from trainrun.searching.space import Point, Space
@@ -123,6 +123,16 @@ class Question:
         if self.metric not in names:
             asked = "--metric: " if self._metric else f"{self.config.place('metrics')}: metrics: "
             raise UsageError(f"{asked}this config reports {', '.join(names)}, not {self.metric}")
+
+    @cached_property
+    def shaping_keys(self) -> list[Searched]:
+        """The searched keys whose values decide which candidates can share a stack."""
+        found = []
+        for one in self.space.keys:
+            cells = [self.cell(config) for config in (self.config, *self.space.single(one))]
+            if len(stacks(cells)) > 1:
+                found.append(one)
+        return found
 
     @cached_property
     def other_losses(self) -> bool:

@@ -59,9 +59,13 @@ class Space:
         """
         return self._draft.config({one.key: _node(one, point[one.key]) for one in self.keys})
 
-    def single(self) -> Iterator[Config]:
-        """Yield the plain config with each value alone; of ranges the ends."""
-        for one in self.keys:
+    def single(self, only: Searched | None = None) -> Iterator[Config]:
+        """Yield the plain config with each value alone; of ranges the ends.
+
+        Args:
+            only: the key whose values are wanted; None for all keys.
+        """
+        for one in self.keys if only is None else [only]:
             for node in one.ends:
                 yield self._draft.config({one.key: node})
 

@@ -13,6 +13,7 @@ from trainrun.os_errors import explained
 from trainrun.runs.checkpoint import discard_checkpoints
 from trainrun.runs.files import make_directory, remove_temporaries, write_files
 from trainrun.runs.paths import SearchPaths
+from trainrun.searching.filling import ShapeFilling
 from trainrun.searching.generation import Generation
 from trainrun.searching.halving import FACTOR, brackets, rungs
 from trainrun.searching.question import GENERATION, Question
@@ -132,7 +133,8 @@ class Work:
         )
         chosen: list[tuple[Point, Config, int]] = []
         skipped = 0
-        for point in proposed:
+        filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
+        for point in map(filling.fitted, proposed):
             config = question.can_train(point)
             id8 = question.identify(config) if config else ""
             if not config or id8 in known:
@@ -141,6 +143,7 @@ class Work:
                     break  # those of a grid have an end
                 continue
             known.add(id8)
+            filling.count(point)
             chosen.append((point, config, skipped))
             skipped = 0
             if len(chosen) == size:
