@@ -185,6 +185,8 @@ def _cut_fold(
     elif target.labels is not None and data.split.stratify is not False:
         classes = target.encode(table, rows)
     inside = in_fold(rows, place, count, random, classes=classes, groups=groups)
+    if classes is not None:
+        inside &= np.bincount(classes)[classes] > 1  # training needs the only row of a class
     return rows[~inside], rows[inside]
 
 
