@@ -12,7 +12,7 @@ from scipy import stats
 
 import trainrun
 from trainrun.comparing import Comparison
-from trainrun.comparing.candidates import split_changes
+from trainrun.comparing.grid import split_changes
 from trainrun.comparing.look_log import (
     Look,
     LookHistory,

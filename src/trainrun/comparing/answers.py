@@ -78,7 +78,8 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
     """
     wanted = known_metric(request.metric) if request.metric else None
     with _folders_of(request):
-        candidates, ablations = _candidates(request, observer)
+        factory = CandidateFactory(request, observer)
+        candidates, ablations = _candidates(factory, request)
     if wanted:
         require_reported(candidates, wanted)
     outcomes = fit_missing(candidates, request, observer) if request.fit else []
@@ -102,7 +103,7 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
         over_splits=candidates[0].config.data.redrawn,
         corrected=standings[0].overlap(criterion.part) is not None,
         scored=history.scored,
-        warnings=tuple(cautions(standings, criterion, ablations, history)),
+        warnings=(*factory.repeats, *cautions(standings, criterion, ablations, history)),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
         exit_code=_exit_code(standings, outcomes, ensembles),
     )
@@ -124,9 +125,8 @@ def _folders_of(request: CompareRequest) -> Iterator[None]:
             raise
 
 
-def _candidates(request: CompareRequest, observer: Observer) -> tuple[list[Candidate], list[Ablation]]:
+def _candidates(factory: CandidateFactory, request: CompareRequest) -> tuple[list[Candidate], list[Ablation]]:
     """All candidates; those that only explain others come last, each recipe once."""
-    factory = CandidateFactory(request, observer)
     baseline, *others = factory.candidates
     taken = [take_apart(factory, baseline, whole) for whole in others] if request.ablate else []
     taken = [one for one in taken if one.parts and len(one.parts) + len(one.impossible) > 1]

@@ -1,0 +1,48 @@
+"""Ranking of configs by the metric that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainrun.comparing.criterion import Criterion, larger_is_better
+from trainrun.comparing.pairing import is_comparable
+from trainrun.comparing.standings import Standing
+
+#: Configs, the baseline among them, that are shown side by side; more are ranked.
+MOST_SIDE_BY_SIDE = 5
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A config with its rank.
+
+    Attributes:
+        rank: from 1, shared by equal means; None where there is no mean to rank by.
+        standing: of the config.
+    """
+
+    rank: int | None
+    standing: Standing
+
+
+def rank(standings: Sequence[Standing], criterion: Criterion) -> list[Ranked]:
+    """Rank configs by their mean over the seeds, the best first, and those without a mean last.
+
+    Args:
+        standings: of the configs.
+        criterion: the metric and the part that decide.
+    """
+    values = {one.label: _value(one, criterion) for one in standings}
+    found = [(value, one) for one in standings if (value := values[one.label]) is not None]
+    found.sort(key=lambda pair: pair[0])
+    ranked = [Ranked(1 + sum(value < mine for value, _ in found), one) for mine, one in found]
+    return ranked + [Ranked(None, one) for one in standings if values[one.label] is None]
+
+
+def _value(one: Standing, criterion: Criterion) -> float | None:
+    """The mean, with the sign by which smaller is better."""
+    mean = one.mean(criterion.part, criterion.metric)
+    if not mean.n or not is_comparable(one, criterion.metric, criterion):
+        return None
+    return -mean.value if larger_is_better(criterion.metric) else mean.value
