@@ -127,7 +127,7 @@ def test_every_candidate_has_a_label_of_its_own(ask):
         f"net-{two}",
         f"net-{one} (2)",
         "net + hidden=3",
-        "net + activation, optimizer, schedule",
+        "net + activation selu, optimizer sgd, 1 more",
     ]
 
 

@@ -16,19 +16,19 @@ _ROUNDING = 1e-12  # relative: a lead below it is what is left of rounding
 def lead_by_chance(values: Sequence[Sequence[float]], correction: float | None = None) -> float:
     """Return the lead that the best of several equal configs would show, on the average, by chance alone.
 
-    Noise is drawn from the seeds themselves. A contrast of the seeds, with weights that sum to 0 and whose
-    squares sum to 1, holds none of a config's true mean. For normal values it has the variance of one seed, and
-    the contrasts of two configs correlate as their values do. So the largest of all configs' contrasts, over
-    the square root of the number of seeds, is a draw of the largest error of their means. Its average is
-    unbiased from two seeds on. What a seed does to all configs alike cancels.
+    Noise is drawn from the seeds themselves. A contrast of the seeds has weights that sum to 0, with squares
+    that sum to 1, so it holds nothing of a config's true mean. For normal values it has the variance of one
+    seed, and contrasts of two configs correlate as their values do. So the largest of all configs' contrasts,
+    over the square root of the number of seeds, is a draw of the largest error of their means. The average
+    over random contrasts is unbiased from two seeds on. What a seed does to all configs alike cancels.
 
     Args:
         values: of each config, one a seed, finite, all configs over the same seeds; at least two of each.
         correction: n_test/n_train where each seed drew its own split, as in `statistics.difference`.
 
     Returns:
-        The expected largest error of a config's mean, at least 0, in the unit of the values. For K independent
-        configs it is the expected maximum of K normal variables with the standard error of a mean.
+        The expected largest error of a config's mean, at least 0, in the unit of the values. For independent
+        configs it is the expected maximum of normal variables with the standard error of a mean.
     """
     values_KN = np.asarray(values, dtype=np.float64)
     size = np.abs(values_KN).max()

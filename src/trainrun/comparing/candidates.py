@@ -160,7 +160,8 @@ class CandidateFactory:
                     if not combination:
                         raise
                     where = f" (with {printable(combination)})" if len(changes) > 1 else ""
-                    problems = {problem: where for problem in error.problems} | problems
+                    for problem in error.problems:
+                        problems.setdefault(problem, where)
         if problems:
             raise ConfigError(f"{problem}{where}" for problem, where in problems.items())
         return found

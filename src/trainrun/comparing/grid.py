@@ -101,7 +101,7 @@ def _places_outside(value: str) -> Iterator[int]:
 
 
 def _behind_quotes(value: str, start: int) -> int:
-    """The place behind a quoted text: in single quotes two of them are one, in double quotes \\ escapes."""
+    """The place behind a quoted text, in which YAML has ways to write a quote."""
     quoted = r"'(?:[^']|'')*'" if value[start] == "'" else r'"(?:[^"\\]|\\.)*"'
     found = re.compile(quoted, re.DOTALL).match(value, start)
     return found.end() if found else len(value)

@@ -11,6 +11,9 @@ from trainrun.text import printable
 
 #: Characters, above which a label in JSON and in sentences is shortened.
 LONGEST_LABEL = 60
+#: Configs that a sentence names one by one; of more it names the first.
+MOST_NAMED = 5
+_FIRST = 3  # that are named of more
 _DIGITS = 4  # significant ones of a number; a search draws numbers with many more
 _ABBREVIATIONS = {"learning_rate": "lr", "dropout.hidden": "dropout"}
 _SECTIONS = frozenset(Config.model_fields)
@@ -58,6 +61,17 @@ def settings_labels(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     rounded = {(key, brief(_rounded(value))) for key, value in pairs}
     among, exact = {key for key, _ in pairs}, len(rounded) < len(values)
     return [settings_label(settings, among=among, exact=exact) for settings in configs]
+
+
+def several(labels: Sequence[str]) -> str:
+    """Return the labels of configs for a sentence; of many the first ones and a number.
+
+    >>> several(["a", "b"]), several(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c and 3 more')
+    """
+    if len(labels) <= MOST_NAMED:
+        return ", ".join(labels)
+    return f"{', '.join(labels[:_FIRST])} and {len(labels) - _FIRST} more"
 
 
 def _short_name(key: str, keys: Collection[str]) -> str:

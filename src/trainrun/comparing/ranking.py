@@ -33,16 +33,22 @@ def rank(standings: Sequence[Standing], criterion: Criterion) -> list[Ranked]:
         standings: of the configs.
         criterion: the metric and the part that decide.
     """
-    values = {one.label: _value(one, criterion) for one in standings}
-    found = [(value, one) for one in standings if (value := values[one.label]) is not None]
-    found.sort(key=lambda pair: pair[0])
+    return in_order([(one, _value(one, criterion)) for one in standings], criterion.metric)
+
+
+def in_order(values: Sequence[tuple[Standing, float | None]], metric: str) -> list[Ranked]:
+    """Rank configs by a value of each.
+
+    Args:
+        values: of each config; None where it has no value.
+        metric: whose values they are, which says which is better.
+    """
+    sign = -1 if larger_is_better(metric) else 1
+    found = sorted(((sign * value, one) for one, value in values if value is not None), key=lambda x: x[0])
     ranked = [Ranked(1 + sum(value < mine for value, _ in found), one) for mine, one in found]
-    return ranked + [Ranked(None, one) for one in standings if values[one.label] is None]
+    return ranked + [Ranked(None, one) for one, value in values if value is None]
 
 
 def _value(one: Standing, criterion: Criterion) -> float | None:
-    """The mean, with the sign by which smaller is better."""
     mean = one.mean(criterion.part, criterion.metric)
-    if not mean.n or not is_comparable(one, criterion.metric, criterion):
-        return None
-    return -mean.value if larger_is_better(criterion.metric) else mean.value
+    return mean.value if mean.n and is_comparable(one, criterion.metric, criterion) else None

@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from trainrun.comparing import Comparison, Pairing
-from trainrun.comparing.criterion import larger_is_better
-from trainrun.comparing.labels import LONGEST_LABEL, settings_label, settings_labels
-from trainrun.comparing.ranking import Ranked, rank
+from trainrun.comparing.labels import (
+    LONGEST_LABEL,
+    MOST_NAMED,
+    settings_label,
+    settings_labels,
+    several,
+)
+from trainrun.comparing.ranking import Ranked, in_order, rank
 from trainrun.comparing.standings import Standing
 from trainrun.report.comparison.block import Block
 from trainrun.report.comparison.cells import (
@@ -66,24 +71,37 @@ def row_labels(shown: Sequence[Standing]) -> dict[str, str]:
     return {baseline.label: f"{baseline.label} (baseline)", **unique}
 
 
-def best_sentences(comparison: Comparison, shown: Sequence[Standing]) -> Iterator[tuple[str, str]]:
-    """Yield the verdict about the best of the configs beside the baseline, and that about its ensemble.
+def best_sentences(comparison: Comparison, shown: Sequence[Standing]) -> list[tuple[str, str]]:
+    """Return the verdict about the best of the configs beside the baseline, and that about the best ensemble.
 
     Args:
         comparison: what is shown.
         shown: its configs, the baseline first.
     """
+    ranked = rank(shown, comparison.criterion)
+    return [*_best(comparison, ranked), *_best_ensemble(comparison, _ranked_ensembles(comparison, shown))]
+
+
+def _best(comparison: Comparison, ranked: Sequence[Ranked]) -> list[tuple[str, str]]:
+    pairs = [comparison.decisive(one.standing.label) for one in ranked]
+    return [(one.difference.verdict, verdict_sentence(comparison, one)) for one in pairs if one][:1]
+
+
+def _best_ensemble(comparison: Comparison, ranked: Sequence[Ranked]) -> list[tuple[str, str]]:
+    pairs = [_of_ensembles(comparison, one.standing.label) for one in ranked]
+    return [(one.difference.verdict, verdict_sentence(comparison, one)) for one in pairs if one][:1]
+
+
+def _of_ensembles(comparison: Comparison, label: str) -> Pairing | None:
     criterion = comparison.criterion
-    for pairings in (comparison.pairings, comparison.ensembles.pairings):
-        found = {
-            pair.config: pair
-            for pair in pairings
-            if (pair.metric, pair.part) == (criterion.metric, criterion.part)
-        }
-        ranked = [one.standing.label for one in rank(shown[1:], criterion)]
-        best = next((found[label] for label in ranked if label in found), None)
-        if best:
-            yield best.difference.verdict, verdict_sentence(comparison, best)
+    return comparison.ensembles.pairing(label, criterion.metric, criterion.part)
+
+
+def _ranked_ensembles(comparison: Comparison, shown: Sequence[Standing]) -> list[Ranked]:
+    """The configs by the value of their ensembles on the part and by the metric that decide."""
+    part, metric = comparison.criterion.part, comparison.criterion.metric
+    scores = {one.config: (one.parts.get(part) or {}).get(metric) for one in comparison.ensembles.values}
+    return in_order([(one, scores.get(one.label)) for one in shown], metric)
 
 
 def ensemble_notes(comparison: Comparison, shown: Sequence[Standing]) -> list[tuple[str, str]]:
@@ -99,7 +117,7 @@ def ensemble_notes(comparison: Comparison, shown: Sequence[Standing]) -> list[tu
     has_loss = any("loss" in (one.parts.get(part) or {}) for one in found.values())
     notes = [("note", line) for line in comparison.ensembles.left_out]
     if calibrated and has_loss:
-        which = "all configs" if len(calibrated) == len(shown) > 1 else ", ".join(calibrated)
+        which = "all configs" if len(calibrated) == len(shown) > MOST_NAMED else several(calibrated)
         notes.append(("note", f"Losses of {which} are calibrated here, as predictions are."))
     return notes
 
@@ -122,7 +140,7 @@ def _ranking(
         rows.append([*_lead(place.rank, labels[one.label]), scored_cell(one, part, metric), *against, *runs])
     headings = [*_LEAD, f"{part} {metric}", "minus baseline", "p", "verdict", *([] if is_whole else ["runs"])]
     sentences = [
-        *list(best_sentences(comparison, shown))[:1],
+        *_best(comparison, ranked),
         *_unpaired(comparison, shown),
         ("note", _count(comparison, shown)),
         *_settings_notes(shown),
@@ -149,23 +167,22 @@ def _ensembles(comparison: Comparison, shown: Sequence[Standing], labels: Mappin
     """The averages of seeds, ranked by themselves."""
     part, metric = comparison.criterion.part, comparison.criterion.metric
     found = {one.config: one for one in comparison.ensembles.values}
-    scores = {label: (one.parts.get(part) or {}) for label, one in found.items()}
-    others = dict.fromkeys(name for values in scores.values() for name in values if name != metric)
-    sign = -1 if larger_is_better(metric) else 1
-    values = {label: sign * score[metric] for label, score in scores.items() if score.get(metric) is not None}
+    others = dict.fromkeys(
+        name for one in found.values() for name in one.parts.get(part) or {} if name != metric
+    )
+    ranked = _ranked_ensembles(comparison, shown)
     rows = []
-    for one in sorted(shown, key=lambda one: (one.label not in values, values.get(one.label, 0.0))):
-        place = 1 + sum(v < values[one.label] for v in values.values()) if one.label in values else None
-        pair = comparison.ensembles.pairing(one.label, metric, part)
+    for place in ranked:
+        one = place.standing
         mine, *rest = (averaged_cell(found.get(one.label), one, part, name) for name in (metric, *others))
-        against = _against(pair, is_baseline=one is shown[0])
-        rows.append([*_lead(place, labels[one.label]), mine, *against, *rest])
+        against = _against(_of_ensembles(comparison, one.label), is_baseline=one is shown[0])
+        rows.append([*_lead(place.rank, labels[one.label]), mine, *against, *rest])
     headings = [*_LEAD, f"{part} {metric}", "minus baseline", "p", "verdict"]
     headings += [f"{part} {name}" for name in others]
     notes = ensemble_notes(comparison, shown)
-    if not values:
+    if all(place.rank is None for place in ranked):
         return Block("", sentences=notes)
-    sentences = [*list(best_sentences(comparison, shown))[1:], *notes]
+    sentences = [*_best_ensemble(comparison, ranked), *notes]
     title = "Ensembles of all seeds (in brackets the mean of its seeds)"
     return Block(title, headings, rows, lead=2, folding=1, sentences=sentences)
 
@@ -199,8 +216,8 @@ def _count(comparison: Comparison, shown: Sequence[Standing]) -> str:
     """How many configs got which verdict."""
     pairs = [comparison.decisive(one.label) for one in shown[1:]]
     counts = Counter(pair.difference.verdict if pair else "not compared" for pair in pairs)
-    found = [f"{counts[verdict]} {verdict}" for verdict in (*_VERDICTS, "not compared") if counts[verdict]]
-    return f"Of {len(pairs)} configs beside the baseline: {', '.join(found)}."
+    found = [f"{verdict} {counts[verdict]}" for verdict in (*_VERDICTS, "not compared") if counts[verdict]]
+    return f"Verdicts on {len(pairs)} configs: {', '.join(found)}."
 
 
 def _unpaired(comparison: Comparison, shown: Sequence[Standing]) -> Iterator[tuple[str, str]]:
@@ -210,19 +227,19 @@ def _unpaired(comparison: Comparison, shown: Sequence[Standing]) -> Iterator[tup
         if comparison.decisive(one.label) is None:
             reasons.setdefault(why_not_compared(comparison, one), []).append(one.label)
     for reason, labels in reasons.items():
-        yield "warning", f"{', '.join(labels)}: {reason}."
+        yield "warning", f"{several(labels)}: {reason}."
 
 
 def _settings_notes(shown: Sequence[Standing]) -> Iterator[tuple[str, str]]:
     """Yield the baseline's values of the settings that differ, and the settings that all others share."""
     baseline, *others = shown
-    before = {
-        key: old for one in others for key, old, _ in baseline.candidate.changes(one.candidate)
-    }  # in the order in which they first differ
+    changes = [baseline.candidate.changes(one.candidate) for one in others]
+    changes.sort(key=len, reverse=True)  # so that the keys stand in the order of the rows, as far as they can
+    before = {key: old for change in changes for key, old, _ in change}
     if before:
-        yield "note", f"The baseline has {settings_label(before, exact=True)}."
+        yield "note", f"The baseline has {settings_label(before)}."
     if shared := _shared([_changed(baseline, one) for one in others]):
-        yield "note", f"All others have {settings_label(shared, among=before, exact=True)}."
+        yield "note", f"All others have {settings_label(shared, among=before)}."
 
 
 def _changed(baseline: Standing, one: Standing) -> dict[str, object]:
