@@ -267,7 +267,7 @@ def test_combinations_that_repeat_one_another_or_another_variant_are_shown_once(
     )
     found = data_of(folder, *words)
     assert [one["label"] for one in found["configs"]] == ["net", "net + dropout=0.2", "net + dropout=0.5"]
-    assert found["warnings"][:2] == [
+    assert found["warnings"][-2:] == [
         f"{first} and 1 more of the combinations of --vs are the same recipe as {kept}, which is shown once"
         for first, kept in [("dropout=0.20", "net + dropout=0.2"), ("dropout=0.5", "net + dropout=0.5")]
     ]

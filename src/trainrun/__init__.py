@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from trainrun.config import load_config
     from trainrun.fitting import fit
     from trainrun.predicting import load_model, load_run
+    from trainrun.searching import search
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "fit", "load_config", "load_model", "load_run"]
+__all__ = ["__version__", "compare", "fit", "load_config", "load_model", "load_run", "search"]
 
 # Loaded when first asked for: `trainrun --help` must wait for none of them.
 _HOMES = {
@@ -21,6 +22,7 @@ _HOMES = {
     "load_config": "trainrun.config",
     "load_model": "trainrun.predicting",
     "load_run": "trainrun.predicting",
+    "search": "trainrun.searching",
 }
 
 

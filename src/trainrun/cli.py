@@ -207,6 +207,70 @@ def compare(
 
 
 @app.command()
+def search(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="Config file with a section search.")],
+    candidates: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of settings to try (default: 100; of a grid, all)."),
+    ] = None,
+    finalists: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of the best candidates to confirm.")
+    ] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of fresh seeds that confirm each finalist.")
+    ] = 10,
+    sampler: Annotated[
+        Literal["auto", "grid", "random", "tpe"],
+        typer.Option(help="How to choose settings: auto takes a grid if it is small enough, else tpe."),
+    ] = "auto",
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Metric that ranks candidates (default: the monitored one)."),
+    ] = None,
+    epochs_first: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Epochs before the worst candidates are dropped first."),
+    ] = 1,
+    changes: Changes = None,
+    runs: RunsFolder = _HERE,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a copy of the best config here.", readable=False),
+    ] = None,
+    outer: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Repeat the whole search on N folds, to judge searching itself."
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["text", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
+    ] = "text",
+    time_limit: TimeLimit = None,
+) -> None:
+    """Search for the best settings, and confirm them over fresh seeds.
+
+    Candidates train side by side; the worst are dropped early. The same command continues.
+    """
+    with _stoppable(time_limit) as stop:
+        from trainrun.report.progress.search_progress import SearchProgress
+        from trainrun.report.progress.stream import BestEffortStream
+        from trainrun.report.search.layout import render
+        from trainrun.searching import SearchRequest, answer
+
+        options = (sampler, metric, epochs_first, changes or [], runs, out, outer, stop)
+        request = SearchRequest(config, candidates, finalists, seeds, *options)
+        progress = SearchProgress(sys.stderr, stop.requested)
+        try:
+            found = answer(request, progress)
+        finally:
+            progress.close()
+        BestEffortStream(sys.stderr).lines(list(map(str, found.errors)))
+        _print(render(found, form), safe=True)
+        raise typer.Exit(found.exit_code)
+
+
+@app.command()
 def report(
     names: Annotated[
         list[str],

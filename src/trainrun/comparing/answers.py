@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainrun.comparing.ablation import Ablation, take_apart
 from trainrun.comparing.candidates import Candidate, CandidateFactory, CompareRequest, distinct
@@ -13,7 +14,7 @@ from trainrun.comparing.ensembles import Ensembles, compare_ensembles
 from trainrun.comparing.look_log import earlier_looks, is_new, look_history, make_look, record_look
 from trainrun.comparing.pairing import Pairing, find_pairing, pair_seeds, shared_seeds
 from trainrun.comparing.standings import Standing, fit_missing, stand
-from trainrun.comparing.warnings import cautions
+from trainrun.comparing.warnings import best_of_many, cautions, from_searches
 from trainrun.errors import (
     DIVERGED,
     INTERRUPTED,
@@ -25,6 +26,8 @@ from trainrun.errors import (
 )
 from trainrun.fitting import Observer, Outcome
 from trainrun.os_errors import explained
+
+_NO_ENSEMBLES = Ensembles()
 
 
 @dataclass(frozen=True)
@@ -86,24 +89,64 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
     with _folders_of(request):
         standings = [stand(one, outcomes) for one in candidates]
     criterion = choose_criterion(standings, wanted)
-    pairings = tuple(pair_seeds(standings, criterion))
-    seeds = {one.candidate.id8: shared_seeds(standings[0], one) for one in standings[1:]}
-    on_test = criterion.part == "test" and bool(standings[0].complete)
-    look, earlier = make_look(candidates[0], seeds, on_test=on_test), earlier_looks(request.runs)
-    if is_new(look, earlier):
-        record_look(request.runs, look)
-    history = look_history(look, earlier)
     ensembles = compare_ensembles(standings, criterion, request.runs, request.stop)
+    further = [
+        *factory.repeats,
+        *best_of_many(standings, criterion),
+        *from_searches(standings, request.runs),
+    ]
+    return conclude(
+        standings,
+        criterion,
+        tuple(pair_seeds(standings, criterion)),
+        outcomes,
+        request.runs,
+        ensembles=ensembles,
+        ablations=ablations,
+        further=further,
+    )
+
+
+def conclude(
+    standings: Sequence[Standing],
+    criterion: Criterion,
+    pairings: Sequence[Pairing],
+    outcomes: Sequence[Outcome],
+    runs: Path,
+    *,
+    ensembles: Ensembles = _NO_ENSEMBLES,
+    ablations: Sequence[Ablation] = (),
+    further: Sequence[str] = (),
+) -> Comparison:
+    """Return a comparison with its warnings, and note it in the log of comparisons.
+
+    Args:
+        standings: of the candidates, the baseline first.
+        criterion: what decides.
+        pairings: of the candidates.
+        outcomes: of the runs that were trained for it.
+        runs: the folder of runs.
+        ensembles: of the candidates.
+        ablations: of candidates that were taken apart.
+        further: warnings beside those of every comparison.
+    """
+    baseline = standings[0]
+    seeds = {one.candidate.id8: shared_seeds(baseline, one) for one in standings[1:]}
+    on_test = criterion.part == "test" and bool(baseline.complete)
+    look, earlier = make_look(baseline.candidate, seeds, on_test=on_test), earlier_looks(runs)
+    if is_new(look, earlier):
+        record_look(runs, look)
+    history = look_history(look, earlier)
     return Comparison(
         standings=tuple(standings),
         criterion=criterion,
-        pairings=pairings,
+        pairings=tuple(pairings),
         ensembles=ensembles,
         ablations=tuple(ablations),
-        over_splits=candidates[0].config.data.redrawn,
-        corrected=standings[0].overlap(criterion.part) is not None,
+        over_splits=baseline.candidate.config.data.redrawn,
+        corrected=baseline.overlap(criterion.part) is not None,
         scored=history.scored,
-        warnings=(*factory.repeats, *cautions(standings, criterion, ablations, history)),
+        warnings=(*cautions(standings, criterion, ablations, history), *further),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
         exit_code=_exit_code(standings, outcomes, ensembles),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from trainrun.comparing.criterion import Criterion, larger_is_better
 from trainrun.comparing.standings import Standing
@@ -30,6 +31,24 @@ class Pairing:
     part: str
     difference: Difference
     of_ensembles: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain data."""
+        found, won = self.difference, self.difference.p_better
+        return {
+            "config": self.config,
+            "baseline": self.baseline,
+            "metric": self.metric,
+            "part": self.part,
+            "n": found.n,
+            "mean": found.mean,
+            "interval": found.interval,
+            "improvement": found.improvement,
+            "p": found.p,
+            "p_better": {"value": won.value, "interval": won.interval} if won else None,
+            "verdict": found.verdict,
+            "enough": {"smallest_difference": found.smallest_difference, "more_seeds": found.more_seeds},
+        }
 
 
 def find_pairing(pairings: Sequence[Pairing], label: str, metric: str, part: str) -> Pairing | None:

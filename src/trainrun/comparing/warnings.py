@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainrun.comparing.ablation import Ablation
 from trainrun.comparing.candidates import Candidate
@@ -16,6 +17,7 @@ from trainrun.comparing.standings import Standing
 from trainrun.config import Config
 from trainrun.ingredients.learning_rates import depends_on_total
 from trainrun.optimism import lead_by_chance
+from trainrun.runs.searches import origin_in_search
 from trainrun.statistics import FEWEST_SEEDS
 from trainrun.text import number, printable
 
@@ -42,7 +44,6 @@ def cautions(
         *_seeds(shown),
         *_part(criterion),
         *_decided(shown, criterion),
-        *_best_of_many(shown, criterion),
         *_grouped([pair for one in shown[1:] for pair in _unequal(shown[0], one)]),
         *_grouped([pair for one in standings for pair in _cut(one)]),
         *_devices(standings),
@@ -105,27 +106,6 @@ def _decided(standings: Sequence[Standing], criterion: Criterion) -> Iterator[st
             yield f"the losses are not compared: {criterion.other_losses[one.label]}"
     if criterion.instead_of:
         yield f"{criterion.instead_of} is not reported by all: {criterion.metric} decides"
-
-
-def _best_of_many(shown: Sequence[Standing], criterion: Criterion) -> Iterator[str]:
-    """Yield how much better the best of many configs looks than it is, by chance alone."""
-    part, metric = criterion.part, criterion.metric
-    found = [one.values(part, metric) for one in shown[1:] if is_comparable(one, metric, criterion)]
-    most = max(map(len, found), default=0)
-    found = [
-        values for values in found if values and 2 * len(values) >= most
-    ]  # the noise of others is unknown
-    if len(shown) <= MOST_SIDE_BY_SIDE or len(found) < 2:
-        return
-    seeds = [seed for seed in found[0] if all(seed in values for values in found)]
-    looks = f"the best of {len(found)} configs looks better than it is"
-    if len(seeds) < 2:
-        yield f"{looks}: too few seeds are complete in all of them to say how much"
-        return
-    lead = lead_by_chance([[values[seed] for seed in seeds] for values in found], shown[0].overlap(part))
-    if lead:
-        still = f"the best would still show a lead of {number(lead)} in {part} {metric}"
-        yield f"{looks}: were all equal, {still} (simulated)"
 
 
 @dataclass(frozen=True)
@@ -226,6 +206,47 @@ def _looks(standings: Sequence[Standing], history: LookHistory) -> Iterator[str]
             labels.setdefault(look_sentence(sizes), []).append(one.label)
     for sentence, looked in labels.items():
         yield sentence if len(standings) == 2 else f"{several(looked)}: {sentence}"
+
+
+def best_of_many(standings: Sequence[Standing], criterion: Criterion) -> Iterator[str]:
+    """Yield a warning that the best of many configs looks better than it is, and by how much.
+
+    Args:
+        standings: of the candidates, the baseline first.
+        criterion: the metric and the part that rank them.
+    """
+    shown = [one for one in standings if not one.candidate.only]
+    part, metric = criterion.part, criterion.metric
+    found = [one.values(part, metric) for one in shown[1:] if is_comparable(one, metric, criterion)]
+    most = max(map(len, found), default=0)
+    found = [
+        values for values in found if values and 2 * len(values) >= most
+    ]  # the noise of others is unknown
+    if len(shown) <= MOST_SIDE_BY_SIDE or len(found) < 2:
+        return
+    seeds = [seed for seed in found[0] if all(seed in values for values in found)]
+    looks = f"the best of {len(found)} configs looks better than it is"
+    if len(seeds) < 2:
+        yield f"{looks}: too few seeds are complete in all of them to say how much"
+        return
+    lead = lead_by_chance([[values[seed] for seed in seeds] for values in found], shown[0].overlap(part))
+    if lead:
+        still = f"the best would still show a lead of {number(lead)} in {part} {metric}"
+        yield f"{looks}: were all equal, {still} (simulated)"
+
+
+def from_searches(standings: Sequence[Standing], runs: Path) -> Iterator[str]:
+    """Yield a warning for each candidate that a search in the folder of runs has tried."""
+    doubts = []
+    for one in standings:
+        if one.candidate.only or not (origin := origin_in_search(runs, one.candidate.id8)):
+            continue
+        among = f"a search among {origin.candidates} candidates on these validation rows"
+        among += f" ({printable(origin.name)})"
+        sentence = f"{one.label}: comes from {among}: its validation values look better than they are"
+        common = f"from {among}: their validation values look better than they are"
+        doubts.append(_Doubt(one.label, sentence, common))
+    yield from _grouped(doubts)
 
 
 def look_sentence(sizes: Sequence[int]) -> str:

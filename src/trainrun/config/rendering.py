@@ -28,7 +28,7 @@ def to_yaml(config: Config) -> str:
 def yaml_text(values: Mapping[str, Any]) -> str:
     """Return plain values as YAML; the short lists and mappings in them stand in one line."""
     return yaml.dump(
-        dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+        _File(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
     )
 
 
@@ -62,6 +62,10 @@ def brief(value: object) -> str:
     return str(value)
 
 
+class _File(dict[str, Any]):
+    """The mapping of a whole file: a line for each key, however short it is."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that YAML 1.1 or 1.2 would take for something else."""
 
@@ -85,5 +89,10 @@ def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceN
     return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
 
 
+def _represent_file(dumper: yaml.SafeDumper, values: _File) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", values, flow_style=False)
+
+
+_Dumper.add_representer(_File, _represent_file)
 _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(list, _represent_list)

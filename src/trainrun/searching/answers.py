@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 
-from trainrun.comparing.criterion import known_metric
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
-from trainrun.os_errors import explained
-from trainrun.runs.files import make_directory, remove_temporaries, write_files
+from trainrun.jsonio import to_json_file
+from trainrun.runs.files import write_files, write_out
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import SEARCHES, SearchPaths
 from trainrun.searching.best import best_yaml
 from trainrun.searching.confirming import Confirmation, choose_finalists, confirm
-from trainrun.searching.generation import Generation
-from trainrun.searching.halving import brackets, rungs
-from trainrun.searching.question import GENERATION, Question
-from trainrun.searching.records import Record, points, ranked, read_records, write_records
+from trainrun.searching.importance import Importance, importances
+from trainrun.searching.outer import Outer, cross_validate, require_one_table
+from trainrun.searching.question import Question
+from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
-from trainrun.searching.sampling import Seen, proposals
-from trainrun.searching.space import Point
-from trainrun.searching.trainings import Candidate, Training
-
-_MOST_SKIPPED = 50  # proposals in a row, after which a space is taken to be used up
+from trainrun.searching.results import read_importance, result_json
+from trainrun.searching.work import Work
 
 
 @dataclass(frozen=True)
@@ -36,20 +33,24 @@ class Search:
         paths: of its files.
         records: of all candidates, in their order.
         confirmation: of the finalists; None where the search was stopped, or no candidate is finite.
+        importance: of the searched keys, the largest first; empty where too little is known.
         best_file: the config file with the best settings; None without a confirmation.
-        warnings: what to know before believing it.
         errors: what went wrong with runs.
+        seconds: that this answer took.
         exit_code: as in docs/exit-codes.md; no candidate changes it.
+        outer: the same search on folds; None where that was not asked for, or the search was stopped.
     """
 
     question: Question
     paths: SearchPaths
     records: tuple[Record, ...]
     confirmation: Confirmation | None
+    importance: tuple[Importance, ...]
     best_file: Path | None
-    warnings: tuple[str, ...]
     errors: tuple[TrainrunError, ...]
+    seconds: float
     exit_code: int
+    outer: Outer | None = None
 
     @cached_property
     def ranking(self) -> list[Record]:
@@ -68,17 +69,34 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
         TrainrunError: the request makes no sense, or files cannot be written; what goes wrong with single
             runs is part of the answer.
     """
-    if request.metric:
-        known_metric(request.metric)
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
+    begun = monotonic()
+    found = _search(request, observer)
+    if not request.outer or request.stopped():
+        return found
+    outer = cross_validate(request, request.outer, observer, _search)
+    errors = {str(error): error for one in (found, *outer.searches) for error in one.errors}
+    codes = {fold.exit_code for fold in outer.searches} - {DIVERGED} | {found.exit_code}
+    return replace(
+        found,
+        outer=outer,
+        errors=tuple(errors.values()),
+        seconds=monotonic() - begun,
+        exit_code=exit_code(codes),
+    )
+
+
+def _search(request: SearchRequest, observer: SearchObserver) -> Search:
+    """Answer a request, without its outer folds."""
     question = Question(request)
+    if request.outer:
+        require_one_table(question.config)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
+    if not paths.candidates.exists():
+        question.check()  # before anything is written
     with RunLock(paths):
-        work = _Work(question, paths, request, observer)
-        generations, is_whole = work.carry_out()
-        records = [one for generation in generations for one in generation]
-        return _conclude(question, paths, request, observer, records, is_whole, work.errors)
+        return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
 
 def _conclude(
@@ -86,201 +104,68 @@ def _conclude(
     paths: SearchPaths,
     request: SearchRequest,
     observer: SearchObserver,
-    records: Sequence[Record],
-    is_whole: bool,
-    errors: Sequence[TrainrunError],
+    work: Work,
 ) -> Search:
-    """Confirm the best candidates of a search that came to its end."""
-    codes = {error.exit_code for error in errors}
-    confirmation, best_file = None, None
+    """Carry the search out, confirm its best candidates, and write what was found."""
+    begun = monotonic()
+    records, is_whole = work.carry_out()
     ranking = ranked(records, larger_is_better=question.larger_is_better)
     finalists = choose_finalists(ranking, request.finalists, question.identify(question.config))
+    errors, codes = list(work.errors), set()
+    confirmation, best_file, importance = None, None, []
     if not is_whole:
         codes.add(INTERRUPTED)
     elif not ranking:
         codes.add(DIVERGED)
     elif finalists:
         confirmation = confirm(question, finalists, request, observer)
-        errors = [*errors, *(outcome.error for outcome in confirmation.outcomes if outcome.error)]
+        errors += [outcome.error for outcome in confirmation.outcomes if outcome.error]
         codes |= {outcome.exit_code for outcome in confirmation.outcomes} - {DIVERGED}
         if confirmation.has_diverged:
             codes.add(DIVERGED)
-        best_file = _write_best(question, paths, request, confirmation, len(records))
+    codes |= {error.exit_code for error in errors}
+    if INTERRUPTED in codes:
+        confirmation = None  # it covers some seeds only
+    if confirmation:
+        importance = _importance(question, paths, records)
+        best_file = _write(question, paths, request, confirmation, records, importance)
     return Search(
         question=question,
         paths=paths,
         records=tuple(records),
         confirmation=confirmation,
+        importance=tuple(importance),
         best_file=best_file,
-        warnings=(),
         errors=tuple({str(error): error for error in errors}.values()),
+        seconds=monotonic() - begun,
         exit_code=exit_code(codes),
     )
 
 
-def _write_best(
+def _importance(question: Question, paths: SearchPaths, records: Sequence[Record]) -> list[Importance]:
+    known = read_importance(paths.result, len(records))
+    if known is not None:
+        return known
+    return importances(records, question.space, larger_is_better=question.larger_is_better)
+
+
+def _write(
     question: Question,
     paths: SearchPaths,
     request: SearchRequest,
     confirmation: Confirmation,
-    candidates: int,
+    records: Sequence[Record],
+    importance: Sequence[Importance],
 ) -> Path:
-    """Write the config file with the best settings, and return its path."""
+    """Write the result and the config file with the best settings; return the path of the latter."""
     record = confirmation.records[confirmation.best]
-    head = [f"The best of {candidates} candidates, by `trainrun search {request.config}`."]
-    text = best_yaml(question.space, record.settings, request.config, paths.best, head)
-    write_files({paths.best: text.encode()})
-    return paths.best
 
+    def best(place: Path) -> bytes:
+        head = [f"The best of {len(records)} candidates of {Path(request.config).name}, by trainrun search."]
+        return best_yaml(question.space, record.settings, request.config, place, head).encode()
 
-class _Work:
-    """The generations of a search, as far as they are trained.
-
-    Args:
-        question: of the search.
-        paths: of its files; its lock is held.
-        request: of the user.
-        observer: watches.
-
-    Attributes:
-        errors: what went wrong with single runs.
-    """
-
-    def __init__(
-        self, question: Question, paths: SearchPaths, request: SearchRequest, observer: SearchObserver
-    ) -> None:
-        self._question, self._paths = question, paths
-        self._request, self._observer = request, observer
-        self.errors: list[TrainrunError] = []
-        self._epochs = 0
-
-    def carry_out(self) -> tuple[list[list[Record]], bool]:
-        """Train what is missing; return the records of each generation, and whether all are whole."""
-        found = self._known()
-        sizes = list(self._question.sizes)
-        if len(found) == len(sizes):
-            return found, True
-        self._question.check()
-        self._begin()
-        for number in range(len(found), len(sizes)):
-            if self._request.stopped():
-                return found, False
-            trainings, skipped = self._propose(number, sizes[number], found)
-            if not trainings:
-                break  # the space is used up
-            is_whole = self._train(number, trainings)
-            found.append([Record.of(*pair) for pair in zip(trainings, skipped, strict=True)])
-            if not is_whole:
-                return found, False
-            write_records(self._paths.candidates, found)
-        return found, True
-
-    def _begin(self) -> None:
-        make_directory(self._paths.directory)
-        remove_temporaries(self._paths.directory)
-        if not self._paths.question.exists():
-            from trainrun.config.rendering import yaml_text
-
-            asked = {"config": str(self._request.config), "set": list(self._request.overrides)}
-            options = {**asked, "seed": self._question.config.seed, **self._question.options}
-            write_files({self._paths.question: yaml_text(options).encode()})
-
-    def _known(self) -> list[list[Record]]:
-        """The generations that are on disk: of this search, else the whole ones of one that it extends."""
-        question = self._question
-        sizes = list(question.sizes)
-        best: list[list[Record]] = []
-        for rest in (question.sizes.rest, *range(GENERATION)):
-            paths = SearchPaths(
-                self._paths.directory.with_name(f"{question.config.name}-{question.id8(rest)}")
-            )
-            with explained(paths.candidates, "be read"):
-                found = read_records(paths.candidates, question.space, GENERATION)
-            if rest != question.sizes.rest:
-                found = [one for one in found if len(one) == GENERATION]
-            found = found[: len(sizes)]
-            if len(found) > len(best):
-                best = found
-            if rest == question.sizes.rest and len(found) == len(sizes):
-                return found
-        return best
-
-    def _propose(
-        self, number: int, size: int, earlier: Sequence[Sequence[Record]]
-    ) -> tuple[list[Training], list[int]]:
-        """The candidates of a generation, and how many proposals were left out before each."""
-        question = self._question
-        before = [one for generation in earlier for one in generation]
-        known = {one.id8 for one in before}
-        seen = [
-            Seen(point, one.value, one.epochs, one.status == "complete")
-            for point, one in zip(points(before, question.space), before, strict=True)
-        ]
-        chosen: list[tuple[Point, int]] = []
-        configs = []
-        skipped = 0
-        for point in proposals(
-            question.space,
-            question.sampler,
-            seed=question.config.seed,
-            generation=number,
-            size=GENERATION,
-            seen=seen,
-            larger_is_better=question.larger_is_better,
-        ):
-            config = question.can_train(point)
-            id8 = question.identify(config) if config else ""
-            if not config or id8 in known:
-                skipped += 1
-                if skipped >= _MOST_SKIPPED:
-                    break
-                continue
-            known.add(id8)
-            configs.append((config, id8))
-            chosen.append((point, skipped))
-            skipped = 0
-            if len(chosen) == size:
-                break
-        longest = max((config.epochs for config, _ in configs), default=0)
-        places = brackets(len(configs), rungs(question.epochs_first, longest))
-        trainings = [
-            Training(
-                Candidate(
-                    number=number * GENERATION + place,
-                    generation=number,
-                    bracket=bracket,
-                    point=point,
-                    settings=question.space.settings(point),
-                    config=config,
-                    id8=id8,
-                ),
-                question.cell(config),
-                question.metric,
-            )
-            for place, ((config, id8), (point, _), bracket) in enumerate(
-                zip(configs, chosen, places, strict=True)
-            )
-        ]
-        return trainings, [left_out for _, left_out in chosen]
-
-    def _train(self, number: int, trainings: Sequence[Training]) -> bool:
-        longest = max(one.cell.config.epochs for one in trainings)
-        generation = Generation(
-            number=number,
-            trainings=trainings,
-            judged_after=rungs(self._question.epochs_first, longest),
-            larger_is_better=self._question.larger_is_better,
-            paths=self._paths,
-            runs=self._request.runs,
-            stopped=self._request.stopped,
-            save_seconds=self._request.save_seconds,
-            progress=self._progress,
-        )
-        if note := generation.restore():
-            self._observer.note(note)
-        is_whole = generation.train()
-        self.errors += generation.busy
-        return is_whole
-
-    def _progress(self, epochs: int) -> None:
-        self._epochs += epochs
+    result = result_json(question, records, importance, confirmation, request.runs)
+    write_files({paths.best: best(paths.best), paths.result: to_json_file(result)})
+    if request.out:
+        write_out(request.out, best(request.out))
+    return request.out or paths.best

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from trainrun.comparing.answers import Comparison, conclude
 from trainrun.comparing.candidates import Candidate, CompareRequest
-from trainrun.comparing.criterion import Criterion, choose_criterion, larger_is_better
-from trainrun.comparing.look_log import earlier_looks, is_new, make_look, record_look
-from trainrun.comparing.pairing import Pairing, find_pairing, pair_all, shared_seeds
+from trainrun.comparing.criterion import choose_criterion, larger_is_better
+from trainrun.comparing.pairing import pair_all
 from trainrun.comparing.standings import Standing, fit_missing, stand
 from trainrun.config import Config
 from trainrun.data import digests
@@ -20,46 +20,44 @@ from trainrun.searching.question import Question
 from trainrun.searching.records import Record
 from trainrun.searching.request import SearchObserver, SearchRequest
 
-#: The label of the plain config in a confirmation.
-PLAIN = "plain config"
-
 
 @dataclass(frozen=True)
 class Confirmation:
     """The plain config and the finalists over fresh seeds.
 
     Attributes:
-        plain: the plain config.
-        finalists: in the order of the search's ranking.
+        comparison: the plain config first, then the finalists in the order of the search's ranking; of every
+            two, by every metric on every part, all of one metric and part in one family of verdicts.
         records: what the search believed of each finalist.
-        criterion: the metric and the part that decide.
-        pairings: of every two, by every metric on every part.
         outcomes: of the runs that were trained now.
     """
 
-    plain: Standing
-    finalists: tuple[Standing, ...]
+    comparison: Comparison
     records: tuple[Record, ...]
-    criterion: Criterion
-    pairings: tuple[Pairing, ...]
     outcomes: tuple[Outcome, ...]
+
+    @property
+    def plain(self) -> Standing:
+        """The plain config."""
+        return self.comparison.standings[0]
+
+    @property
+    def finalists(self) -> tuple[Standing, ...]:
+        """The finalists."""
+        return self.comparison.standings[1:]
 
     @cached_property
     def best(self) -> int:
         """The place of the best finalist, by the mean over the fresh seeds on the validation rows."""
-        sign = -1 if larger_is_better(self.criterion.metric) else 1
-        means = [one.mean("valid", self.criterion.metric) for one in self.finalists]
+        metric = self.comparison.criterion.metric
+        sign = -1 if larger_is_better(metric) else 1
+        means = [one.mean("valid", metric) for one in self.finalists]
         return min(range(len(means)), key=lambda place: (not means[place].n, sign * means[place].value))
 
     @property
     def has_diverged(self) -> bool:
         """Return whether the best finalist diverged in any run."""
         return bool(self.finalists[self.best].seeds("diverged"))
-
-    def pairing(self, one: Standing, baseline: Standing) -> Pairing | None:
-        """Return the pairing that decides between two; None where nothing could be paired."""
-        mine = [pair for pair in self.pairings if pair.baseline == baseline.label]
-        return find_pairing(mine, one.label, self.criterion.metric, self.criterion.part)
 
 
 def choose_finalists(ranking: Sequence[Record], count: int, plain_id8: str) -> list[Record]:
@@ -91,36 +89,20 @@ def confirm(
     seeds = range(first, first + request.seeds)
     known = digests(question.config.data)
 
-    def candidate(label: str, config: Config, id8: str) -> Candidate:
+    def candidate(label: str, config: Config) -> Candidate:
+        id8 = question.identify(config)
         group = group_directory(request.runs, config.name, id8)
         directories = {seed: seed_directory(group, seed) for seed in seeds}
         return Candidate(label, config.with_seed(first), Path(request.config), (), id8, known, directories)
 
-    plain = candidate(PLAIN, question.config, question.identify(question.config))
+    plain = candidate(question.config.name, question.config)
     others = [
-        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)), one.id8)
+        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)))
         for place, one in enumerate(finalists, 1)
     ]
     to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)
     outcomes = fit_missing([plain, *others], to_fit, observer)
     standings = [stand(one, outcomes) for one in (plain, *others)]
     criterion = choose_criterion(standings, question.metric)
-    _note_look(standings, criterion, request.runs)
-    return Confirmation(
-        plain=standings[0],
-        finalists=tuple(standings[1:]),
-        records=tuple(finalists),
-        criterion=criterion,
-        pairings=tuple(pair_all(standings, criterion)),
-        outcomes=tuple(outcomes),
-    )
-
-
-def _note_look(standings: Sequence[Standing], criterion: Criterion, runs: Path) -> None:
-    """Note in the log of comparisons that the test part was looked at."""
-    plain, *others = standings
-    seeds = {one.candidate.id8: shared_seeds(plain, one) for one in others}
-    on_test = criterion.part == "test" and bool(plain.complete)
-    look = make_look(plain.candidate, seeds, on_test=on_test)
-    if is_new(look, earlier_looks(runs)):
-        record_look(runs, look)
+    comparison = conclude(standings, criterion, tuple(pair_all(standings, criterion)), outcomes, request.runs)
+    return Confirmation(comparison, tuple(finalists), tuple(outcomes))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trainrun.comparing.criterion import known_metric
 from trainrun.config import Config
 from trainrun.config.identity import identify
 from trainrun.config.search_space import SECTION
@@ -82,7 +83,7 @@ class Question:
         self.epochs_first = request.epochs_first
         self.sampler, self.sizes = _sampler(request, self.space)
         self._digests = digests(self.config.data)
-        self._metric = request.metric
+        self._metric = known_metric(request.metric) if request.metric else None
         self._datasets: dict[str, Dataset] = {}
 
     def cell(self, config: Config) -> Cell:
@@ -108,7 +109,10 @@ class Question:
         if plain.dataset.valid is None:
             raise UsageError(f"{self.config.place('data.split')}: data.split: a search needs validation rows")
         problems = list(self.space.conflicts())
-        for config in self.space.single():
+        singles = list(self.space.single())
+        if any(config.epochs == 0 for config in (self.config, *singles)):
+            raise UsageError(f"{self.config.place('epochs')}: epochs: a search needs at least 1, got 0")
+        for config in singles:
             try:
                 make_plan([self.cell(config)])
             except ConfigError as error:
@@ -137,10 +141,18 @@ class Question:
         """The metric that judges candidates on the validation rows, by its main name."""
         if self._metric:
             return self._metric
-        monitored = self.config.early_stopping.monitor.removeprefix("val_")
-        if monitored != "loss" or not self.other_losses:
-            return monitored
-        return _INSTEAD[self.cell(self.config).dataset.target.task]
+        if self.judged_instead:
+            return _INSTEAD[self.cell(self.config).dataset.target.task]
+        return self._monitored
+
+    @property
+    def judged_instead(self) -> bool:
+        """Whether another metric than the monitored loss judges, since losses cannot be compared."""
+        return not self._metric and self._monitored == "loss" and self.other_losses
+
+    @property
+    def _monitored(self) -> str:
+        return self.config.early_stopping.monitor.removeprefix("val_")
 
     @property
     def larger_is_better(self) -> bool:

@@ -62,7 +62,8 @@ def proposals(
         larger_is_better: the direction of their values.
     """
     if sampler == "grid":
-        yield from space.grid()[generation * size :]
+        all_points = space.grid()
+        yield from all_points[all_points.index(seen[-1].point) + 1 if seen else 0 :]
         return
     if sampler == "tpe" and generation > 0:
         yield from _estimated(space, seed, generation, seen, larger_is_better)
@@ -88,8 +89,8 @@ def _estimated(
     """
     import optuna
 
-    kinds = {one.key: distribution(one) for one in space.keys}
-    with _quiet():
+    with quiet():
+        kinds = {one.key: distribution(one) for one in space.keys}
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=0,
             multivariate=True,
@@ -99,7 +100,7 @@ def _estimated(
         study = optuna.create_study(sampler=sampler, direction="maximize" if larger_is_better else "minimize")
         study.add_trials([_trial(one, kinds) for one in seen])
     while True:
-        with _quiet():
+        with quiet():
             point = study.ask(kinds).params
         yield {one.key: tidied(one, point[one.key]) for one in space.keys}
 
@@ -136,7 +137,7 @@ def _trial(one: Seen, kinds: Mapping[str, BaseDistribution]) -> FrozenTrial:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what Optuna says about its own future out of the output."""
     from optuna import logging
 

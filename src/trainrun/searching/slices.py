@@ -90,13 +90,15 @@ def spread(
 
 
 def _stacks(trainings: Sequence[Training], until: int) -> list[_Stack]:
-    """Candidates that can train together: of one shape, at the same step."""
-    positions: dict[tuple[int, int], list[Training]] = {}
+    """Candidates that can train together: of one shape, at the same step; none or all have a state."""
+    positions: dict[tuple[int, int] | None, list[Training]] = {}
     for one in trainings:
-        facts = one.snapshot.facts if one.snapshot else {"epoch": 1, "steps": 0}
-        positions.setdefault((facts["epoch"], facts["steps"]), []).append(one)
+        facts = one.snapshot.facts if one.snapshot else {}
+        position = (facts["epoch"], facts["steps"]) if facts else None
+        positions.setdefault(position, []).append(one)
     found = []
-    for (epoch, _), together in positions.items():
+    for position, together in positions.items():
+        epoch = position[0] if position else 1
         for places in stacks([one.cell for one in together]):
             members = [together[place] for place in places]
             plan = make_plan([members[0].cell])

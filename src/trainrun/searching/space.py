@@ -161,8 +161,11 @@ def _value(one: Searched, chosen: float) -> Any:
 def _place(one: Searched, value: Any) -> int | float:
     if isinstance(one, Listed):
         return [_plain(node) for node in one.nodes].index(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not one.low <= value <= one.high:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not one.low <= value <= one.high or (one.is_whole and value != int(value)):
         raise ValueError(f"{value!r} is not in the range of {one.key}")
+    if one.step is not None and value != _stepped(one, round((value - one.low) / one.step)):
+        raise ValueError(f"{value!r} is between the steps of {one.key}")
     return value
 
 

@@ -17,6 +17,7 @@ class Block:
         lead: how many first columns say what a row is about, and are repeated where a table is too wide.
         folding: the column of names that is folded before a table is split; None if there is none.
         sentences: below the table, each with the kind that may colour it: a verdict, `warning` or `note`.
+        lines: shown as they are, above the table.
     """
 
     title: str
@@ -25,3 +26,4 @@ class Block:
     lead: int = 1
     folding: int | None = None
     sentences: Sequence[tuple[str, str]] = ()
+    lines: Sequence[str] = ()

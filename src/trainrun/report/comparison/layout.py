@@ -13,6 +13,7 @@ from trainrun.report.comparison.records import as_csv, as_json
 from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
 from trainrun.report.tables import markdown_table, text_table
+from trainrun.text import printable
 
 _GAP = 2  # characters between columns
 _HEADING = 16  # characters, beyond which a heading is folded
@@ -66,6 +67,7 @@ def as_latex(parts: Sequence[Block]) -> str:
 def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
     if block.title:
         yield painted(fill(block.title, width), BOLD, colour) + "\n"
+    yield from (f"  {printable(line)}\n" for line in block.lines)
     tables = (
         _aligned(headings, rows, width - 2, block.folding) for headings, rows in _pieces(block, width - 2)
     )

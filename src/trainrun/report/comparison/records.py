@@ -22,11 +22,13 @@ def as_json(comparison: Comparison) -> str:
             "part": comparison.criterion.part,
             "configs": [_config(comparison, one) for one in comparison.standings],
             "runs": [run for one in comparison.standings for run in _runs(one)],
-            "differences": [_difference(comparison, pair) for pair in comparison.pairings],
+            "differences": [as_difference(comparison, pair) for pair in comparison.pairings],
             "ensembles": [
                 {"config": one.config, "seeds": one.seeds, **one.parts} for one in comparison.ensembles.values
             ],
-            "ensemble_differences": [_difference(comparison, pair) for pair in comparison.ensembles.pairings],
+            "ensemble_differences": [
+                as_difference(comparison, pair) for pair in comparison.ensembles.pairings
+            ],
             "ablations": [_ablation(ablation) for ablation in comparison.ablations],
             "scored_on_this_test_part": comparison.scored,
             "warnings": comparison.warnings,
@@ -81,24 +83,9 @@ def _runs(one: Standing) -> Iterator[dict[str, Any]]:
         }
 
 
-def _difference(comparison: Comparison, pair: Pairing) -> dict[str, Any]:
-    found = pair.difference
-    won = found.p_better
-    return {
-        "config": pair.config,
-        "baseline": pair.baseline,
-        "metric": pair.metric,
-        "part": pair.part,
-        "n": found.n,
-        "mean": found.mean,
-        "interval": found.interval,
-        "improvement": found.improvement,
-        "p": found.p,
-        "p_better": {"value": won.value, "interval": won.interval} if won else None,
-        "verdict": found.verdict,
-        "enough": {"smallest_difference": found.smallest_difference, "more_seeds": found.more_seeds},
-        "sentence": verdict_sentence(comparison, pair),
-    }
+def as_difference(comparison: Comparison, pair: Pairing) -> dict[str, Any]:
+    """A pairing as data, with its verdict in words."""
+    return pair.to_json() | {"sentence": verdict_sentence(comparison, pair)}
 
 
 def _ablation(ablation: Ablation) -> dict[str, Any]:

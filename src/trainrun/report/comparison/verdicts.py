@@ -22,7 +22,7 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
         "no difference shown": f"No difference shown between {mine} and {its}",
         "too few seeds": f"Too few seeds to tell {mine} from {its}",
     }[found.verdict]
-    by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
+    by = f"{pairing.part} {pairing.metric} differs by {amount(found)}"
     return f"{what} {_scope(comparison, pairing)}: {by}{_surety(comparison, pairing)}{_outlook(pairing)}."
 
 
@@ -71,7 +71,8 @@ def _scope(comparison: Comparison, pairing: Pairing) -> str:
     return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
 
 
-def _amount(found: Difference) -> str:
+def amount(found: Difference) -> str:
+    """A difference with its interval."""
     if found.interval is None:
         return with_sign(*figures(found.mean))
     if found.interval == (0, 0):
@@ -87,9 +88,10 @@ def _surety(comparison: Comparison, pairing: Pairing) -> str:
     p = probability(found.p)
     said = f", p {p if p.startswith('<') else f'= {p}'}"
     pairings = comparison.ensembles.pairings if pairing.of_ensembles else comparison.pairings
-    family = sum((one.metric, one.part) == (pairing.metric, pairing.part) for one in pairings)
+    family = [one for one in pairings if (one.metric, one.part) == (pairing.metric, pairing.part)]
+    kind = "configs" if len({one.baseline for one in family}) == 1 else "pairs"
     reasons = [
-        *([f"Holm-corrected for {family} configs"] if family > 1 else []),
+        *([f"Holm-corrected for {len(family)} {kind}"] if len(family) > 1 else []),
         *(["corrected for overlapping splits, Nadeau and Bengio 2003"] if found.correction else []),
     ]
     said += f" ({'; '.join(reasons)})" if reasons else ""

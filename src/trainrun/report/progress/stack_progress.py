@@ -120,7 +120,10 @@ class StackProgress(Observer):
         self._shown = time.monotonic()
         done = self._done
         training = len(self._epochs)
-        words = f"{self._counts}, {training} training, {self._runs - self._ended - training} left"
+        self._tell(done, f"{self._counts}, {training} training, {self._runs - self._ended - training} left")
+
+    def _tell(self, done: float, words: str) -> None:
+        """Draw the bar on a terminal; else write a line."""
         if self._sink.is_terminal:
             self._bar.draw(lambda bar: _draw(bar, done, words))
         else:

@@ -1,0 +1,242 @@
+"""The work of a search: its generations, as far as they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+from trainrun.config import Config
+from trainrun.config.rendering import yaml_text
+from trainrun.errors import TrainrunError
+from trainrun.os_errors import explained
+from trainrun.runs.checkpoint import discard_checkpoints
+from trainrun.runs.files import make_directory, remove_temporaries, write_files
+from trainrun.runs.paths import SearchPaths
+from trainrun.searching.generation import Generation
+from trainrun.searching.halving import FACTOR, brackets, rungs
+from trainrun.searching.question import GENERATION, Question
+from trainrun.searching.records import Record, points, read_records, write_records
+from trainrun.searching.request import SearchObserver, SearchRequest
+from trainrun.searching.sampling import Seen, proposals
+from trainrun.searching.space import Point
+from trainrun.searching.trainings import Candidate, Training
+
+_SECONDS_BETWEEN_NEWS = 0.1
+_MOST_SKIPPED = 50  # proposals in a row, after which a space is taken to be used up
+
+
+class Work:
+    """The generations of a search.
+
+    Args:
+        question: of the search.
+        paths: of its files; its lock is held.
+        request: of the user.
+        observer: watches.
+
+    Attributes:
+        errors: what went wrong with single runs.
+    """
+
+    def __init__(
+        self, question: Question, paths: SearchPaths, request: SearchRequest, observer: SearchObserver
+    ) -> None:
+        self._question, self._paths = question, paths
+        self._request, self._observer = request, observer
+        self.errors: list[TrainrunError] = []
+
+    def carry_out(self) -> tuple[list[Record], bool]:
+        """Train what is missing; return the records of all candidates, and whether none is missing."""
+        self._begin()
+        found, is_own = self._known()
+        sizes = list(self._question.sizes)
+        # A generation with fewer candidates ends a space that is used up, or a file that was cut.
+        short = found.pop() if found and len(found[-1]) != sizes[len(found) - 1] else []
+        if found and not is_own:
+            write_records(self._paths.candidates, found)
+        is_whole = True
+        for number in range(len(found), len(sizes)):
+            if self._request.stopped():
+                is_whole = False
+                break
+            chosen = self._propose(number, sizes[number], found)
+            trainings = self._trainings(number, chosen)
+            if short and [one.id8 for one in short] == [one.candidate.id8 for one in trainings]:
+                found.append(short)
+                break
+            if trainings:
+                is_whole = self._train(number, trainings)
+                left_out = [count for _, _, count in chosen]
+                found.append([Record.of(*pair) for pair in zip(trainings, left_out, strict=True)])
+                if not is_whole:
+                    break
+                write_records(self._paths.candidates, found)
+                with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next
+                    discard_checkpoints(self._paths)
+            if len(trainings) < sizes[number]:
+                break  # the space is used up
+        return [one for generation in found for one in generation], is_whole
+
+    def _begin(self) -> None:
+        make_directory(self._paths.directory)
+        remove_temporaries(self._paths.directory)
+        if not self._paths.question.exists():
+            asked = {"config": str(self._request.config), "set": list(self._request.overrides)}
+            options = {**asked, "seed": self._question.config.seed, **self._question.options}
+            write_files({self._paths.question: yaml_text(options).encode()})
+
+    def _known(self) -> tuple[list[list[Record]], bool]:
+        """The generations that are on disk: of this search, else the whole ones of one that it extends.
+
+        Returns:
+            Their records, and whether they are in this search's own file.
+        """
+        mine = self._question.sizes.rest
+        wanted = len(list(self._question.sizes))
+        best, is_own = self._read(mine)[:wanted], True
+        for rest in (rest for rest in range(GENERATION) if rest != mine):
+            if len(best) == wanted:
+                break
+            whole = [one for one in self._read(rest) if len(one) == GENERATION][:wanted]
+            if len(whole) > len(best):
+                best, is_own = whole, False
+        return best, is_own
+
+    def _read(self, rest: int) -> list[list[Record]]:
+        """The generations of the same search with `rest` candidates in its last one."""
+        name = f"{self._question.config.name}-{self._question.id8(rest)}"
+        paths = SearchPaths(self._paths.directory.with_name(name))
+        with explained(paths.candidates, "be read"):
+            return read_records(paths.candidates, self._question.space, GENERATION)
+
+    def _propose(
+        self, number: int, size: int, earlier: Sequence[Sequence[Record]]
+    ) -> list[tuple[Point, Config, int]]:
+        """The candidates of a generation, each with how many proposals before it were left out."""
+        question = self._question
+        before = [one for generation in earlier for one in generation]
+        known = {one.id8 for one in before}
+        seen = [
+            Seen(point, one.value, one.epochs, one.status == "complete")
+            for point, one in zip(points(before, question.space), before, strict=True)
+        ]
+        proposed = proposals(
+            question.space,
+            question.sampler,
+            seed=question.config.seed,
+            generation=number,
+            size=GENERATION,
+            seen=seen,
+            larger_is_better=question.larger_is_better,
+        )
+        chosen: list[tuple[Point, Config, int]] = []
+        skipped = 0
+        for point in proposed:
+            config = question.can_train(point)
+            id8 = question.identify(config) if config else ""
+            if not config or id8 in known:
+                skipped += 1
+                if skipped >= _MOST_SKIPPED and question.sampler != "grid":
+                    break  # those of a grid have an end
+                continue
+            known.add(id8)
+            chosen.append((point, config, skipped))
+            skipped = 0
+            if len(chosen) == size:
+                break
+        if skipped and chosen:  # behind the last candidate of a space that is used up
+            point, config, before_it = chosen.pop()
+            chosen.append((point, config, before_it + skipped))
+        return chosen
+
+    def _trainings(self, number: int, chosen: Sequence[tuple[Point, Config, int]]) -> list[Training]:
+        question = self._question
+        longest = max((config.epochs for _, config, _ in chosen), default=0)
+        places = brackets(len(chosen), rungs(question.epochs_first, longest))
+        return [
+            Training(
+                Candidate(
+                    number=number * GENERATION + place,
+                    generation=number,
+                    bracket=places[place],
+                    point=point,
+                    settings=question.space.settings(point),
+                    config=config,
+                    id8=question.identify(config),
+                ),
+                question.cell(config),
+                question.metric,
+            )
+            for place, (point, config, _) in enumerate(chosen)
+        ]
+
+    def _train(self, number: int, trainings: Sequence[Training]) -> bool:
+        longest = max(one.cell.config.epochs for one in trainings)
+        judged_after = rungs(self._question.epochs_first, longest)
+        progress = _Progress(self._observer, number, len(list(self._question.sizes)), trainings, judged_after)
+        generation = Generation(
+            number=number,
+            trainings=trainings,
+            judged_after=judged_after,
+            larger_is_better=self._question.larger_is_better,
+            paths=self._paths,
+            runs=self._request.runs,
+            stopped=self._request.stopped,
+            save_seconds=self._request.save_seconds,
+            progress=progress.told,
+        )
+        if note := generation.restore():
+            self._observer.note(note)
+        is_whole = generation.train()
+        self.errors += generation.busy
+        return is_whole
+
+
+class _Progress:
+    """How much of a search is done, by the epochs that halving leaves of each generation.
+
+    Args:
+        observer: is told.
+        number: of the generation that trains, from 0.
+        generations: of the search.
+        trainings: of the generation.
+        judged_after: the epochs after which they are judged.
+    """
+
+    def __init__(
+        self,
+        observer: SearchObserver,
+        number: int,
+        generations: int,
+        trainings: Sequence[Training],
+        judged_after: Sequence[int],
+    ) -> None:
+        self._observer, self._trainings = observer, trainings
+        self._number, self._generations = number, generations
+        self._last = monotonic()
+        self._expected = max(_epochs_of_halving(trainings, judged_after), 1.0)
+
+    def told(self, until: int) -> None:
+        """Pass on, now and then, how far the candidates are, which train until the end of an epoch."""
+        if monotonic() - self._last < _SECONDS_BETWEEN_NEWS:
+            return
+        self._last = monotonic()
+        done = sum(one.epochs for one in self._trainings) / self._expected
+        training = sum(one.trains for one in self._trainings)
+        before = sum(one.status == "dropped" for one in self._trainings)
+        which = f"generation {self._number + 1} of {self._generations}: " if self._generations > 1 else ""
+        words = f"{which}{training} candidates train to epoch {until}, {before} dropped"
+        self._observer.search((self._number + min(done, 1.0)) / self._generations, words)
+
+
+def _epochs_of_halving(trainings: Sequence[Training], judged_after: Sequence[int]) -> float:
+    """The epochs of a generation in which no candidate stops by itself."""
+    epochs = 0.0
+    for one in trainings:
+        ends = [*judged_after[one.candidate.bracket :], one.cell.config.epochs]
+        share, before = 1.0, 0
+        for end in ends:
+            epochs += share * (end - before)
+            share, before = share / FACTOR, end
+    return epochs
