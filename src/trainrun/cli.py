@@ -62,8 +62,8 @@ Versus = Annotated[
     typer.Option(
         "--vs",
         metavar="K=V",
-        help="Add a variant of the baseline with these changes (repeatable); 'K=V|V' adds one for each value, "
-        "several keys all combinations.",
+        help="Add a variant of the baseline with these changes (repeatable). 'K=V|V' adds one for each "
+        "value, and several keys give all combinations.",
     ),
 ]
 Metric = Annotated[
