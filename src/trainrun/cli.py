@@ -60,7 +60,10 @@ RunNames = Annotated[list[str], _RUN]
 Versus = Annotated[
     list[str] | None,
     typer.Option(
-        "--vs", metavar="K=V", help="Add a variant of the baseline with these changes (repeatable)."
+        "--vs",
+        metavar="K=V",
+        help="Add a variant of the baseline with these changes (repeatable). 'K=V|V' adds one for each "
+        "value, and several keys give all combinations.",
     ),
 ]
 Metric = Annotated[

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from trainrun.comparing.labels import settings_label
 from trainrun.comparing.pairing import Pairing
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief, yaml_text
 from trainrun.config.search_space import Listed, Searched
-from trainrun.report.comparison.blocks import NOTHING, Block
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.cells import NOTHING
 from trainrun.report.comparison.verdicts import amount, figures, verdict_sentence
 from trainrun.searching import Search
 from trainrun.searching.confirming import Confirmation
@@ -233,8 +235,3 @@ def _mean(found: Mean) -> str:
 
 def _value(value: object) -> str:
     return printable(brief(float(f"{value:.4g}") if isinstance(value, float) else value))
-
-
-def settings_label(settings: Mapping[str, object]) -> str:
-    """Settings in a line."""
-    return ", ".join(f"{key} {_value(value)}" for key, value in settings.items())
