@@ -36,7 +36,7 @@ class Search:
         question: what was asked.
         paths: of its files.
         records: of all candidates, in their order.
-        confirmation: of the finalists; None where the search was stopped, or no candidate is finite.
+        confirmation: of the finalists; None where it or the search was stopped, or no candidate is finite.
         best_file: the config file with the best settings; None without a confirmation.
         warnings: what to know before believing it.
         errors: what went wrong with runs.
@@ -104,9 +104,12 @@ def _conclude(
         confirmation = confirm(question, finalists, request, observer)
         errors = [*errors, *(outcome.error for outcome in confirmation.outcomes if outcome.error)]
         codes |= {outcome.exit_code for outcome in confirmation.outcomes} - {DIVERGED}
-        if confirmation.has_diverged:
-            codes.add(DIVERGED)
-        best_file = _write_best(question, paths, request, confirmation, len(records))
+        if not confirmation.is_whole:
+            confirmation = None  # some have more seeds than others: that is no answer
+        else:
+            if confirmation.has_diverged:
+                codes.add(DIVERGED)
+            best_file = _write_best(question, paths, request, confirmation, len(records))
     return Search(
         question=question,
         paths=paths,
@@ -157,6 +160,12 @@ class _Work:
 
     def carry_out(self) -> tuple[list[list[Record]], bool]:
         """Train what is missing; return the records of each generation, and whether all are whole."""
+        found, is_whole = self._candidates()
+        if is_whole:
+            self._discard()
+        return found, is_whole
+
+    def _candidates(self) -> tuple[list[list[Record]], bool]:
         self._begin()
         found, is_written = self._known()
         sizes = list(self._question.sizes)
@@ -176,11 +185,15 @@ class _Work:
                 if not is_whole:
                     return found, False
                 write_records(self._paths.candidates, found)
-                with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next
-                    discard_checkpoints(self._paths)
+                self._discard()
             if len(trainings) < sizes[number]:
                 break  # the space is used up
         return found, True
+
+    def _discard(self) -> None:
+        """Remove the checkpoints of a generation whose records are written."""
+        with suppress(TrainrunError):  # what is left of them is of an earlier generation than the next one
+            discard_checkpoints(self._paths)
 
     def _begin(self) -> None:
         make_directory(self._paths.directory)

@@ -52,6 +52,11 @@ class Confirmation:
         return min(range(len(means)), key=lambda place: (not means[place].n, sign * means[place].value))
 
     @property
+    def is_whole(self) -> bool:
+        """Return whether no run was left since the search was asked to stop."""
+        return not any(outcome.status == "interrupted" for outcome in self.outcomes)
+
+    @property
     def has_diverged(self) -> bool:
         """Return whether the best finalist diverged in any run."""
         return bool(self.finalists[self.best].seeds("diverged"))
@@ -106,8 +111,7 @@ def confirm(
     outcomes = fit_missing([plain, *others], to_fit, observer)
     standings = [stand(one, outcomes) for one in (plain, *others)]
     criterion = choose_criterion(standings, question.metric)
-    _note_look(standings, criterion, request.runs)
-    return Confirmation(
+    confirmation = Confirmation(
         plain=standings[0],
         finalists=tuple(standings[1:]),
         records=tuple(finalists),
@@ -115,6 +119,9 @@ def confirm(
         pairings=tuple(pair_all(standings, criterion)),
         outcomes=tuple(outcomes),
     )
+    if confirmation.is_whole:
+        _note_look(standings, criterion, request.runs)
+    return confirmation
 
 
 def _note_look(standings: Sequence[Standing], criterion: Criterion, runs: Path) -> None:
