@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_candidates_are_judged_after_three_times_as_many_epochs_each_time(first,
 def test_candidates_are_judged_before_the_end_only(first, longest):
     found = rungs(first, longest)
     assert all(first <= epochs < longest for epochs in found)
-    assert all(later == FACTOR * earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later == FACTOR * earlier for earlier, later in pairwise(found))
     assert not found or found[-1] * FACTOR >= longest
 
 
@@ -46,7 +47,7 @@ def test_brackets_of_two_judgements():
 
 @given(st.integers(0, 300), st.integers(0, 9))
 def test_brackets_have_their_shares_in_every_generation(count, judged):
-    """Those of a smaller generation are the first of a larger one's: an answer does not depend on the rest."""
+    """Those of a smaller generation are the first of a larger one's."""
     found = brackets(count, list(range(judged)))
     assert len(found) == count
     assert found == brackets(300, list(range(judged)))[:count]

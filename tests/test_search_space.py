@@ -45,7 +45,8 @@ def ranged(low: float, high: float, *, log: bool = False, whole: bool = False, *
          {"optimizer": ["adam", {"name": "sgd", "momentum": 0.9}]}),
         ("{data.scale: [standard, none], data.scale_target: [none]}",
          {"data.scale": ["standard", "none"], "data.scale_target": ["none"]}),
-        ("{learning_rate: {from: 1e-4, to: 1e-1, log: true}}", {"learning_rate": ranged(1e-4, 0.1, log=True)}),
+        ("{learning_rate: {from: 1e-4, to: 1e-1, log: true}}",
+         {"learning_rate": ranged(1e-4, 0.1, log=True)}),
         ("{learning_rate: {from: 0.1, to: 0.5, step: 0.1}}", {"learning_rate": ranged(0.1, 0.5, step=0.1)}),
         ("{hidden: {from: 8, to: 64, step: 8}}", {"hidden": ranged(8, 64, step=8, whole=True)}),
         ("{gradient_clip: {from: 1, to: 11}}", {"gradient_clip": ranged(1, 11)}),
@@ -67,7 +68,8 @@ REFUSED = "cannot be searched: it changes what is measured, not the recipe"
 MISTAKES = {
     "{learning_rat: [0.1, 0.2, 0.3]}":
         ["a.yaml:2:25: learning_rat: unknown key; did you mean learning_rate? (in search)"],
-    "{dropout: {hiden: [0.1]}}": ["a.yaml:2:28: dropout.hiden: unknown key; did you mean hidden? (in search)"],
+    "{dropout: {hiden: [0.1]}}":
+        ["a.yaml:2:28: dropout.hiden: unknown key; did you mean hidden? (in search)"],
     "{dropout: [0.1, 2]}": ["a.yaml:2:25: dropout: must be below 1, got 2 (in search)"],
     "{dropout: {from: 0, to: 1}}": ["a.yaml:2:10: dropout: must be below 1, got 1 (in search)"],
     "{epochs: {from: 10, to: 20, step: 0.5}}":
@@ -138,8 +140,9 @@ def test_a_config_without_the_section_is_no_search(tmp_path):
 
 
 def test_pairs_that_conflict_are_named_both(tmp_path):
-    text = "{optimizer: [{name: sgd, nesterov: false}, {name: sgd, nesterov: true}], optimizer.momentum: [0, 0.9]}"
-    space = space_of(tmp_path, f"{DATA}optimizer: {{name: sgd, momentum: 0.5}}\nsearch: {text}\n")
+    optimizers = "[{name: sgd, nesterov: false}, {name: sgd, nesterov: true}]"
+    section = f"{{optimizer: {optimizers}, optimizer.momentum: [0, 0.9]}}"
+    space = space_of(tmp_path, f"{DATA}optimizer: {{name: sgd, momentum: 0.5}}\nsearch: {section}\n")
     (conflict,) = space.conflicts()
     assert conflict.endswith(
         "search: optimizer {name: sgd, nesterov: true} and optimizer.momentum 0 do not go together:"
@@ -157,10 +160,11 @@ def test_ends_of_ranges_are_tried_in_pairs(tmp_path):
 
 def test_an_entry_replaces_that_of_the_extended_config(tmp_path):
     (tmp_path / "base.yaml").write_text(
-        f"{DATA}search:\n  learning_rate: {{from: 1e-4, to: 1e-1, log: true}}\n  dropout: {{hidden: [0, 0.1]}}\n"
+        f"{DATA}search:\n  learning_rate: {{from: 1e-4, to: 1e-1, log: true}}\n"
+        "  dropout: {hidden: [0, 0.1]}\n"
     )
-    text = "extends: base.yaml\nsearch: {learning_rate: {from: 0.1, to: 1}, dropout.hidden: [0.5], hidden: [4]}\n"
-    assert space_of(tmp_path, text).to_json() == {
+    section = "{learning_rate: {from: 0.1, to: 1}, dropout.hidden: [0.5], hidden: [4]}"
+    assert space_of(tmp_path, f"extends: base.yaml\nsearch: {section}\n").to_json() == {
         "learning_rate": ranged(0.1, 1),
         "dropout.hidden": [0.5],
         "hidden": [4],

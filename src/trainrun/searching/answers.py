@@ -10,7 +10,7 @@ from time import monotonic
 
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.jsonio import to_json_file
-from trainrun.runs.files import write_files, write_out
+from trainrun.runs.files import read_bytes, write_files, write_out
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import SEARCHES, SearchPaths
 from trainrun.searching.best import best_yaml
@@ -32,7 +32,7 @@ class Search:
         question: what was asked.
         paths: of its files.
         records: of all candidates, in their order.
-        confirmation: of the finalists; None where the search was stopped, or no candidate is finite.
+        confirmation: of the finalists; None where it or the search was stopped, or no candidate is finite.
         importance: of the searched keys, the largest first; empty where too little is known.
         best_file: the config file with the best settings; None without a confirmation.
         errors: what went wrong with runs.
@@ -118,14 +118,12 @@ def _conclude(
     elif not ranking:
         codes.add(DIVERGED)
     elif finalists:
-        confirmation = confirm(question, finalists, request, observer)
-        errors += [outcome.error for outcome in confirmation.outcomes if outcome.error]
-        codes |= {outcome.exit_code for outcome in confirmation.outcomes} - {DIVERGED}
-        if confirmation.has_diverged:
+        confirmation, outcomes = confirm(question, finalists, request, observer)
+        errors += [outcome.error for outcome in outcomes if outcome.error]
+        codes |= {outcome.exit_code for outcome in outcomes} - {DIVERGED}
+        if confirmation and confirmation.has_diverged:
             codes.add(DIVERGED)
     codes |= {error.exit_code for error in errors}
-    if INTERRUPTED in codes:
-        confirmation = None  # it covers some seeds only
     if confirmation:
         importance = _importance(question, paths, records)
         best_file = _write(question, paths, request, confirmation, records, importance)
@@ -165,7 +163,16 @@ def _write(
         return best_yaml(question.space, record.settings, request.config, place, head).encode()
 
     result = result_json(question, records, importance, confirmation, request.runs)
-    write_files({paths.best: best(paths.best), paths.result: to_json_file(result)})
+    contents = {paths.best: best(paths.best), paths.result: to_json_file(result)}
+    write_files({path: content for path, content in contents.items() if not _holds(path, content)})
     if request.out:
         write_out(request.out, best(request.out))
     return request.out or paths.best
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Return whether a file has this content already: a search that is asked again changes nothing."""
+    try:
+        return read_bytes(path) == content
+    except OSError:
+        return False

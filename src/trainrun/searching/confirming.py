@@ -29,12 +29,10 @@ class Confirmation:
         comparison: the plain config first, then the finalists in the order of the search's ranking; of every
             two, by every metric on every part, all of one metric and part in one family of verdicts.
         records: what the search believed of each finalist.
-        outcomes: of the runs that were trained now.
     """
 
     comparison: Comparison
     records: tuple[Record, ...]
-    outcomes: tuple[Outcome, ...]
 
     @property
     def plain(self) -> Standing:
@@ -73,7 +71,7 @@ def choose_finalists(ranking: Sequence[Record], count: int, plain_id8: str) -> l
 
 def confirm(
     question: Question, finalists: Sequence[Record], request: SearchRequest, observer: SearchObserver
-) -> Confirmation:
+) -> tuple[Confirmation | None, list[Outcome]]:
     """Train the finalists and the plain config over fresh seeds, all that is missing, and compare them.
 
     Args:
@@ -81,6 +79,9 @@ def confirm(
         finalists: records of the finalists, the best first; at least one.
         request: says how many seeds, where runs are, and what may stop the training.
         observer: watches.
+
+    Returns:
+        The confirmation, None where it was stopped; and the outcomes of the runs that were trained now.
 
     Raises:
         TrainrunError: a run's directory holds something else.
@@ -102,7 +103,9 @@ def confirm(
     ]
     to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)
     outcomes = fit_missing([plain, *others], to_fit, observer)
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        return None, outcomes  # some configs have more seeds than others: that is no answer
     standings = [stand(one, outcomes) for one in (plain, *others)]
     criterion = choose_criterion(standings, question.metric)
     comparison = conclude(standings, criterion, tuple(pair_all(standings, criterion)), outcomes, request.runs)
-    return Confirmation(comparison, tuple(finalists), tuple(outcomes))
+    return Confirmation(comparison, tuple(finalists)), outcomes

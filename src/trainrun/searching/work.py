@@ -49,6 +49,12 @@ class Work:
 
     def carry_out(self) -> tuple[list[Record], bool]:
         """Train what is missing; return the records of all candidates, and whether none is missing."""
+        generations, is_whole = self._generations()
+        if is_whole:
+            self._discard()
+        return [one for generation in generations for one in generation], is_whole
+
+    def _generations(self) -> tuple[list[list[Record]], bool]:
         self._begin()
         found, is_own = self._known()
         sizes = list(self._question.sizes)
@@ -56,28 +62,29 @@ class Work:
         short = found.pop() if found and len(found[-1]) != sizes[len(found) - 1] else []
         if found and not is_own:
             write_records(self._paths.candidates, found)
-        is_whole = True
         for number in range(len(found), len(sizes)):
             if self._request.stopped():
-                is_whole = False
-                break
+                return found, False
             chosen = self._propose(number, sizes[number], found)
             trainings = self._trainings(number, chosen)
             if short and [one.id8 for one in short] == [one.candidate.id8 for one in trainings]:
-                found.append(short)
-                break
+                return [*found, short], True
             if trainings:
                 is_whole = self._train(number, trainings)
                 left_out = [count for _, _, count in chosen]
                 found.append([Record.of(*pair) for pair in zip(trainings, left_out, strict=True)])
                 if not is_whole:
-                    break
+                    return found, False
                 write_records(self._paths.candidates, found)
-                with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next
-                    discard_checkpoints(self._paths)
+                self._discard()
             if len(trainings) < sizes[number]:
                 break  # the space is used up
-        return [one for generation in found for one in generation], is_whole
+        return found, True
+
+    def _discard(self) -> None:
+        """Remove the checkpoints of a generation whose records are written."""
+        with suppress(TrainrunError):  # what is left of them is of an earlier generation than the next one
+            discard_checkpoints(self._paths)
 
     def _begin(self) -> None:
         make_directory(self._paths.directory)
