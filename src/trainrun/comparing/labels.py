@@ -44,7 +44,7 @@ def settings_label(
     """
     keys = {*settings, *among}
     named = [
-        printable(f"{_short_name(key, keys)} {brief(value if exact else _rounded(value))}")
+        printable(f"{short_name(key, keys)} {brief(value if exact else _rounded(value))}")
         for key, value in settings.items()
     ]
     return _shortened(named, longest)
@@ -74,7 +74,13 @@ def several(labels: Sequence[str]) -> str:
     return f"{', '.join(labels[:_FIRST])} and {len(labels) - _FIRST} more"
 
 
-def _short_name(key: str, keys: Collection[str]) -> str:
+def short_name(key: str, keys: Collection[str]) -> str:
+    """Return the shortest name of a key that names none of the others.
+
+    Args:
+        key: dotted.
+        keys: all dotted keys of a table.
+    """
     others = {end for other in keys if other != key for end in _ends(other)}
     short = _ABBREVIATIONS.get(key)
     if short and short not in others:

@@ -81,13 +81,14 @@ def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
 def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, folding: int | None) -> str:
     """A table in which no figure is cut or folded; where room is short, headings and configs' values are."""
     columns = list(zip(headings, *rows, strict=True))
-    if sum(max(map(len, column)) + _GAP for column in columns) > width:
-        rooms = _rooms(columns, folding)
+    rooms = _rooms(columns, folding)
+    if _total(rooms) > width:
+        rooms = _rooms(columns, folding, narrowest=True)
+    if _total([max(map(len, column)) for column in columns]) > width:
         headings = [_Folder(room).fill(text) for text, room in zip(headings, rooms, strict=True)]
-    needed = sum(room + _GAP for room in _rooms(columns, folding)) - _GAP
     figures = [place for place, column in enumerate(columns) if place == 0 or _longest(column) <= _FIGURES]
     firm = [place for place in figures if place != folding]
-    return text_table(headings, rows, width=width, firm=firm if needed <= width else ())
+    return text_table(headings, rows, width=width, firm=firm if _total(rooms) <= width else ())
 
 
 def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
@@ -95,11 +96,11 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
     if not block.rows:
         return
     columns = list(zip(block.headings, *block.rows, strict=True))
-    rooms = [room + _GAP for room in _rooms(columns, block.folding)]
+    rooms = _rooms(columns, block.folding)
     lead = list(range(block.lead))
     pieces = [lead]
     for place in range(block.lead, len(columns)):
-        full = sum(rooms[other] for other in (*pieces[-1], place)) - _GAP > width
+        full = _total([rooms[other] for other in (*pieces[-1], place)]) > width
         if full and block.lead > 1 and pieces[-1] != lead:
             pieces.append(lead)
         pieces[-1] = [*pieces[-1], place]
@@ -107,15 +108,21 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
         yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
 
 
-def _rooms(columns: Sequence[Sequence[str]], folding: int | None) -> list[int]:
-    rooms = [_room(column, place) for place, column in enumerate(columns)]
+def _total(rooms: Sequence[int]) -> int:
+    return sum(rooms) + _GAP * (len(rooms) - 1)
+
+
+def _rooms(columns: Sequence[Sequence[str]], folding: int | None, *, narrowest: bool = False) -> list[int]:
+    """The characters that each column cannot do without; `narrowest`: where headings fold at each part."""
+    rooms = [_room(column, place, narrowest) for place, column in enumerate(columns)]
     return [min(room, _NAMES) if place == folding else room for place, room in enumerate(rooms)]
 
 
-def _room(column: Sequence[str], place: int) -> int:
-    """The characters that a column of a heading and cells cannot do without; the first one is not folded."""
+def _room(column: Sequence[str], place: int, narrowest: bool) -> int:
+    """The characters of a column of a heading and cells; the cells of the first one are not folded."""
     cells = _longest(column) if place == 0 else min(_longest(column), _FIGURES)
-    return max(cells, min(len(column[0]), _HEADING))
+    parts = map(str.rstrip, _Folder.wordsep_re.split(column[0]))
+    return max(cells, max(map(len, parts)) if narrowest else min(len(column[0]), _HEADING))
 
 
 def _longest(column: Sequence[str]) -> int:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trainrun.comparing.labels import settings_label
+from trainrun.comparing.labels import settings_label, short_name
 from trainrun.comparing.pairing import Pairing
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief, yaml_text
 from trainrun.config.search_space import Listed, Searched
 from trainrun.report.comparison.block import Block
-from trainrun.report.comparison.cells import NOTHING
+from trainrun.report.comparison.cells import NOTHING, scored_cell
 from trainrun.report.comparison.verdicts import amount, figures, verdict_sentence
 from trainrun.searching import Search
 from trainrun.searching.confirming import Confirmation
 from trainrun.searching.importance import FEWEST
 from trainrun.searching.records import Record
-from trainrun.statistics import Mean
 from trainrun.text import number, printable
 
 _RANKED = 10
@@ -111,7 +110,8 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
     place = search.ranking.index(record) + 1
     rank = "the best" if place == 1 else f"number {place}"
     believed = f"{number(record.value or 0.0)} in the search, {rank} of {len(search.records)}"
-    fresh = f"{_mean(mean)} over {mean.n} fresh seeds" if mean.n else "no fresh seed is complete"
+    fresh = scored_cell(best, "valid", metric)
+    fresh = f"{fresh} over {mean.n} fresh seeds" if mean.n else "no fresh seed is complete"
     sentence = f"valid {metric} of {best.label}: {believed}; {fresh}."
     headings = ["config", f"valid {metric} in the search", f"valid {metric}, fresh seeds"]
     tested = part == "test"
@@ -121,9 +121,9 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
         row = [
             one.label,
             NOTHING if value is None else number(value),
-            _mean(one.mean("valid", metric)),
+            scored_cell(one, "valid", metric),
         ]
-        rows.append(row + ([_mean(one.mean("test", metric))] if tested else []))
+        rows.append(row + ([scored_cell(one, "test", metric)] if tested else []))
     headings += [f"test {metric}, fresh seeds"] if tested else []
     return Block(
         "What the search believed, and what fresh seeds gave", headings, rows, sentences=[("note", sentence)]
@@ -195,8 +195,9 @@ def _ranking(search: Search) -> Block:
         for place, (one, value) in enumerate(zip(best, values, strict=True), 1)
     ]
     metric = search.question.metric
+    names = [short_name(key, keys) for key in keys]
     title = f"The best {len(best)} of {_counted(len(search.records), 'candidate')}, by one seed"
-    return Block(title, ["", f"valid {metric}", "epochs", *keys], rows)
+    return Block(title, ["", f"valid {metric}", "epochs", *names], rows)
 
 
 def _spent(search: Search) -> Block:
@@ -226,12 +227,5 @@ def _counted(count: int, what: str) -> str:
     return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
-def _mean(found: Mean) -> str:
-    if not found.n:
-        return NOTHING
-    half = [(found.interval.high - found.interval.low) / 2] if found.interval else []
-    return " ± ".join(figures(found.value, *half))
-
-
 def _value(value: object) -> str:
-    return printable(brief(float(f"{value:.4g}") if isinstance(value, float) else value))
+    return printable(brief(float(f"{value:.2g}") if isinstance(value, float) else value))
