@@ -205,6 +205,19 @@ def test_no_figure_is_cut_or_folded_at_any_width(folder, width, more, monkeypatc
         assert head == ["rank", "config", "test", "loss", "minus", "baseline", "p", "verdict"]
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_figures_of_any_size_leave_one_table_at_80_columns(tmp_path, unit):
+    rows = "".join(f"{i % 7},{i % 3},{(i * i % 91 + i / 3) * unit}\n" for i in range(60))
+    (tmp_path / "table.csv").write_text("a,b,y\n" + rows)
+    data = "data: {path: table.csv, target: y, scale_target: none}"
+    (tmp_path / "net.yaml").write_text(CONFIG.replace("data: iris", data))
+    text = trainrun_("compare", "net.yaml", "--vs", GRID, "--seeds", 6, cwd=tmp_path).stdout
+    ranking = text.split("\n\nOther figures")[0]
+    assert ranking.count("rank  config") == 1
+    assert len(re.findall(r"\d(?:e[+-]\d\d)? ± \d", ranking)) == 6 + 5
+    assert max(map(len, ranking.splitlines())) <= 80
+
+
 def test_up_to_five_configs_stand_side_by_side(folder):
     words = (
         "compare",

@@ -12,7 +12,7 @@ from trainrun.comparing.ensembles import EnsembleValues
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief
 from trainrun.predicting import member_means
-from trainrun.report.comparison.verdicts import figures, probability, share, with_sign
+from trainrun.report.comparison.verdicts import compact_figures, figures, probability, share, with_sign
 from trainrun.statistics import Interval
 from trainrun.text import printable
 
@@ -70,10 +70,10 @@ def _zeros(one: Standing) -> str:
     return f"{one.zero_share:.1%}" if one.zero_share else "0"
 
 
-def scored_cell(one: Standing, part: str, metric: str) -> str:
+def scored_cell(one: Standing, part: str, metric: str, compact: bool = False) -> str:
     """Return the mean of a metric on a part with the reach of its interval."""
     found = one.mean(part, metric)
-    return _with_reach(found.value, found.interval) if found.n else NOTHING
+    return _with_reach(found.value, found.interval, compact) if found.n else NOTHING
 
 
 def mean_cell(values: Sequence[float]) -> str:
@@ -81,17 +81,18 @@ def mean_cell(values: Sequence[float]) -> str:
     return f"{fmean(values):.1f}" if values else ""
 
 
-def difference_cells(pair: Pairing) -> list[str]:
+def difference_cells(pair: Pairing, compact: bool = False) -> list[str]:
     """Return the difference, p, P(better) and the verdict of a pairing."""
     found = pair.difference
-    amount = with_sign(_with_reach(found.mean, found.interval))
+    amount = with_sign(_with_reach(found.mean, found.interval, compact))
     verdict = found.verdict if found.verdict in ("better", "worse", "withheld") else NOTHING
     return [amount, probability(found.p), share(found.p_better) if found.p_better else "", verdict]
 
 
-def _with_reach(value: float, interval: Interval | None) -> str:
+def _with_reach(value: float, interval: Interval | None, compact: bool) -> str:
     """A mean and how far its interval reaches to either side."""
-    return " ± ".join(figures(value, *([(interval.high - interval.low) / 2] if interval else [])))
+    reach = [(interval.high - interval.low) / 2] if interval else []
+    return " ± ".join((compact_figures if compact else figures)(value, *reach))
 
 
 def averaged_cell(found: EnsembleValues | None, one: Standing, part: str, name: str) -> str:

@@ -137,7 +137,14 @@ def _ranking(
         one = place.standing
         against = _against(comparison.decisive(one.label), is_baseline=one is shown[0])
         runs = [] if is_whole else [f"{len(one.complete)}/{len(one.statuses)}"]
-        rows.append([*_lead(place.rank, labels[one.label]), scored_cell(one, part, metric), *against, *runs])
+        rows.append(
+            [
+                *_lead(place.rank, labels[one.label]),
+                scored_cell(one, part, metric, compact=True),
+                *against,
+                *runs,
+            ]
+        )
     headings = [*_LEAD, f"{part} {metric}", "minus baseline", "p", "verdict", *([] if is_whole else ["runs"])]
     sentences = [
         *_best(comparison, ranked),
@@ -208,7 +215,7 @@ def _lead(place: int | None, label: str) -> list[str]:
 def _against(pair: Pairing | None, is_baseline: bool = False) -> list[str]:
     if pair is None:
         return ["", "", "" if is_baseline else NOTHING]
-    amount, p, _, verdict = difference_cells(pair)
+    amount, p, _, verdict = difference_cells(pair, compact=True)
     return [amount, p, verdict]
 
 

@@ -45,6 +45,19 @@ def figures(*values: float) -> list[str]:
     return [f"{value:.4f}".replace("-0.0000", "0.0000") if plain else f"{value:.4e}" for value in values]
 
 
+def compact_figures(*values: float) -> list[str]:
+    """Values that stand side by side where room is short: large ones have fewer decimals than by `figures`.
+
+    >>> compact_figures(0.1965, 0.002), compact_figures(9031.42431, 89.2), compact_figures(2.5e9, 1e8)
+    (['0.1965', '0.0020'], ['9031.42', '89.20'], ['2.50e+09', '1.00e+08'])
+    """
+    found = figures(*values)
+    if "e" in found[0]:
+        return [f"{value:.2e}" for value in values]
+    decimals = min(4, 6 - len(str(int(max(map(abs, values))))))
+    return [f"{value:.{decimals}f}" for value in values] if decimals < 4 else found
+
+
 def with_sign(figure: str) -> str:
     """A difference's figure, with a plus where it is above 0."""
     return figure if figure.startswith(("-", "0.0000")) else f"+{figure}"
