@@ -15,7 +15,7 @@ from trainrun.report.search.axes import (
     ticks_of,
     value_axis,
 )
-from trainrun.report.search.groups import WHOLE, groups_of
+from trainrun.report.search.groups import LOST, groups_of
 from trainrun.searching.finished import Confirmed, FinishedSearch, Measured, SearchedKey
 from trainrun.searching.records import Record
 
@@ -159,19 +159,14 @@ def parallel(search: FinishedSearch) -> Parallel:
         ]
         return list(enumerate([*across, height(record)]))
 
-    clouds = [
-        Cloud(group.name, group.look, [line(*pair) for pair in group.members])
-        for group in groups_of(search)
-        if group.has_values
-    ]
+    clouds = _clouds(search, line)
     ticks = [tick._replace(at=1 - tick.at if turned else tick.at) for tick in y.ticks]
-    drawn = sum(len(cloud.lines) for cloud in clouds)
     return Parallel(
         names=[*(key.key for key in search.keys), f"valid {search.metric}"],
         ticks=[*(axis.ticks for axis in axes), ticks],
         clouds=clouds,
         marks=_marks(search, line),
-        said=f"{drawn:,} candidates as lines over {len(axes)} keys and valid {search.metric}, the best at the"
+        said=f"{len(search.ranking):,} candidates as lines over {len(axes)} keys and valid {search.metric}, the best at the"
         f" top. {_best_settings(search)}",
     )
 
@@ -222,9 +217,7 @@ def _scatter(search: FinishedSearch, key: SearchedKey, y: NumberAxis) -> Chart:
         across = x.along(record.settings[key.key], spread_of(number))
         return [(across, y.along(_value(record)) if record.is_ranked else edge)]
 
-    clouds = [
-        Cloud(group.name, group.look, [point(*pair) for pair in group.members]) for group in groups_of(search)
-    ]
+    clouds = _clouds(search, point, with_lost=True)
     count = f"{len(search.records):,} candidate{'s' if len(search.records) != 1 else ''}"
     said = f"valid {search.metric} of {count} against {key.key}. {_best_values(search, key)}"
     numbers = {id(one): number for number, one in enumerate(search.records)}
@@ -249,14 +242,9 @@ def _race(
     def line(number: int, record: Record) -> list[Point]:
         return [(x.along(epoch), y.along(value)) for epoch, value in _curve(record)]
 
-    clouds = [
-        Cloud(group.name, group.look, [line(*pair) for pair in group.members if pair[0] in members])
-        for group in groups_of(search)
-        if group.has_values
-    ]
     records = [search.records[number] for number in sorted(members)]
     first = min((one.curve[0][0] for one in records if one.curve), default=0)
-    whole = sum(cloud.look == WHOLE and len(cloud.lines) for cloud in clouds)
+    whole = sum(one.status == "complete" for one in records)
     judged = f"judged first after {first:,} epoch{'s' if first != 1 else ''}" if first else "never judged"
     said = f"bracket {bracket + 1}: {len(records):,} candidates, {judged}, {whole:,} trained to the end"
     title = said.partition(": ")
@@ -266,10 +254,42 @@ def _race(
         _y_label(search),
         x_ticks,
         y.ticks,
-        [cloud for cloud in clouds if cloud.lines],
+        _clouds(search, line, members),
         [one for one in _marks(search, line, members) if one.points],
         f"valid {search.metric} over epochs, {said}",
     )
+
+
+def _clouds(
+    search: FinishedSearch,
+    points: Callable[[int, Record], list[Point]],
+    among: set[int] | None = None,
+    *,
+    with_lost: bool = False,
+) -> list[Cloud]:
+    """The candidates that are no finalists, group by group.
+
+    Args:
+        search: that has them.
+        points: gives those of a candidate.
+        among: the numbers of the candidates that are drawn; None for all.
+        with_lost: whether candidates without a value are drawn.
+    """
+    marked = {one.id8 for one in search.finalists}
+    found = [
+        Cloud(
+            group.name,
+            group.look,
+            [
+                points(number, one)
+                for number, one in group.members
+                if one.id8 not in marked and (among is None or number in among)
+            ],
+        )
+        for group in groups_of(search)
+        if with_lost or group.look != LOST
+    ]
+    return [cloud for cloud in found if cloud.lines]
 
 
 def _marks(

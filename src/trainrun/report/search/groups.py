@@ -26,11 +26,6 @@ class Group:
     look: str
     members: Sequence[tuple[int, Record]]
 
-    @property
-    def has_values(self) -> bool:
-        """Return whether its candidates have a value."""
-        return self.look != LOST
-
 
 def groups_of(search: FinishedSearch) -> list[Group]:
     """Return the groups of all candidates, the least trained first, without empty ones."""
