@@ -102,8 +102,9 @@ class NamedSearch:
         start = f"{printable(self.text)}: is a search, not runs"
         if not self.paths.result.exists():
             return f"{start}, and has no result yet: the same `trainrun search` command goes on"
-        best = printable(str(self.paths.best))
-        return f"{start}: `trainrun report` draws it, and its best settings are the config {best}"
+        is_there = self.paths.best.is_file()
+        best = f", and its best settings are the config {printable(str(self.paths.best))}" if is_there else ""
+        return f"{start}: `trainrun report` draws it{best}"
 
 
 def resolve_search(text: str, runs: Path) -> NamedSearch | None:

@@ -229,9 +229,7 @@ def _damaged(path: Path) -> StorageError:
     return StorageError(f"{printable(str(path))}: damaged: not what a search writes; {_AGAIN}")
 
 
-def _records(
-    path: Path, told: Sequence[Any], keys: Sequence[SearchedKey]
-) -> tuple[tuple[Record, ...], int]:
+def _records(path: Path, told: Sequence[Any], keys: Sequence[SearchedKey]) -> tuple[tuple[Record, ...], int]:
     """The candidates of the result with all that is known of them, and how many the file has besides."""
     with explained(path, "be read"):
         lines = read_bytes(path).splitlines()

@@ -166,8 +166,8 @@ def parallel(search: FinishedSearch) -> Parallel:
         ticks=[*(axis.ticks for axis in axes), ticks],
         clouds=clouds,
         marks=_marks(search, line),
-        said=f"{len(search.ranking):,} candidates as lines over {len(axes)} keys and valid {search.metric}, the best at the"
-        f" top. {_best_settings(search)}",
+        said=f"{_counted(len(search.ranking), 'candidate')} as lines over {len(axes)} keys and valid"
+        f" {search.metric}, the best at the top. {_best_settings(search)}",
     )
 
 
@@ -218,7 +218,7 @@ def _scatter(search: FinishedSearch, key: SearchedKey, y: NumberAxis) -> Chart:
         return [(across, y.along(_value(record)) if record.is_ranked else edge)]
 
     clouds = _clouds(search, point, with_lost=True)
-    count = f"{len(search.records):,} candidate{'s' if len(search.records) != 1 else ''}"
+    count = _counted(len(search.records), "candidate")
     said = f"valid {search.metric} of {count} against {key.key}. {_best_values(search, key)}"
     numbers = {id(one): number for number, one in enumerate(search.records)}
     spots = [
@@ -245,19 +245,22 @@ def _race(
     records = [search.records[number] for number in sorted(members)]
     first = min((one.curve[0][0] for one in records if one.curve), default=0)
     whole = sum(one.status == "complete" for one in records)
-    judged = f"judged first after {first:,} epoch{'s' if first != 1 else ''}" if first else "never judged"
-    said = f"bracket {bracket + 1}: {len(records):,} candidates, {judged}, {whole:,} trained to the end"
-    title = said.partition(": ")
+    title = f"bracket {bracket + 1}: {_counted(len(records), 'candidate')}, {whole:,} trained to the end"
+    judged = f"judged first after {_counted(first, 'epoch')}" if first else "never judged"
     return Chart(
-        f"{title[0].capitalize()}: {title[2]}",
+        title,
         "epochs",
         _y_label(search),
         x_ticks,
         y.ticks,
         _clouds(search, line, members),
         [one for one in _marks(search, line, members) if one.points],
-        f"valid {search.metric} over epochs, {said}",
+        f"valid {search.metric} over epochs, {title}, {judged}",
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _clouds(
@@ -367,4 +370,3 @@ def _reach(axis: NumberAxis, found: Measured | None) -> Reach | None:
         None if low is None else axis.along(low),
         None if high is None else axis.along(high),
     )
-

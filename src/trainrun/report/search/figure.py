@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainrun.errors import UsageError
+from trainrun.report.pictures.differences import Forest
 from trainrun.report.pictures.figure import COLOURS, INK, QUIET, STYLES, compose, draw_forest
 from trainrun.report.search.charts import Beliefs, Chart, Cloud, Mark, Reach, beliefs, races, scatters
 from trainrun.report.search.groups import LOST, WHOLE, Group, groups_of
@@ -45,7 +46,7 @@ def to_figure(search: FinishedSearch, form: str) -> bytes:
     groups = groups_of(search)
     drawings = [
         *([partial(_draw_beliefs, found=confirmed, search=search)] if confirmed else []),
-        *(partial(draw_forest, forest=forest) for forest in list(forests(search))[:1]),
+        *(partial(_draw_differences, forest=forest) for forest in list(forests(search))[:1]),
         *(partial(_draw_chart, chart=chart) for chart in scatters(search)),
         *(partial(_draw_chart, chart=chart) for chart in races(search)),
     ]
@@ -64,8 +65,9 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_ylim(-0.02, 1.02)
     axes.set_xticks([tick.at for tick in chart.x_ticks], [tick.label for tick in chart.x_ticks], **turned)
     axes.set_yticks([tick.at for tick in chart.y_ticks], [tick.label for tick in chart.y_ticks])
-    axes.set_title(printable(chart.title))
     axes.set_xlabel(printable(chart.x_label))
+    if chart.title != chart.x_label:
+        axes.set_title(printable(chart.title))
     axes.set_ylabel(chart.y_label.partition(" (")[0])
 
 
@@ -106,6 +108,12 @@ def _draw_beliefs(axes: Axes, found: Beliefs, search: FinishedSearch) -> None:
     better = "larger" if search.larger_is_better else "smaller"
     tested = "round: valid; square: test; " if search.part == "test" else ""
     axes.set_xlabel(f"{tested}95% interval; {better} is better", color=QUIET)
+
+
+def _draw_differences(axes: Axes, forest: Forest) -> None:
+    draw_forest(axes, forest)
+    axes.set_yticks(range(len(forest.rows)), [printable(pair.config) for _, pair in forest.rows])
+    axes.tick_params(axis="y", length=0)
 
 
 def _draw_reach(axes: Axes, found: Reach | None, height: float, colour: str, marker: str) -> None:
