@@ -20,7 +20,7 @@ _FIELD = Frame(52, 10, 300, 200)  # of a scatter or a race
 _PARALLEL_WIDTH, _WIDEST_STEP, _NARROWEST_STEP = 960, 240, 92
 _PARALLEL_HEIGHT = 300
 _PARALLEL_MARGINS = (70, 44)  # to the left and above
-_LONGEST_LABEL = 36  # characters of the labels of an axis, above which they are written aslant
+_MOST_ACROSS = 40  # characters below a chart, above which labels are written aslant
 _LONGEST_KEY = 20
 
 
@@ -65,7 +65,8 @@ def _parallel_frame(keys: int) -> Frame:
 
 def _is_crowded(chart: Chart) -> bool:
     """Return whether the labels below a chart have no room side by side."""
-    return sum(len(tick.label) + 1 for tick in chart.x_ticks) > _LONGEST_LABEL
+    widest = max((len(tick.label) for tick in chart.x_ticks), default=0)
+    return (widest + 1) * len(chart.x_ticks) > _MOST_ACROSS
 
 
 def _key_lines(key: str) -> list[str]:

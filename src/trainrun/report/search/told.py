@@ -117,7 +117,9 @@ def importance_table(search: FinishedSearch) -> Block:
         for one in search.importance
     ]
     headings = ["key", "share (95% interval)", f"values of the best {count}"]
-    lacking = "A single key is searched." if len(keys) == 1 else f"It takes at least {FEWEST} candidates."
+    lacking = (
+        "A single key is searched." if len(keys) == 1 else f"It takes at least {FEWEST} candidates to tell."
+    )
     return Block(
         "Which keys decide who is among the best",
         headings,
