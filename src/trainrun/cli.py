@@ -61,7 +61,10 @@ RunNames = Annotated[list[str], _RUN]
 Versus = Annotated[
     list[str] | None,
     typer.Option(
-        "--vs", metavar="K=V", help="Add a variant of the baseline with these changes (repeatable)."
+        "--vs",
+        metavar="K=V",
+        help="Add a variant of the baseline with these changes (repeatable). 'K=V|V' adds one for each "
+        "value, and several keys give all combinations.",
     ),
 ]
 Metric = Annotated[
@@ -238,6 +241,12 @@ def search(
         Path | None,
         typer.Option(metavar="FILE", help="Write a copy of the best config here.", readable=False),
     ] = None,
+    outer: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Repeat the whole search on N folds, to judge searching itself."
+        ),
+    ] = None,
     form: Annotated[
         Literal["text", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
     ] = "text",
@@ -253,7 +262,7 @@ def search(
         from trainrun.report.search.layout import render
         from trainrun.searching import SearchRequest, answer
 
-        options = (sampler, metric, epochs_first, changes or [], runs, out, stop)
+        options = (sampler, metric, epochs_first, changes or [], runs, out, outer, stop)
         request = SearchRequest(config, candidates, finalists, seeds, *options)
         progress = SearchProgress(sys.stderr, stop.requested)
         try:

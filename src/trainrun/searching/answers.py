@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
-from trainrun.comparing.criterion import known_metric
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.jsonio import to_json_file
 from trainrun.runs.files import write_files, write_out
@@ -17,6 +16,7 @@ from trainrun.runs.paths import SEARCHES, SearchPaths
 from trainrun.searching.best import best_yaml
 from trainrun.searching.confirming import Confirmation, choose_finalists, confirm
 from trainrun.searching.importance import Importance, importances
+from trainrun.searching.outer import Outer, cross_validate, require_one_table
 from trainrun.searching.question import Question
 from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
@@ -38,6 +38,7 @@ class Search:
         errors: what went wrong with runs.
         seconds: that this answer took.
         exit_code: as in docs/exit-codes.md; no candidate changes it.
+        outer: the same search on folds; None where that was not asked for, or the search was stopped.
     """
 
     question: Question
@@ -49,6 +50,7 @@ class Search:
     errors: tuple[TrainrunError, ...]
     seconds: float
     exit_code: int
+    outer: Outer | None = None
 
     @cached_property
     def ranking(self) -> list[Record]:
@@ -67,12 +69,32 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
         TrainrunError: the request makes no sense, or files cannot be written; what goes wrong with single
             runs is part of the answer.
     """
-    if request.metric:
-        known_metric(request.metric)
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
+    begun = monotonic()
+    found = _search(request, observer)
+    if not request.outer or request.stopped():
+        return found
+    outer = cross_validate(request, request.outer, observer, _search)
+    errors = {str(error): error for one in (found, *outer.searches) for error in one.errors}
+    codes = {fold.exit_code for fold in outer.searches} - {DIVERGED} | {found.exit_code}
+    return replace(
+        found,
+        outer=outer,
+        errors=tuple(errors.values()),
+        seconds=monotonic() - begun,
+        exit_code=exit_code(codes),
+    )
+
+
+def _search(request: SearchRequest, observer: SearchObserver) -> Search:
+    """Answer a request, without its outer folds."""
     question = Question(request)
+    if request.outer:
+        require_one_table(question.config)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
+    if not paths.candidates.exists():
+        question.check()  # before anything is written
     with RunLock(paths):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 

@@ -89,14 +89,15 @@ def confirm(
     seeds = range(first, first + request.seeds)
     known = digests(question.config.data)
 
-    def candidate(label: str, config: Config, id8: str) -> Candidate:
+    def candidate(label: str, config: Config) -> Candidate:
+        id8 = question.identify(config)
         group = group_directory(request.runs, config.name, id8)
         directories = {seed: seed_directory(group, seed) for seed in seeds}
         return Candidate(label, config.with_seed(first), Path(request.config), (), id8, known, directories)
 
-    plain = candidate(question.config.name, question.config, question.identify(question.config))
+    plain = candidate(question.config.name, question.config)
     others = [
-        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)), one.id8)
+        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)))
         for place, one in enumerate(finalists, 1)
     ]
     to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)

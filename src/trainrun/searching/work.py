@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 
 from trainrun.config import Config
 from trainrun.config.rendering import yaml_text
 from trainrun.errors import TrainrunError
 from trainrun.os_errors import explained
+from trainrun.runs.checkpoint import discard_checkpoints
 from trainrun.runs.files import make_directory, remove_temporaries, write_files
 from trainrun.runs.paths import SearchPaths
+from trainrun.searching.filling import ShapeFilling
 from trainrun.searching.generation import Generation
 from trainrun.searching.halving import FACTOR, brackets, rungs
 from trainrun.searching.question import GENERATION, Question
@@ -46,25 +49,34 @@ class Work:
 
     def carry_out(self) -> tuple[list[Record], bool]:
         """Train what is missing; return the records of all candidates, and whether none is missing."""
-        found = self._known()
+        self._begin()
+        found, is_own = self._known()
         sizes = list(self._question.sizes)
-        if len(found) < len(sizes):
-            self._question.check()
-            self._begin()
+        # A generation with fewer candidates ends a space that is used up, or a file that was cut.
+        short = found.pop() if found and len(found[-1]) != sizes[len(found) - 1] else []
+        if found and not is_own:
+            write_records(self._paths.candidates, found)
         is_whole = True
         for number in range(len(found), len(sizes)):
             if self._request.stopped():
                 is_whole = False
                 break
             chosen = self._propose(number, sizes[number], found)
-            if not chosen:
-                break  # the space is used up
             trainings = self._trainings(number, chosen)
-            is_whole = self._train(number, trainings)
-            found.append([Record.of(one, left) for one, (_, _, left) in zip(trainings, chosen, strict=True)])
-            if not is_whole:
+            if short and [one.id8 for one in short] == [one.candidate.id8 for one in trainings]:
+                found.append(short)
                 break
-            write_records(self._paths.candidates, found)
+            if trainings:
+                is_whole = self._train(number, trainings)
+                left_out = [count for _, _, count in chosen]
+                found.append([Record.of(*pair) for pair in zip(trainings, left_out, strict=True)])
+                if not is_whole:
+                    break
+                write_records(self._paths.candidates, found)
+                with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next
+                    discard_checkpoints(self._paths)
+            if len(trainings) < sizes[number]:
+                break  # the space is used up
         return [one for generation in found for one in generation], is_whole
 
     def _begin(self) -> None:
@@ -75,15 +87,22 @@ class Work:
             options = {**asked, "seed": self._question.config.seed, **self._question.options}
             write_files({self._paths.question: yaml_text(options).encode()})
 
-    def _known(self) -> list[list[Record]]:
-        """The generations that are on disk: of this search, else the whole ones of one that it extends."""
-        own = self._read(self._question.sizes.rest)
+    def _known(self) -> tuple[list[list[Record]], bool]:
+        """The generations that are on disk: of this search, else the whole ones of one that it extends.
+
+        Returns:
+            Their records, and whether they are in this search's own file.
+        """
+        mine = self._question.sizes.rest
         wanted = len(list(self._question.sizes))
-        if len(own) >= wanted:
-            return own[:wanted]
-        others = (self._read(rest) for rest in range(GENERATION) if rest != self._question.sizes.rest)
-        whole = ([one for one in found if len(one) == GENERATION][:wanted] for found in others)
-        return max((own, *whole), key=len)
+        best, is_own = self._read(mine)[:wanted], True
+        for rest in (rest for rest in range(GENERATION) if rest != mine):
+            if len(best) == wanted:
+                break
+            whole = [one for one in self._read(rest) if len(one) == GENERATION][:wanted]
+            if len(whole) > len(best):
+                best, is_own = whole, False
+        return best, is_own
 
     def _read(self, rest: int) -> list[list[Record]]:
         """The generations of the same search with `rest` candidates in its last one."""
@@ -114,22 +133,29 @@ class Work:
         )
         chosen: list[tuple[Point, Config, int]] = []
         skipped = 0
-        for point in proposed:
+        filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
+        for point in map(filling.fitted, proposed):
             config = question.can_train(point)
             id8 = question.identify(config) if config else ""
-            if config and id8 not in known:
-                known.add(id8)
-                chosen.append((point, config, skipped))
-                skipped = 0
-            else:
+            if not config or id8 in known:
                 skipped += 1
-            if len(chosen) == size or skipped >= _MOST_SKIPPED:
+                if skipped >= _MOST_SKIPPED and question.sampler != "grid":
+                    break  # those of a grid have an end
+                continue
+            known.add(id8)
+            filling.count(point)
+            chosen.append((point, config, skipped))
+            skipped = 0
+            if len(chosen) == size:
                 break
+        if skipped and chosen:  # behind the last candidate of a space that is used up
+            point, config, before_it = chosen.pop()
+            chosen.append((point, config, before_it + skipped))
         return chosen
 
     def _trainings(self, number: int, chosen: Sequence[tuple[Point, Config, int]]) -> list[Training]:
         question = self._question
-        longest = max(config.epochs for _, config, _ in chosen)
+        longest = max((config.epochs for _, config, _ in chosen), default=0)
         places = brackets(len(chosen), rungs(question.epochs_first, longest))
         return [
             Training(

@@ -42,7 +42,7 @@ def verdict_sentence(comparison: Differences, pairing: Pairing) -> str:
         "no difference shown": f"No difference shown between {mine} and {its}",
         "too few seeds": f"Too few seeds to tell {mine} from {its}",
     }[found.verdict]
-    by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
+    by = f"{pairing.part} {pairing.metric} differs by {amount(found)}"
     return f"{what} {_scope(comparison, pairing)}: {by}{_surety(comparison, pairing)}{_outlook(pairing)}."
 
 
@@ -91,7 +91,8 @@ def _scope(comparison: Differences, pairing: Pairing) -> str:
     return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
 
 
-def _amount(found: Difference) -> str:
+def amount(found: Difference) -> str:
+    """A difference with its interval."""
     if found.interval is None:
         return with_sign(*figures(found.mean))
     if found.interval == (0, 0):

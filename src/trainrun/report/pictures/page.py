@@ -13,8 +13,11 @@ from markupsafe import Markup
 
 from trainrun import __version__
 from trainrun.comparing import Comparison
+from trainrun.comparing.ranking import MOST_SIDE_BY_SIDE
 from trainrun.comparing.standings import Standing
-from trainrun.report.comparison.blocks import Block, blocks
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.blocks import blocks
+from trainrun.report.comparison.ranked import best_sentences
 from trainrun.report.comparison.verdicts import verdict_sentence, why_not_compared
 from trainrun.report.pictures import words
 from trainrun.report.pictures.confusion import confusions
@@ -84,7 +87,11 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Each decisive difference as its verdict and a sentence."""
+    """Each decisive difference as its verdict and a sentence; of many configs only the best one's."""
+    shown = [one for one in comparison.standings if not one.candidate.only]
+    if len(shown) > MOST_SIDE_BY_SIDE:
+        yield from best_sentences(comparison, shown)
+        return
     for one in comparison.standings[1:]:
         if pair := comparison.decisive(one.label):
             yield pair.difference.verdict, verdict_sentence(comparison, pair)

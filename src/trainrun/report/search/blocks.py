@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trainrun.comparing.labels import settings_label
 from trainrun.comparing.pairing import Pairing
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief, yaml_text
 from trainrun.config.search_space import Listed, Searched
-from trainrun.report.comparison.blocks import NOTHING, Block
-from trainrun.report.comparison.verdicts import figures, verdict_sentence
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.cells import NOTHING
+from trainrun.report.comparison.verdicts import amount, figures, verdict_sentence
 from trainrun.searching import Search
 from trainrun.searching.confirming import Confirmation
 from trainrun.searching.importance import FEWEST
@@ -24,6 +26,7 @@ def blocks(search: Search) -> list[Block]:
     """Return all blocks of a search."""
     found = [
         *(_confirmed(search, search.confirmation) if search.confirmation else _unconfirmed(search)),
+        *_outer(search),
         _importance(search),
         _ranking(search),
         _spent(search),
@@ -131,13 +134,42 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
     )
 
 
+def _outer(search: Search) -> Iterator[Block]:
+    """What the search is worth on folds that it never saw."""
+    outer = search.outer
+    if not outer:
+        return
+    metric = search.question.metric
+    headings = ["fold", f"test {metric}, best of its search", "plain config", "settings"]
+    rows = [
+        [str(one.fold), *figures(one.value, one.baseline), settings_label(one.settings)]
+        for one in outer.folds
+    ]
+    sentences = [("warning", line) for line in outer.left_out]
+    if outer.pairing:
+        sentences.insert(0, (outer.pairing.difference.verdict, _outer_verdict(outer.pairing)))
+    yield Block(f"The whole search on {len(outer.folds)} folds", headings, rows, sentences=sentences)
+
+
+def _outer_verdict(pairing: Pairing) -> str:
+    found = pairing.difference
+    what = {
+        "better": "Searching with this space is better than the plain config",
+        "worse": "Searching with this space is worse than the plain config",
+        "no difference shown": "No difference shown between searching with this space and the plain config",
+        "too few seeds": "Too few folds for a verdict on searching with this space",
+    }[found.verdict]
+    p = f", p = {found.p:.3f}" if found.p is not None else ""
+    return f"{what}: test {pairing.metric} differs by {amount(found)} over {found.n} folds{p}."
+
+
 def _importance(search: Search) -> Block:
     title = "Which keys decide who is among the best"
     if not search.importance:
         if not search.confirmation or len(search.question.space.keys) < 2:
             return Block("")
         return Block(title, sentences=[("note", f"It takes at least {FEWEST} candidates to tell.")])
-    best = search.ranking[: max(len(search.ranking) // 10, 5)]
+    best = search.ranking[: max(round(len(search.ranking) / 10), 5)]
     keys = {one.key: one for one in search.question.space.keys}
     rows = [
         [one.key, f"{one.share:.0%} ({one.interval.low:.0%} to {one.interval.high:.0%})", of_best]
