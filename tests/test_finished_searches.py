@@ -17,9 +17,10 @@ from trainrun.report.search.axes import ListAxis, NumberAxis, axis_of, value_axi
 from trainrun.report.search.charts import beliefs, parallel, races, scatters
 from trainrun.report.search.drawing import draw
 from trainrun.report.search.groups import groups_of
-from trainrun.runs.naming import resolve_search
 from trainrun.runs.paths import SearchPaths
-from trainrun.searching.finished import SearchedKey, read_finished
+from trainrun.runs.search_names import resolve_search
+from trainrun.searching.finished import SearchedKey
+from trainrun.searching.reading import read_finished
 
 EVIL = "<script>alert(1)</script>\u202e\x1b[31m"
 SHOWN = r"<script>alert(1)</script>\u202e\x1b[31m"

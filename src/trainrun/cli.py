@@ -308,7 +308,7 @@ def report(
     target = out or Path(f"report.{form}")
     if search := _search_alone(names, runs, {"--vs": vs, "--set": changes, "--metric": metric}):
         from trainrun.report.search.drawing import draw
-        from trainrun.searching.finished import read_finished
+        from trainrun.searching.reading import read_finished
 
         write_out(target, draw(read_finished(search), form))
         _print(f"{printable(str(target))}\n")
@@ -696,7 +696,7 @@ def _search_alone(names: Sequence[str], runs: Path, options: Mapping[str, object
         options: what does not go with a search, by name.
     """
     from trainrun.report.progress.stream import BestEffortStream
-    from trainrun.runs.naming import resolve_search
+    from trainrun.runs.search_names import resolve_search
 
     found = next((search for name in names if (search := resolve_search(name, runs))), None)
     if found is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trainrun.config.rendering import yaml_text
-from trainrun.report.comparison.blocks import NOTHING, Block
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.cells import NOTHING
 from trainrun.report.comparison.verdicts import figures, verdict_sentence
 from trainrun.report.pictures.differences import Forest, forest_of
 from trainrun.report.search.axes import shown
@@ -106,7 +107,7 @@ def forests(search: FinishedSearch) -> Iterator[Forest]:
 
 def importance_table(search: FinishedSearch) -> Block:
     """Return each key with its share and what it was among the best candidates."""
-    count = min(max(len(search.ranking) // 10, _FEWEST_BEST), len(search.ranking))
+    count = min(max(round(len(search.ranking) / 10), _FEWEST_BEST), len(search.ranking))
     keys = {one.key: one for one in search.keys}
     rows = [
         [
