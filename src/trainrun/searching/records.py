@@ -112,7 +112,7 @@ def write_records(path: Path, generations: Sequence[Sequence[Record]]) -> None:
 def _valid(lines: Sequence[bytes], space: Space, size: int) -> Iterator[Record]:
     for place, line in enumerate(lines):
         try:
-            record = _record(json.loads(line))
+            record = as_record(json.loads(line))
             space.point(record.settings)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return
@@ -121,7 +121,15 @@ def _valid(lines: Sequence[bytes], space: Space, size: int) -> Iterator[Record]:
         yield record
 
 
-def _record(found: Any) -> Record:
+def as_record(found: Any) -> Record:
+    """Return the record in a line.
+
+    Args:
+        found: the line, parsed.
+
+    Raises:
+        ValueError, KeyError, TypeError: no search would write this.
+    """
     if found["status"] not in _STATUSES or not isinstance(found["settings"], dict):
         raise ValueError("not what a search writes")
     counts = {key: int(found[key]) for key in ("epochs", "steps", "generation", "bracket", "skipped")}

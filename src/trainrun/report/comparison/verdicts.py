@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from trainrun.comparing import Comparison, Pairing
+from trainrun.comparing.ensembles import Ensembles
 from trainrun.comparing.standings import Standing
 from trainrun.statistics import Difference, Share
 from trainrun.text import number
@@ -10,7 +14,23 @@ from trainrun.text import number
 _ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
 
 
-def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
+class Differences(Protocol):
+    """An answer with differences, of which verdicts are said: a comparison, or a finished search."""
+
+    @property
+    def pairings(self) -> Sequence[Pairing]:
+        """All differences of single seeds."""
+
+    @property
+    def ensembles(self) -> Ensembles:
+        """The same of averages."""
+
+    @property
+    def over_splits(self) -> bool:
+        """Whether each seed drew a split of its own."""
+
+
+def verdict_sentence(comparison: Differences, pairing: Pairing) -> str:
     """Return a sentence that says which config is better, by how much, and how sure that is."""
     found = pairing.difference
     of = "the ensemble of " if pairing.of_ensembles else ""
@@ -76,7 +96,7 @@ def share(found: Share) -> str:
     return f"{found.value:.0%} ({low:.0%} to {high:.0%})"
 
 
-def _scope(comparison: Comparison, pairing: Pairing) -> str:
+def _scope(comparison: Differences, pairing: Pairing) -> str:
     found = pairing.difference
     seeds = f"{found.n} seed{'s' * (found.n != 1)}"
     if pairing.of_ensembles:
@@ -94,7 +114,7 @@ def amount(found: Difference) -> str:
     return f"{mean} (95% interval {low} to {high})"
 
 
-def _surety(comparison: Comparison, pairing: Pairing) -> str:
+def _surety(comparison: Differences, pairing: Pairing) -> str:
     found = pairing.difference
     if found.p is None or found.interval == (0, 0):
         return ""

@@ -82,13 +82,17 @@ def _verdicts(search: Search, confirmation: Confirmation, best: Standing) -> Blo
     if not first:
         sentences.append(("warning", f"{best.label} and {plain} cannot be compared."))
     if among:
-        sentences.append(("note", _among(among)))
+        sentences.append(("note", among_sentence(among)))
     title = f"Is {best.label} better than {plain}, the plain config?"
     return Block(title, sentences=sentences)
 
 
-def _among(pairs: Sequence[Pairing]) -> str:
-    """A sentence about the verdicts among the finalists."""
+def among_sentence(pairs: Sequence[Pairing]) -> str:
+    """Return a sentence about the verdicts among the finalists.
+
+    Args:
+        pairs: of two finalists each, by the deciding metric; at least one.
+    """
     told = [pair for pair in pairs if pair.difference.verdict in ("better", "worse")]
     if not told:
         few = all(pair.difference.verdict == "too few seeds" for pair in pairs)
