@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from trainrun.config import Config
@@ -25,6 +26,23 @@ from trainrun.searching.trainings import Candidate, Training
 
 _SECONDS_BETWEEN_NEWS = 0.1
 _MOST_SKIPPED = 50  # proposals in a row, after which a space is taken to be used up
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """A candidate before it trains.
+
+    Attributes:
+        point: in the space.
+        config: the whole config.
+        id8: of its runs.
+        skipped: how many proposals before it were left out.
+    """
+
+    point: Point
+    config: Config
+    id8: str
+    skipped: int
 
 
 class Work:
@@ -71,8 +89,8 @@ class Work:
                 return [*found, short], True
             if trainings:
                 is_whole = self._train(number, trainings)
-                left_out = [count for _, _, count in chosen]
-                found.append([Record.of(*pair) for pair in zip(trainings, left_out, strict=True)])
+                skipped = [one.skipped for one in chosen]
+                found.append([Record.of(*pair) for pair in zip(trainings, skipped, strict=True)])
                 if not is_whole:
                     return found, False
                 write_records(self._paths.candidates, found)
@@ -118,10 +136,8 @@ class Work:
         with explained(paths.candidates, "be read"):
             return read_records(paths.candidates, self._question.space, GENERATION)
 
-    def _propose(
-        self, number: int, size: int, earlier: Sequence[Sequence[Record]]
-    ) -> list[tuple[Point, Config, int]]:
-        """The candidates of a generation, each with how many proposals before it were left out."""
+    def _propose(self, number: int, size: int, earlier: Sequence[Sequence[Record]]) -> list[_Proposal]:
+        """The candidates of a generation."""
         question = self._question
         before = [one for generation in earlier for one in generation]
         known = {one.id8 for one in before}
@@ -138,7 +154,7 @@ class Work:
             seen=seen,
             larger_is_better=question.larger_is_better,
         )
-        chosen: list[tuple[Point, Config, int]] = []
+        chosen: list[_Proposal] = []
         skipped = 0
         filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
         for point in map(filling.fitted, proposed):
@@ -151,18 +167,18 @@ class Work:
                 continue
             known.add(id8)
             filling.count(point)
-            chosen.append((point, config, skipped))
+            chosen.append(_Proposal(point, config, id8, skipped))
             skipped = 0
             if len(chosen) == size:
                 break
         if skipped and chosen:  # behind the last candidate of a space that is used up
-            point, config, before_it = chosen.pop()
-            chosen.append((point, config, before_it + skipped))
+            last = chosen.pop()
+            chosen.append(replace(last, skipped=last.skipped + skipped))
         return chosen
 
-    def _trainings(self, number: int, chosen: Sequence[tuple[Point, Config, int]]) -> list[Training]:
+    def _trainings(self, number: int, chosen: Sequence[_Proposal]) -> list[Training]:
         question = self._question
-        longest = max((config.epochs for _, config, _ in chosen), default=0)
+        longest = max((one.config.epochs for one in chosen), default=0)
         places = brackets(len(chosen), rungs(question.epochs_first, longest))
         return [
             Training(
@@ -170,15 +186,15 @@ class Work:
                     number=number * GENERATION + place,
                     generation=number,
                     bracket=places[place],
-                    point=point,
-                    settings=question.space.settings(point),
-                    config=config,
-                    id8=question.identify(config),
+                    point=one.point,
+                    settings=question.space.settings(one.point),
+                    config=one.config,
+                    id8=one.id8,
                 ),
-                question.cell(config),
+                question.cell(one.config),
                 question.metric,
             )
-            for place, (point, config, _) in enumerate(chosen)
+            for place, one in enumerate(chosen)
         ]
 
     def _train(self, number: int, trainings: Sequence[Training]) -> bool:
