@@ -1,8 +1,12 @@
 """A finished search is read from its own files alone, and drawn on one page that trusts none of it."""
 
+import contextlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -212,6 +216,7 @@ DAMAGE = {
     "a logarithm of 0": with_range(log=True),
     "a range without an end": {"space": {**SPACE, "dropout.hidden": {"from": 0}}},
     "a huge number": with_range(to=10**400),
+    "a number whose double is endless": with_range(**{"from": -1.5e308, "to": 1.5e308}),
     "a list of keys": {"space": ["hidden"]},
     "another metric": {"metric": "beauty"},
     "no metric": {"metric": None},
@@ -286,6 +291,35 @@ def test_the_words_of_the_command_may_be_lost(tmp_path, content):
     text = text_of(page_of(tmp_path, "searches/net"))
     assert "trainrun search" not in text
     assert "trainrun report runs/searches/net-12345678" in text
+
+
+FALSE = (None, True, -1, 0.5, 10**18, 10**400, 1e300, float("nan"), EVIL, [], {"a": None})
+
+
+def places(value: object, way: tuple = ()) -> Iterator[tuple]:
+    """The ways to everything in a value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inside:
+        yield (*way, key)
+        yield from places(one, (*way, key))
+
+
+@pytest.mark.parametrize("name", ["result", "candidates"])
+@pytest.mark.parametrize("false", FALSE, ids=lambda false: repr(false)[:12])
+def test_false_values_are_refused_or_drawn(tmp_path, name, false):
+    paths = make_search(tmp_path, count=3, finalists=1)
+    file = getattr(paths, name)
+    content = file.read_text()
+    found = json.loads(content if name == "result" else content.splitlines()[0])
+    rest = "" if name == "result" else content.partition("\n")[2]
+    for *way, last in places(found):
+        changed = json.loads(json.dumps(found))
+        reduce(getitem, way, changed)[last] = false
+        file.write_text(json.dumps(changed) + "\n" + rest)
+        with contextlib.suppress(StorageError):
+            page = draw(read_finished(paths), "html").decode()
+            assert "<script" not in page
+            assert "\x1b" not in page
 
 
 def test_true_and_1_are_two_values():

@@ -199,6 +199,7 @@ def test_whatever_stands_in_the_place_of_a_searchs_file(searched, tmp_path, name
     folder = shutil.copytree(searched, tmp_path / "mine")
     (place,) = (folder / "runs" / "searches").iterdir()
     replace(place / name, kind)
+    assert require_harmless(folder, ["report", "searches/net"], ["show", "searches/net"]) <= {0, 2, 74}
     found = require_harmless(folder, "list", "compare", SEARCH, [*SEARCH, "--candidates", "200"])
     assert found <= {0, 4, 73, 74}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from trainrun.text import printable
 _VERDICTS = ("better", "worse", "withheld", "no difference shown", "too few seeds")
 _DAMAGE = (ValueError, KeyError, TypeError, OverflowError, RecursionError, IndexError, AttributeError)
 _AGAIN = "the same `trainrun search` command writes it again"
+_LARGEST = 1e300  # differences of such numbers are still finite
 _LARGEST_COUNT = 2**63
 
 _T = TypeVar("_T")
@@ -202,8 +202,8 @@ def _maybe(read: Callable[[Any], _T], found: Any) -> _T | None:
 
 
 def _finite(found: Any) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise ValueError("not a number")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) <= _LARGEST:
+        raise ValueError("not a number, or too large to be drawn")
     return float(found)
 
 

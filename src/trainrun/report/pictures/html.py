@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,6 +19,7 @@ from markupsafe import Markup
 from trainrun.text import printable
 
 
+@cache
 def environment() -> Environment:
     """Return the environment of the templates, which are named from the folder `report`."""
     return Environment(
