@@ -117,7 +117,7 @@ MUTANTS = [
     Mutant("value if isfinite(value) else None  # as", "value  # as", "search_answers"),
     Mutant(
         '(facts["epoch"], facts["steps"]) if facts else None',
-        '(facts.get("epoch", 1), facts.get("steps", 0))',
+        '(facts["epoch"], facts["steps"]) if facts else (1, 0)',
         "search_answers",
     ),
     Mutant(
