@@ -120,11 +120,7 @@ MUTANTS = [
         '(facts["epoch"], facts["steps"]) if facts else (1, 0)',
         "search_answers",
     ),
-    Mutant(
-        "ended = self._save(ended, device, processors)",
-        "self._save(ended, device, processors)",
-        "search_answers",
-    ),
+    Mutant("one.judge(place in best)", "one.judge(True)", "search_answers"),
     Mutant("if not config or id8 in known:", "if not config:", "search_answers"),
     Mutant(
         "found.pop() if found and len(found[-1]) !=",
