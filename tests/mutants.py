@@ -117,14 +117,10 @@ MUTANTS = [
     Mutant("value if isfinite(value) else None  # as", "value  # as", "search_answers"),
     Mutant(
         '(facts["epoch"], facts["steps"]) if facts else None',
-        '(facts.get("epoch", 1), facts.get("steps", 0))',
+        '(facts["epoch"], facts["steps"]) if facts else (1, 0)',
         "search_answers",
     ),
-    Mutant(
-        "ended = self._save(ended, device, processors)",
-        "self._save(ended, device, processors)",
-        "search_answers",
-    ),
+    Mutant("one.judge(place in best)", "one.judge(True)", "search_answers"),
     Mutant("if not config or id8 in known:", "if not config:", "search_answers"),
     Mutant(
         "found.pop() if found and len(found[-1]) !=",

@@ -685,10 +685,10 @@ def test_the_best_settings_say_where_they_come_from(whole):
 
 def test_members_with_and_without_a_state_never_share_a_stack(tmp_path):
     """A member may have paused before its first step, while others of its shape have not begun."""
-    asked = question.Question(SearchRequest(config_at(tmp_path), candidates=SIZE))
+    text = "data: iris\nhidden: 4\nsearch: {initializer: [zeros, he_normal, xavier_uniform, lecun_normal]}\n"
+    asked = question.Question(SearchRequest(config_at(tmp_path, text)))
     trainings = []
-    for place, share in enumerate((0.1, 0.5, 0.7, 0.9)):
-        point = asked.space.at([share, 0, 0])
+    for place, point in enumerate(asked.space.grid()):
         config = asked.space.candidate(point)
         candidate = Candidate(place, 0, 0, point, {}, config, str(place))
         trainings.append(Training(candidate, asked.cell(config), "loss"))

@@ -72,7 +72,9 @@ def test_proposals_are_pure(space, sampler, generation):
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_generations_differ(space, sampler):
     first = propose(space, sampler, 20)
-    assert not [p for p in propose(space, sampler, 20, generation=1, seen=after(first)) if p in first]
+    second, third = (propose(space, sampler, 20, generation=k, seen=after(first)) for k in (1, 2))
+    assert not [point for point in second if point in first]
+    assert second != third  # also where the second one has shown nothing new
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
