@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -160,6 +161,8 @@ def test_all_candidates_diverge(tmp_path):
     (tmp_path / "net.yaml").write_text(text)
     done = trainrun_("search", "net.yaml", "--seeds", 2, cwd=tmp_path, code=3)
     assert "No candidate has a finite value: lower the learning rates that are searched." in done.stdout
+    trainrun_("report", "searches/net", cwd=tmp_path)
+    assert "2 candidates" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +191,9 @@ def test_the_search_on_folds(tmp_path):
     assert "Too few folds for a verdict on searching with this space" in " ".join(text.split())
     found = json.loads(trainrun_(*ask, "--format", "json", cwd=tmp_path).stdout)
     assert [one["fold"] for one in found["outer"]] == [1, 2, 3]
+    said = trainrun_("report", "searches/net", cwd=tmp_path).stderr
+    taken = Path(re.search(r"takes (\S+)", said)[1])
+    assert tmp_path / taken == Path(found["directory"])  # the searches on folds have the name too
     changes = [one["value"] - one["baseline"] for one in found["outer"]]
     assert found["outer_difference"]["mean"] == pytest.approx(sum(changes) / 3)
     assert found["outer_difference"]["verdict"] == "too few seeds"

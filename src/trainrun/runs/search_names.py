@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainrun.errors import UsageError
 from trainrun.os_errors import explained
+from trainrun.runs.files import read_bytes
 from trainrun.runs.paths import SEARCHES, RunPaths, SearchPaths, groups, seed_of, split_group
 from trainrun.text import close_names, printable
 
@@ -86,6 +87,7 @@ def _search_by_word(text: str, runs: Path) -> NamedSearch | None:
     searches = list(groups(runs / SEARCHES))
     found = [one for one in searches if one.name == name]
     found = found or [one for one in searches if split_group(one.name)[0] == name]
+    found = [one for one in found if not _is_of_fold(one)] or found
     if len(found) > 1:
         shown = choices([f"{SEARCHES}/{one.name}" for one in found])
         raise UsageError(f"{printable(text)}: names {len(found)} searches; say one of {shown}")
@@ -94,6 +96,14 @@ def _search_by_word(text: str, runs: Path) -> NamedSearch | None:
     if seed_of(name) is not None or Path(name).suffix in _CONFIG_SUFFIXES:
         return None  # a run of a config that is called so, or a config file in a folder of that name
     raise UsageError(_unknown_search(text, name, runs, [one.name for one in searches]))
+
+
+def _is_of_fold(directory: Path) -> bool:
+    """Return whether a search is one of those that `--outer` repeats on folds."""
+    try:
+        return b"data.split.fold=" in read_bytes(SearchPaths(directory).question)
+    except OSError:
+        return False
 
 
 def _unknown_search(text: str, name: str, runs: Path, searches: Sequence[str]) -> str:

@@ -112,7 +112,7 @@ def _conclude(
     ranking = ranked(records, larger_is_better=question.larger_is_better)
     finalists = choose_finalists(ranking, request.finalists, question.identify(question.config))
     errors, codes = list(work.errors), set()
-    confirmation, best_file, importance = None, None, []
+    confirmation, is_stopped = None, not is_whole
     if not is_whole:
         codes.add(INTERRUPTED)
     elif not ranking:
@@ -121,11 +121,13 @@ def _conclude(
         confirmation, outcomes = confirm(question, finalists, request, observer)
         errors += [outcome.error for outcome in outcomes if outcome.error]
         codes |= {outcome.exit_code for outcome in outcomes} - {DIVERGED}
+        is_stopped = confirmation is None
         if confirmation and confirmation.has_diverged:
             codes.add(DIVERGED)
     codes |= {error.exit_code for error in errors}
-    if confirmation:
-        importance = _importance(question, paths, records)
+    importance = [] if is_stopped else _importance(question, paths, records)
+    best_file = None
+    if not is_stopped:
         best_file = _write(question, paths, request, confirmation, records, importance)
     return Search(
         question=question,
@@ -151,23 +153,27 @@ def _write(
     question: Question,
     paths: SearchPaths,
     request: SearchRequest,
-    confirmation: Confirmation,
+    confirmation: Confirmation | None,
     records: Sequence[Record],
     importance: Sequence[Importance],
-) -> Path:
-    """Write the result and the config file with the best settings; return the path of the latter."""
-    record = confirmation.records[confirmation.best]
-
-    def best(place: Path) -> bytes:
-        head = [f"The best of {len(records)} candidates of {Path(request.config).name}, by trainrun search."]
-        return best_yaml(question.space, record.settings, request.config, place, head).encode()
-
+) -> Path | None:
+    """Write the result and, if there is a best one, its config file; return the path of the latter."""
     result = result_json(question, records, importance, confirmation, request.runs)
-    contents = {paths.best: best(paths.best), paths.result: to_json_file(result)}
+    contents = {paths.result: to_json_file(result)}
+    best_file = None
+    if confirmation:
+        settings = confirmation.records[confirmation.best].settings
+        head = [f"The best of {len(records)} candidates of {Path(request.config).name}, by trainrun search."]
+
+        def best(place: Path) -> bytes:
+            return best_yaml(question.space, settings, request.config, place, head).encode()
+
+        contents[paths.best] = best(paths.best)
+        best_file = request.out or paths.best
+        if request.out:
+            write_out(request.out, best(request.out))
     write_files({path: content for path, content in contents.items() if not _holds(path, content)})
-    if request.out:
-        write_out(request.out, best(request.out))
-    return request.out or paths.best
+    return best_file
 
 
 def _holds(path: Path, content: bytes) -> bool:
