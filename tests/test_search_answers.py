@@ -472,6 +472,15 @@ def test_a_space_that_is_used_up_in_the_middle_of_a_generation(tmp_path):
         assert again.records == result.records
 
 
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_nearly_used_up_space_is_tried_to_its_end(sampler, tmp_path, monkeypatch):
+    """A sampler that hardly ever finds the last combinations leaves them to be taken in their order."""
+    monkeypatch.setattr(work, "_MOST_SKIPPED", 1)
+    text = "data: iris\nepochs: 1\nsearch: {hidden: [2, 3, 4, 5], dropout.input: [0, 0.1, 0.2]}\n"
+    result = search(tmp_path, text, candidates=12, sampler=sampler, finalists=0)
+    assert len({one.id8 for one in result.records}) == len(result.records) == 12
+
+
 def test_conflicts_of_pairs_are_told_before_anything_is_written(tmp_path):
     text = "data: iris\noptimizer: {name: sgd, momentum: 0.5}\nsearch: {optimizer.nesterov: [true, false],"
     with pytest.raises(ConfigError, match=r"nesterov true and optimizer.momentum 0 do not go together"):

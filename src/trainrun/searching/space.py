@@ -104,7 +104,7 @@ class Space:
             raise UsageError(
                 f"--sampler grid: {endless.key} is a range without a step: add `step`, or list its values"
             )
-        if self.combinations > _MOST_COMBINATIONS:
+        if not self.is_countable:
             raise UsageError(
                 f"--sampler grid: the space has {self.combinations} combinations, more than"
                 f" {_MOST_COMBINATIONS}; take another sampler"
@@ -117,6 +117,11 @@ class Space:
         """The number of all combinations; None where a range has any number of values."""
         counts = [len(one.nodes) if isinstance(one, Listed) else _steps(one) for one in self.keys]
         return None if None in counts else math.prod(count for count in counts if count is not None)
+
+    @property
+    def is_countable(self) -> bool:
+        """Return whether all combinations can be listed."""
+        return self.combinations is not None and self.combinations <= _MOST_COMBINATIONS
 
     def to_json(self) -> dict[str, Any]:
         """Return the keys and their values as plain data."""

@@ -25,7 +25,7 @@ from trainrun.searching.space import Point
 from trainrun.searching.trainings import Candidate, Training
 
 _SECONDS_BETWEEN_NEWS = 0.1
-_MOST_SKIPPED = 50  # proposals in a row, after which a space is taken to be used up
+_MOST_SKIPPED = 50  # proposals in a row, after which the combinations that are left are taken in their order
 
 
 @dataclass(frozen=True)
@@ -154,23 +154,24 @@ class Work:
             seen=seen,
             larger_is_better=question.larger_is_better,
         )
+        filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
+        proposed = map(filling.fitted, proposed)
+        rest = iter(question.space.grid() if question.space.is_countable else ())
+        in_rest = False
         chosen: list[_Proposal] = []
         skipped = 0
-        filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
-        for point in map(filling.fitted, proposed):
+        while len(chosen) < size and (point := next(rest if in_rest else proposed, None)):
             config = question.can_train(point)
             id8 = question.identify(config) if config else ""
-            if not config or id8 in known:
+            if config and id8 not in known:
+                known.add(id8)
+                filling.count(point)
+                chosen.append(_Proposal(point, config, id8, skipped))
+                skipped = 0
+            elif not config or not in_rest:
                 skipped += 1
-                if skipped >= _MOST_SKIPPED and question.sampler != "grid":
-                    break  # those of a grid have an end
-                continue
-            known.add(id8)
-            filling.count(point)
-            chosen.append(_Proposal(point, config, id8, skipped))
-            skipped = 0
-            if len(chosen) == size:
-                break
+            # A grid has an end by itself.
+            in_rest = in_rest or (skipped >= _MOST_SKIPPED and question.sampler != "grid")
         if skipped and chosen:  # behind the last candidate of a space that is used up
             last = chosen.pop()
             chosen.append(replace(last, skipped=last.skipped + skipped))
