@@ -22,6 +22,7 @@ LAYERS = [
     {"plan"},
     {"engine", "runs"},
     {"fitting"},
+    {"machines"},
     {"predicting", "replaying", "checking", "rate_range"},
     {"comparing"},
     {"searching"},

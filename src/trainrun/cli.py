@@ -24,6 +24,7 @@ from trainrun.text import printable
 
 if TYPE_CHECKING:
     from trainrun.fitting import Observer, Outcome
+    from trainrun.machines import Front
     from trainrun.predicting import TrainedRun
     from trainrun.runs.paths import SearchPaths
     from trainrun.runs.reading import Run
@@ -88,6 +89,20 @@ TimeLimit = Annotated[
         help="Save and exit with code 75 after this time, for example 55m or 1h30m.",
     ),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="MACHINE",
+        help="Where to train: local, slurm[:K=V,...] or a name of the machines file.",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of tasks on other machines (default: 4).")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Return once the work is submitted; the same command attaches.")
+]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format on stdout.")]
 
 
@@ -137,13 +152,25 @@ def fit(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")
     ] = False,
+    on: On = "local",
+    workers: Workers = None,
+    detach: Detach = False,
 ) -> None:
     """Train configs; continue stopped runs, skip complete ones."""
     with _stoppable(time_limit) as stop:
         from trainrun.fitting import Observers, Request, carry_out
         from trainrun.report.progress.console import Console
 
-        request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop)
+        request = Request(
+            configs,
+            changes or [],
+            seeds,
+            runs,
+            fresh,
+            _shard(shard),
+            stop,
+            elsewhere=_front(on, workers, detach),
+        )
         console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
         try:
             outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
@@ -185,6 +212,9 @@ def compare(
         typer.Option("--format", help="Output format on stdout."),
     ] = "table",
     time_limit: TimeLimit = None,
+    on: On = "local",
+    workers: Workers = None,
+    detach: Detach = False,
 ) -> None:
     """Compare configs over paired seeds: which is better, and by how much.
 
@@ -197,7 +227,16 @@ def compare(
         from trainrun.report.progress.stream import BestEffortStream
 
         request = CompareRequest(
-            configs, vs or [], changes or [], seeds, metric, runs, not no_fit, ablate, stop
+            configs,
+            vs or [],
+            changes or [],
+            seeds,
+            metric,
+            runs,
+            not no_fit,
+            ablate,
+            stop,
+            _front(on, workers, detach),
         )
         members = StackProgress(sys.stderr, stop.requested)
         try:
@@ -643,6 +682,32 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
             last_word.drain()
             stop.leave()
+
+
+@app.command(hidden=True)
+def work(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the submission.")],
+    task: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the task.")],
+) -> None:
+    """Train the runs of one task that another command has submitted."""
+    with _stoppable(None) as stop:
+        from trainrun.machines.worker import work as carry_out_task
+
+        raise typer.Exit(carry_out_task(directory, task, stop))
+
+
+def _front(on: str, workers: int | None, detach: bool) -> Front | None:
+    """Return what trains on other machines; None for `--on local`."""
+    if on == "local":
+        if workers or detach:
+            raise UsageError("--workers and --detach: need --on with another machine than local")
+        return None
+    from trainrun.machines import Front, choose_machine
+    from trainrun.report.progress.stream import BestEffortStream
+
+    machine = choose_machine(on)
+    stderr = BestEffortStream(sys.stderr)
+    return Front(machine, on, workers, detach, lambda sentence: stderr.lines([sentence])) if machine else None
 
 
 def _tensorboard(wanted: bool) -> list[Observer]:

@@ -85,6 +85,12 @@ class DeviceError(TrainrunError):
     exit_code = 69
 
 
+class UnavailableError(TrainrunError):
+    """A scheduler cannot be reached from here."""
+
+    exit_code = 69
+
+
 class ResourceError(TrainrunError):
     """Out of memory, file descriptors or processes."""
 
@@ -129,3 +135,10 @@ def exit_code(codes: Iterable[int]) -> int:
     """Return the exit code of a command whose runs ended with `codes`; 0 if there were no errors."""
     occurred = set(codes)
     return next((code for code in EXIT_PRECEDENCE if code in occurred), 0)
+
+
+def error_of(code: int, message: str) -> TrainrunError:
+    """Return the error with an exit code, as another process has reported it."""
+    kinds = (kind for kind in vars(sys.modules[__name__]).values() if isinstance(kind, type))
+    found = (kind for kind in kinds if issubclass(kind, TrainrunError) and kind is not ConfigError)
+    return next((kind for kind in found if kind.exit_code == code), TrainrunError)(message)

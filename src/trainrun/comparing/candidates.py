@@ -15,6 +15,7 @@ from trainrun.config.identity import differences, following, identify
 from trainrun.data import digests, identify_file
 from trainrun.errors import ConfigError, DataMissingError, UsageError
 from trainrun.fitting import Observer
+from trainrun.fitting.request import Elsewhere
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
@@ -43,6 +44,7 @@ class CompareRequest:
         fit: whether missing runs are trained.
         ablate: whether configs that differ in several keys are taken apart, key by key.
         stop: asks the training to stop.
+        elsewhere: trains on other machines; None trains here.
     """
 
     configs: Sequence[str | Path]
@@ -54,6 +56,7 @@ class CompareRequest:
     fit: bool = True
     ablate: bool = False
     stop: StopRequest | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def trains(self) -> bool:

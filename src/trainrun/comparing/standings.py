@@ -146,7 +146,10 @@ def fit_missing(
     if not wanting:
         return []
     configs, seeds = [one.config for one in wanting], tuple(wanting[0].directories)
-    return carry_out(Request(configs, seeds=seeds, runs=request.runs, stop=request.stop), observer)
+    return carry_out(
+        Request(configs, seeds=seeds, runs=request.runs, stop=request.stop, elsewhere=request.elsewhere),
+        observer,
+    )
 
 
 def stand(candidate: Candidate, outcomes: Sequence[Outcome]) -> Standing:

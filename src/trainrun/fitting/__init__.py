@@ -60,7 +60,10 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
             if not request.stopped() and (run := prepare(job, request, observer, shared, outcomes)):
                 prepared.append(run)
     try:
-        _train(prepared, request, observer, outcomes)
+        if request.elsewhere and prepared and not request.stopped():
+            request.elsewhere.train(prepared, request, observer, outcomes)
+        else:
+            _train(prepared, request, observer, outcomes)
     finally:
         outcomes.release()
     for job in jobs:

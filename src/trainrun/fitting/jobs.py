@@ -33,6 +33,7 @@ from trainrun.runs.origins import record_request
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
+from trainrun.runs.submissions import require_unsubmitted
 from trainrun.text import printable
 
 if TYPE_CHECKING:
@@ -253,6 +254,7 @@ def take_over(
 ) -> LockedRun | None:
     """Lock a run, and find out where it continues; None where another process has just finished it."""
     job = prepared.job
+    require_unsubmitted(job.directory, request.submission)
     outcomes.lock(job)
     if request.fresh:
         require_same_group(Run(job.directory), job.config)  # before anything is lost

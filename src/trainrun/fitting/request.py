@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from trainrun.config import Config
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError
@@ -15,6 +15,9 @@ from trainrun.runs.reading import Run
 from trainrun.runs.writing import RunInfo
 from trainrun.signals import StopRequest
 from trainrun.text import short
+
+if TYPE_CHECKING:
+    from trainrun.fitting.jobs import Outcomes, PreparedRun
 
 Status = Literal["complete", "diverged", "interrupted", "failed"]
 
@@ -37,6 +40,15 @@ def seconds_between_saves() -> float:
     return seconds
 
 
+class Elsewhere(Protocol):
+    """Trains runs on other machines."""
+
+    def train(
+        self, runs: Sequence[PreparedRun], request: Request, observer: Observer, outcomes: Outcomes
+    ) -> None:
+        """Train runs, each to its outcome; those without one were left when the command was asked to stop."""
+
+
 @dataclass(frozen=True)
 class Request:
     """Request to fit configs.
@@ -50,6 +62,8 @@ class Request:
         shard: (I, N), I from 1: only the runs that fall to part I of N in turn.
         stop: asks the command to stop; its runs are then saved and left.
         save_seconds: from one checkpoint to the next.
+        elsewhere: trains the runs on other machines; None trains them here.
+        submission: the name of the submission that this process works for; None for a command of a user.
     """
 
     configs: Sequence[str | Path | Config]
@@ -60,6 +74,8 @@ class Request:
     shard: tuple[int, int] | None = None
     stop: StopRequest | None = None
     save_seconds: float = field(default_factory=seconds_between_saves)
+    elsewhere: Elsewhere | None = None
+    submission: str | None = None
 
     def stopped(self) -> bool:
         """Return whether the command was asked to stop."""
@@ -114,6 +130,17 @@ class Observer:
     def end(self) -> None:
         """The stack has ended."""
 
+    def elsewhere(self, done: float, words: str) -> None:
+        """Other machines train.
+
+        Args:
+            done: how many runs are done, those in training by their share of epochs.
+            words: how far they are.
+        """
+
+    def ended_elsewhere(self, runs: Sequence[Run]) -> None:
+        """Other machines have trained these runs to their end."""
+
 
 class Observers(Observer):
     """Several observers of the same runs; each receives every call in turn.
@@ -154,3 +181,13 @@ class Observers(Observer):
         """The stack has ended."""
         for one in self._observers:
             one.end()
+
+    def elsewhere(self, done: float, words: str) -> None:
+        """Other machines train."""
+        for one in self._observers:
+            one.elsewhere(done, words)
+
+    def ended_elsewhere(self, runs: Sequence[Run]) -> None:
+        """Other machines have trained these runs to their end."""
+        for one in self._observers:
+            one.ended_elsewhere(runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trainrun.report.progress.live import LiveBar
 
 Progress = Literal["auto", "rich", "plain", "none"]
+_SECONDS_BETWEEN_LINES = 2.0
 _MOST_SINGLE = 8  # members of a stack that speak for themselves
 
 
@@ -51,6 +53,7 @@ class Console(Observer):
         self._stack = StackLines()
         self._in_one_voice = False  # the members of the stack
         self._bar = SafeBar(self._sink, self._new_bar)
+        self._words, self._told = "", 0.0  # about other machines
 
     @property
     def has_trained(self) -> bool:
@@ -113,6 +116,19 @@ class Console(Observer):
             for run, member, monitored in finished:
                 after = warning_lines(curve_warnings(member.config, monitored))
                 self._print([*run_summary(run), *cut_schedule(run, member.config), *after], run.label)
+
+    def elsewhere(self, done: float, words: str) -> None:
+        """Say now and then how far other machines are."""
+        if words != self._words and time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._words, self._told = words, time.monotonic()
+            self._sink.lines([words])
+
+    def ended_elsewhere(self, runs: Sequence[Run]) -> None:
+        """Sum up runs that other machines have trained."""
+        for run in runs if self._runs <= _MOST_SINGLE else []:
+            self._print(run_summary(run), run.label)
+        if self._runs > _MOST_SINGLE:
+            self._sink.lines(stack_summary(runs))
 
     def close(self) -> None:
         """Take the live bar away, if there is one, and let the reader catch up."""

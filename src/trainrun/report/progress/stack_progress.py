@@ -84,6 +84,17 @@ class StackProgress(Observer):
         if time.monotonic() - self._shown >= self._pause:
             self._show()
 
+    def elsewhere(self, done: float, words: str) -> None:
+        """Show how far other machines are."""
+        self._first = self._first or (time.monotonic(), done)
+        if time.monotonic() - self._shown >= self._pause:
+            self._shown = time.monotonic()
+            self._tell(done, words)
+
+    def ended_elsewhere(self, runs: Sequence[Run]) -> None:
+        """Count runs that other machines have trained."""
+        self._stopped_by.update(str((run.result or {}).get("stopped_by")) for run in runs)
+
     def close(self) -> None:
         """Take the bar away and say how it ended."""
         self._bar.close()
