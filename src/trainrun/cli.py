@@ -161,16 +161,8 @@ def fit(
         from trainrun.fitting import Observers, Request, carry_out
         from trainrun.report.progress.console import Console
 
-        request = Request(
-            configs,
-            changes or [],
-            seeds,
-            runs,
-            fresh,
-            _shard(shard),
-            stop,
-            elsewhere=_front(on, workers, detach),
-        )
+        front = _front(on, workers, detach)
+        request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop, elsewhere=front)
         console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
         try:
             outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))

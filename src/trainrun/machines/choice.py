@@ -89,4 +89,7 @@ def _text(value: Any) -> str:
 
 def _kinds() -> dict[str, Any]:
     """The kinds of machines by name, each with a function that imports its class."""
-    return {point.name: point.load for point in entry_points(group=_GROUP)}
+    from trainrun.machines.slurm import Slurm
+
+    others = {point.name: point.load for point in entry_points(group=_GROUP)}
+    return {**others, "slurm": lambda: Slurm}

@@ -137,7 +137,8 @@ class _Watch:
     def _submit(self) -> None:
         runs = list(self._jobs.values())
         configs: dict[str, int] = {}
-        texts, origins = [], []
+        texts: list[str] = []
+        origins: list[str] = []
         described = []
         for one in runs:
             config = one.job.config

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from trainrun.errors import UnavailableError, UsageError
 from trainrun.machines.machine import STOPPED, Machine, Task
@@ -45,7 +46,7 @@ class Slurm(Machine):
     """A Slurm cluster whose machines see the folder of runs."""
 
     name = "slurm"
-    known = {
+    known: ClassVar[Mapping[str, str]] = {
         "partition": "the partition",
         "account": "the account",
         "qos": "the quality of service",

@@ -24,6 +24,7 @@ from trainrun.runs.submissions import Submission, SubmittedRun, read_submission
 from trainrun.runs.writing import RunInfo
 from trainrun.signals import StopRequest
 
+_ORIGINS: tuple[Origin, ...] = get_args(Origin)
 _SECONDS_BETWEEN_REPORTS = 1.0
 _SECONDS_FOR_OTHERS = 60.0  # to save and let go of a run
 
@@ -83,8 +84,8 @@ def _configs(submission: Submission, task: Sequence[SubmittedRun]) -> list[Confi
         if run.config not in loaded:
             config, _ = load_saved(submission.config(run.config))
             _require_same_data(config, run)
-            origin = submission.origins[run.config]
-            loaded[run.config] = config.with_origin(origin) if origin in get_args(Origin) else config
+            origin = next((one for one in _ORIGINS if one == submission.origins[run.config]), config.origin)
+            loaded[run.config] = config.with_origin(origin)
         found.append(loaded[run.config].with_seed(run.seed))
     return found
 
@@ -95,8 +96,8 @@ def _require_same_data(config: Config, run: SubmittedRun) -> None:
         role = differing[0]
         path = getattr(config.data, role, None) or config.data.path
         raise DataMissingError(
-            f"{path}: other data on {socket.gethostname()}: the fingerprint is {here.get(role, 'none')[:12]} here,"
-            f" and {run.digests[role][:12]} where the command runs"
+            f"{path}: other data on {socket.gethostname()}: the fingerprint is"
+            f" {here.get(role, 'none')[:12]} here, and {run.digests[role][:12]} where the command runs"
         )
     if identify_config(config) != run.id8:
         raise DataMissingError(

@@ -177,9 +177,24 @@ def require_unsubmitted(directory: Path, mine: str | None) -> None:
         if one.directory.name != mine and any(run.directory == label for task in one.tasks for run in task):
             job = f" as job {printable(one.job)}" if one.job else ""
             raise RunBusyError(
-                f"{printable(str(directory))}: is submitted to {printable(one.on)}{job}; the same command with"
-                f" --on attaches to it. If that job is gone, remove {printable(str(one.directory))}"
+                f"{printable(str(directory))}: is submitted to {printable(one.on)}{job}; the same command"
+                f" with --on attaches to it. If that job is gone, remove {printable(str(one.directory))}"
             )
+
+
+def _run(found: Mapping[str, Any]) -> SubmittedRun:
+    """Return a run of a record; a directory that leads elsewhere is refused."""
+    directory = str(found["directory"])
+    group, slash, seed = directory.partition("/")
+    if not slash or "/" in seed or {group, seed} & {"", ".", ".."}:
+        raise ValueError("no run of this folder")
+    return SubmittedRun(
+        config=int(found["config"]),
+        seed=int(found["seed"]),
+        directory=directory,
+        id8=str(found["id8"]),
+        digests={str(role): str(digest) for role, digest in found["digests"].items()},
+    )
 
 
 def read_report(path: Path) -> dict[str, Any]:
