@@ -33,8 +33,8 @@ class Task:
 class Machine(ABC):
     """A scheduler of tasks.
 
-    A subclass is named in the entry points `trainrun.machines`. It has to start tasks and to say which of them
-    may still be at work: what counts are the files of the runs.
+    A subclass is named in the entry points `trainrun.machines`. It starts tasks and says which of them
+    may still be at work. What counts are the files of the runs.
 
     Args:
         settings: words behind `--on NAME:`, such as `partition=gpu`.
