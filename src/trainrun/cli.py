@@ -684,6 +684,41 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             stop.leave()
 
 
+@app.command()
+def machines(
+    on: On = "local",
+    runs: RunsFolder = _HERE,
+    form: TextOrJson = "text",
+) -> None:
+    """Show where runs would train, and probe it with a small task.
+
+    The task says which versions, processors and GPUs it has, and whether it sees the folder of runs.
+    """
+    with _stoppable(None) as stop:
+        from trainrun.machines.choice import LOCAL, choose_machine, names
+        from trainrun.machines.probing import probe, this_place
+        from trainrun.report.machines import as_json, as_text
+
+        machine = choose_machine(on)
+        found = probe(machine, runs, stop.requested) if machine else None
+        if machine and not found:
+            raise typer.Exit(INTERRUPTED)
+        place = found.place if found else this_place()
+        others = [name for name in names() if name != LOCAL]
+        _print((as_json if form == "json" else as_text)(on, place, found, runs, others))
+
+
+@app.command("probe", hidden=True)
+def answer_probe(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the probe.")],
+    task: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the task.")],
+) -> None:
+    """Write what this machine is like, for trainrun machines."""
+    from trainrun.machines.probing import answer_probe as answer
+
+    answer(directory)
+
+
 @app.command(hidden=True)
 def work(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the submission.")],
