@@ -67,11 +67,11 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
             _train(prepared, request, observer, outcomes)
     finally:
         outcomes.release()
+        if request.submission is None:  # a worker leaves the record to the command in front
+            remove_finished(request.runs)
     for job in jobs:
         if outcomes.missing(job):  # asked to stop before its turn came
             outcomes.end(job, "interrupted")
-    if request.submission is None:  # a worker leaves the record to the command in front
-        remove_finished(request.runs)
     return unreadable + outcomes.of(jobs)
 
 

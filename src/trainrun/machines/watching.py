@@ -31,7 +31,7 @@ from trainrun.runs.submissions import HandedOver, Submission, read_report, regis
 from trainrun.text import printable, short
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds from one look at the files to the next
-_SECONDS_BETWEEN_QUESTIONS = 10.0  # to the scheduler, which other people ask too
+_FIRST_WAIT, _LONGEST_WAIT = 2.0, 10.0  # seconds between questions to the scheduler, which others ask too
 _MOST_TRIES = 3  # of a task that ends without its runs
 _PASSING = (RunBusyError, StorageError)  # another process lets go, a folder comes back
 _LOG_END = 4096  # bytes of a log that are looked at
@@ -74,7 +74,7 @@ class Watch:
         self._handed = submission.handed_over
         self._seen: dict[int, object] = {}
         self._question: _Question | None = None
-        self._asked = time.monotonic()
+        self._asked, self._wait_to_ask = time.monotonic(), _FIRST_WAIT
         self._is_silent = False
         self._troubles = 0
 
@@ -125,7 +125,7 @@ class Watch:
         reports = [self._gather(task) for task in self._tasks]
         self._tell(reports)
         self._take_answer()
-        if not self._question and time.monotonic() - self._asked >= _SECONDS_BETWEEN_QUESTIONS:
+        if not self._question and time.monotonic() - self._asked >= self._wait_to_ask:
             self._ask()
 
     def _tell(self, reports: Sequence[Mapping[str, Any]]) -> None:
@@ -178,7 +178,7 @@ class Watch:
             self._end(one, "failed", error)
 
     def _ask(self) -> None:
-        self._asked = time.monotonic()
+        self._wait_to_ask = min(2 * self._wait_to_ask, _LONGEST_WAIT)
         self._question = _Question(self._machine, self._submission, self._handed.jobs)
 
     def _take_answer(self) -> None:

@@ -7,6 +7,7 @@ its runs belong to it: no other command trains them, unless the work was stopped
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -238,7 +239,7 @@ def require_unsubmitted(run: RunPaths, submitted: Mapping[str, Submission], mine
 def remove_finished(runs: Path) -> None:
     """Remove the records whose runs are all finished, and with the last one their folder."""
     folder = runs.absolute() / FOLDER
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - where it may not be looked into, it is no folder
         return
     with suppress(TrainrunError, OSError), registry_lock(runs):
         for directory in folder.iterdir():
