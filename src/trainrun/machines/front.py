@@ -114,7 +114,7 @@ class Front:
     def _free(self, runs: Sequence[PreparedRun], request: Request, outcomes: Outcomes) -> list[PreparedRun]:
         """The runs that no other command trains; those that it trains have an outcome afterwards."""
         submitted = submitted_runs(request.runs)
-        end = time.monotonic() + (_SECONDS_FOR_OTHERS if _has_stopped(runs, request.runs) else 0)
+        end = time.monotonic() + (_SECONDS_FOR_OTHERS if _has_stopped(request.runs) else 0)
         free = []
         for one in runs:
             with outcomes.carrying(one.job):
@@ -230,7 +230,7 @@ def _require_unlocked(one: PreparedRun, request: Request, end: float) -> None:
             time.sleep(_PAUSE)
 
 
-def _has_stopped(runs: Sequence[PreparedRun], folder: Path) -> bool:
+def _has_stopped(folder: Path) -> bool:
     """Return whether a submission was stopped, whose workers may still save."""
     with suppress(OSError):
         return any(place.joinpath(STOPPED).exists() for place in (folder / FOLDER).iterdir())
