@@ -519,6 +519,14 @@ def test_kills_of_the_command_and_of_workers_change_no_bit(command, long_referen
     assert not (runs / FOLDER).exists()
 
 
+def test_two_commands_at_once_submit_once(command, long_reference):
+    fronts = [command.start(*FIT) for _ in range(2)]
+    said = [front.communicate(timeout=300)[1] for front in fronts]
+    assert [front.returncode for front in fronts] == [0, 0]
+    assert sum(text.count("Submitted to nearby") for text in said) == 1
+    assert files(command.folder / "runs") == files(long_reference)
+
+
 def test_a_signal_to_the_command_stops_its_tasks(command, long_reference):
     runs = command.folder / "runs"
     front = command.start(*FIT)

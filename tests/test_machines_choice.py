@@ -158,3 +158,8 @@ def test_machines_says_what_this_one_is_like(tmp_path):
     said = trainrun_("machines", cwd=tmp_path).stdout
     assert said.startswith("machine   local\nhost      ")
     assert "\nothers    " in said
+
+
+def test_tensorboard_needs_the_epochs_of_this_machine(tmp_path):
+    said = trainrun_("fit", "x.yaml", "--on", "slurm", "--tensorboard", cwd=tmp_path, code=2).stderr
+    assert "--tensorboard: needs --on local" in said

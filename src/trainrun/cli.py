@@ -166,6 +166,8 @@ def fit(
         from trainrun.report.progress.console import Console
 
         front = _front(on, workers, detach, dry_run)
+        if front and tensorboard:
+            raise UsageError("--tensorboard: needs --on local: other machines send no epochs")
         request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop, elsewhere=front)
         console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
         try:
