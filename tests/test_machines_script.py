@@ -90,6 +90,13 @@ def test_what_squeue_says_is_read(stand_in, squeue, alive):
     assert Slurm({}).alive("7") == alive
 
 
+def test_a_forged_job_is_no_option(stand_in, tmp_path):
+    stand_in(squeue=f"touch {tmp_path}/asked", scancel=f"touch {tmp_path}/asked")
+    assert Slurm({}).alive("--user=me") == set()
+    Slurm({}).stop("--user=me")
+    assert not (tmp_path / "asked").exists()
+
+
 def test_an_array_takes_as_many_tasks_as_its_index_may_name(stand_in):
     assert Slurm({}).most_tasks() == 1001
     stand_in(scontrol="echo 'MaxArraySize            = 51'")

@@ -32,7 +32,8 @@ CALLS = {
     *("yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load", "pd.read_pickle", "sys.settrace"),
 }
 PIPES = {"engine/workers.py"}  # between a process and its own forks: nobody else can open them
-PROGRAMS = {"runs/journal.py"}  # where git is asked for the commit: every word of the command is in the code
+GIT = "runs/journal.py"  # where git is asked for the commit: every word of the command is in the code
+SLURM = "machines/slurm.py"  # where a user's `--on slurm` asks Slurm: the first word of each is in the code
 IMPORTS = {"__init__.py", "lazy.py", "fitting/stacks.py"}  # of modules that the code names
 
 
@@ -64,7 +65,7 @@ def dangers(text: str, place: str = "") -> Iterator[str]:
     """What in a source text could execute something, or read what can."""
     for node in ast.walk(ast.parse(text)):
         for name in imported(node):
-            if name == "subprocess" and place in PROGRAMS:
+            if name == "subprocess" and place in (GIT, SLURM):
                 continue
             if name.partition(".")[0] in MODULES or name in CALLS:
                 yield f"imports {name}"
@@ -74,12 +75,19 @@ def dangers(text: str, place: str = "") -> Iterator[str]:
             name = dotted(node.func)
             if name in CALLS or (name.endswith("import_module") and place not in IMPORTS):
                 yield f"calls {name}"
-            if name.startswith("subprocess.") and not (name == "subprocess.run" and is_spelt_out(node)):
+            is_known = is_spelt_out(node) or place == SLURM
+            if name.startswith("subprocess.") and not (name == "subprocess.run" and is_known):
                 yield f"calls {name} with words of others"
             for keyword in node.keywords:
                 value = getattr(keyword.value, "value", None)
                 if keyword.arg in ("shell", "allow_pickle") and value is not False:
                     yield f"says {keyword.arg}"
+
+
+def test_only_programs_of_slurm_are_asked():
+    calls = [node for node in ast.walk(ast.parse((SOURCE / SLURM).read_text())) if isinstance(node, ast.Call)]
+    asked = {ast.literal_eval(call.args[0].elts[0]) for call in calls if dotted(call.func) == "self._ask"}
+    assert asked == {"sbatch", "squeue", "scancel", "scontrol"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

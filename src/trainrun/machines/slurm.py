@@ -130,6 +130,8 @@ class Slurm(Machine):
 
     def alive(self, job: str) -> set[int] | None:
         """Return the tasks that squeue knows; see `Machine`."""
+        if not job.isdecimal():  # a record may be damaged or forged
+            return set()
         try:
             done = self._ask(["squeue", "--noheader", "--array", f"--jobs={job}", "--format=%K %T"])
         except UnavailableError:
@@ -145,6 +147,8 @@ class Slurm(Machine):
 
     def stop(self, job: str) -> None:
         """Cancel the array, which sends TERM to its tasks; see `Machine`."""
+        if not job.isdecimal():
+            return
         done = self._ask(["scancel", job], _STOP_SECONDS)
         if done.returncode != 0:
             raise UnavailableError(f"--on slurm: scancel {job} fails: {_words(done)}")
