@@ -99,7 +99,7 @@ def test_nothing_is_executed_or_unpickled(path):
     "call", ["subprocess.run(['git', name])", "subprocess.run(words)", "subprocess.Popen(['git', 'log'])"]
 )
 def test_a_program_is_started_only_by_words_in_the_code(call):
-    (place,) = PROGRAMS
+    place = GIT
     assert list(dangers("import subprocess; subprocess.run(['git', 'status'], cwd=folder)", place)) == []
     assert len(list(dangers(call, place))) == 1
 
@@ -127,5 +127,5 @@ def test_a_danger_would_be_seen(text, danger):
 
 
 def test_what_may_be_called_is_still_called():
-    for place in PIPES | PROGRAMS | IMPORTS:
+    for place in PIPES | {GIT, SLURM} | IMPORTS:
         assert list(dangers((SOURCE / place).read_text()))
