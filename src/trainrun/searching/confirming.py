@@ -101,7 +101,7 @@ def confirm(
         candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)))
         for place, one in enumerate(finalists, 1)
     ]
-    to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)
+    to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop, elsewhere=request.front)
     outcomes = fit_missing([plain, *others], to_fit, observer)
     if any(outcome.status == "interrupted" for outcome in outcomes):
         return None, outcomes  # some configs have more seeds than others: that is no answer

@@ -212,6 +212,7 @@ class Work:
             stopped=self._request.stopped,
             save_seconds=self._request.save_seconds,
             progress=progress.told,
+            front=self._request.front,
         )
         if note := generation.restore():
             self._observer.note(note)
