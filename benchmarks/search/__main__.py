@@ -23,9 +23,9 @@ from benchmarks.search.sets import TASKS, available
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def main() -> None:
-    """Measure what the command line asks for and write the tables."""
-    options = _options()
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure what the words of a command line ask for, those of this process unless given."""
+    options = _options(words)
     names = [name for name in options.contenders if _is_here(name)]
     wanted = _cases(options, names)
     path = RESULTS / options.name
@@ -97,7 +97,7 @@ def _told(record: Record) -> str:
     return f"{what}: {record['candidates']} candidates, {spent}, best {record['best']:.4f}"
 
 
-def _options() -> argparse.Namespace:
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parts = ("cost", "memory", "equal", "samplers")
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--candidates", nargs="+", type=int, default=[300], help="of the samplers")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--name", default="search", help="of the files in benchmarks/results")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import mock
 
 import optuna  # noqa: F401  # imported late by the search: let it count as an import
-import torch._dynamo  # the same for what PyTorch imports when first used
+import torch._dynamo  # noqa: F401  # the same for what PyTorch imports when first used
 
 import trainrun.engine.training  # noqa: F401
 from benchmarks.search.contenders import Tally
