@@ -7,18 +7,69 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
-def cpu_seconds(root: int | None = None) -> float:
-    """Return user and system seconds of a process and all below it, those that have ended included.
+class Budget:
+    """What a search may spend; the clock starts when this is made.
 
     Args:
-        root: the process; this one unless given.
+        seconds: of the processors; None without a limit.
+        candidates: that are tried; None without a limit.
+        family: whether processes that this one does not wait for work, too, so that they are looked at, now
+            and then.
     """
-    return sum(fields[2] for fields in _family(root or os.getpid())) / _TICK
+
+    def __init__(self, seconds: float | None, candidates: int | None, *, family: bool = False) -> None:
+        self.seconds, self.candidates = seconds, candidates
+        self._watch = FamilyWatch() if family else None
+        self._read = self._watch.seconds if self._watch else _own_seconds
+        self._cpu, self._wall = self._read(), time.perf_counter()
+        self.spent: dict[str, float] = {}
+
+    def requested(self) -> bool:
+        """Return whether the seconds are used up: the word of trainrun for a request to stop."""
+        return self.seconds is not None and self._read() - self._cpu >= self.seconds
+
+    def end(self) -> None:
+        """Stop the clock, while all processes that have worked are still there or waited for."""
+        cpu, wall = self._read(), time.perf_counter()
+        self.spent = {
+            "cpu_seconds": cpu - self._cpu,
+            "process_cpu_seconds": cpu,
+            "wall_seconds": wall - self._wall,
+        }
+
+
+class FamilyWatch:
+    """Processors' seconds of this process and of all below it, by looking at them again and again.
+
+    A parent that waits for no child has no count of what they took. So each is noted as long as it lives;
+    what it takes after the last look before its end is lost.
+    """
+
+    def __init__(self) -> None:
+        self._ticks: dict[tuple[int, int], int] = {}
+        self._looking = 0.0  # seconds that the looks have taken themselves
+        self._look()
+        threading.Thread(target=self._look_always, daemon=True).start()
+
+    def seconds(self) -> float:
+        """Return the user and system seconds that were seen so far."""
+        others = sum(ticks for (process, _), ticks in self._ticks.items() if process != os.getpid())
+        return time.process_time() - self._looking + others / _TICK
+
+    def _look_always(self) -> None:
+        while True:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            self._look()
+            self._looking = time.thread_time()
+
+    def _look(self) -> None:
+        self._ticks = self._ticks | {(one.process, one.start): one.ticks for one in _family(os.getpid())}
 
 
 class MemoryWatch:
@@ -37,60 +88,32 @@ class MemoryWatch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._ended.wait(_SECONDS_BETWEEN_LOOKS / 2):
-            used = sum(_memory_kib(process) for process, *_ in _family(os.getpid()))
+        while not self._ended.wait(_SECONDS_BETWEEN_LOOKS):
+            used = sum(_memory_kib(one.process) for one in _family(os.getpid()))
             self.peak_mib = max(self.peak_mib, used / 1024)
 
 
-def _memory_kib(process: int) -> int:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it has ended
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+def _own_seconds() -> float:
+    """User and system seconds of this process and of the children that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
-class Budget:
-    """What a search may spend; the clock starts when this is made.
+class _Process(NamedTuple):
+    """A process: its number, its parent's, when it started, and its own user and system ticks."""
 
-    Args:
-        seconds: of the processors; None without a limit.
-        candidates: that are tried; None without a limit.
-        family: whether other processes of this one work, too, so that they are looked at, now and then.
-    """
-
-    def __init__(self, seconds: float | None, candidates: int | None, *, family: bool = False) -> None:
-        self.seconds, self.candidates = seconds, candidates
-        self._read = cpu_seconds if family else time.process_time
-        self._pause = _SECONDS_BETWEEN_LOOKS if family else 0.0
-        self._begun, self._looked, self._over = self._read(), time.monotonic(), False
-        self._started = cpu_seconds(), time.perf_counter()
-        self.spent: dict[str, float] = {}
-
-    def requested(self) -> bool:
-        """Return whether the seconds are used up: the word of trainrun for a request to stop."""
-        if self.seconds is None or self._over or time.monotonic() - self._looked < self._pause:
-            return self._over
-        self._looked = time.monotonic()
-        self._over = self._read() - self._begun >= self.seconds
-        return self._over
-
-    def end(self) -> None:
-        """Stop the clock, while all processes that have worked are still there or waited for."""
-        cpu, wall = cpu_seconds(), time.perf_counter()
-        self.spent = {
-            "cpu_seconds": cpu - self._started[0],
-            "process_cpu_seconds": cpu,
-            "wall_seconds": wall - self._started[1],
-        }
+    process: int
+    parent: int
+    start: int
+    ticks: int
 
 
-def _family(root: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (process, parent, ticks) of a process and all below it."""
-    found = {fields[0]: fields for fields in map(_fields, Path("/proc").glob("[0-9]*/stat")) if fields}
+def _family(root: int) -> Iterator[_Process]:
+    """Yield a process and all below it."""
+    found = {one.process: one for one in map(_look_at, Path("/proc").glob("[0-9]*/stat")) if one}
     below: dict[int, list[int]] = {}
-    for process, parent, _ in found.values():
-        below.setdefault(parent, []).append(process)
+    for one in found.values():
+        below.setdefault(one.parent, []).append(one.process)
     waiting = [root]
     while waiting:
         process = waiting.pop()
@@ -99,10 +122,19 @@ def _family(root: int) -> Iterator[tuple[int, int, int]]:
         waiting += below.get(process, [])
 
 
-def _fields(stat: Path) -> tuple[int, int, int] | None:
+def _look_at(stat: Path) -> _Process | None:
     try:
         text = stat.read_text()
     except OSError:  # it has ended
         return None
     after = text.rpartition(")")[2].split()  # a program's name may have any character
-    return int(text.split(maxsplit=1)[0]), int(after[1]), sum(int(ticks) for ticks in after[11:15])
+    ticks = int(after[11]) + int(after[12])
+    return _Process(int(text.split(maxsplit=1)[0]), int(after[1]), int(after[19]), ticks)
+
+
+def _memory_kib(process: int) -> int:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has ended
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
