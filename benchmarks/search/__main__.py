@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,11 @@ def main(words: Sequence[str] | None = None) -> None:
     wanted = _cases(options, names)
     path = RESULTS / options.name
     machines, records = _read(path)
-    known = [{name: one.get(name) for name in cases.key(wanted[0], 0)} for one in records] if wanted else []
+    known = [cases.key_of(record) for record in records]
     todo = [
         (repeat - 1, case)
         for repeat, case in interleaved(options.repeats, wanted)
-        if cases.key(case, repeat - 1) not in known
+        if {**asdict(case), "repeat": repeat - 1} not in known
     ]
     if not todo:
         print(f"all of it is in {path.with_suffix('.json')}")
@@ -53,17 +54,16 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _cases(options: argparse.Namespace, contenders: Sequence[str]) -> list[Case]:
-    equal_sets, sampler_sets = (
-        available([name for name in default if name in (options.sets or default)])
-        for default in (EQUAL_SETS, SAMPLER_SETS)
-    )
+    def sets(of_part: Sequence[str]) -> list[str]:
+        return available([name for name in of_part if name in (options.sets or of_part)])
+
     parts = {
-        "cost": cases.cost(contenders),
-        "memory": cases.memory(),
-        "equal": cases.equal(contenders, equal_sets, options.seconds),
-        "samplers": cases.samplers(sampler_sets, options.candidates),
+        "cost": lambda: cases.cost(contenders),
+        "memory": cases.memory,
+        "equal": lambda: cases.equal(contenders, sets(EQUAL_SETS), options.seconds),
+        "samplers": lambda: cases.samplers(sets(SAMPLER_SETS), options.candidates),
     }
-    return [case for part in options.parts for case in parts[part]]
+    return [case for part in options.parts for case in parts[part]()]
 
 
 def _is_here(name: str) -> bool:

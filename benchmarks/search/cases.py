@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,6 @@ def measure(case: Case, repeat: int, folder: Path) -> Record:
     return record | json.loads(result.stdout.splitlines()[-1])
 
 
-def key(case: Case, repeat: int) -> Record:
-    """What tells a measurement from others."""
-    return {**asdict(case), "repeat": repeat}
+def key_of(record: Record) -> Record:
+    """What tells a measurement from others: its case and its repeat."""
+    return {name: record.get(name) for name in (*(field.name for field in fields(Case)), "repeat")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -18,7 +18,7 @@ def report(machines: Sequence[Record], records: Sequence[Record]) -> str:
     """Return the tables of all parts that were measured."""
     done = [record for record in records if "failed" not in record]
     failed = [record for record in records if "failed" in record]
-    sections = ["# Searches, measured", *map(_machine, machines)]
+    sections = ["# Searches, measured", *dict.fromkeys(map(_machine, machines)), _load(records)]
     sections.append(
         "Medians of the repeats, with the least and the most in brackets;"
         " [README.md](../README.md#searching) says what is measured, and what is not fair to whom."
@@ -33,17 +33,23 @@ def report(machines: Sequence[Record], records: Sequence[Record]) -> str:
 
 
 def _machine(machine: Record) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    known = {name: one for name, one in machine["versions"].items() if one != "not installed"}
+    versions = ", ".join(f"{name} {version}" for name, version in known.items())
     return (
         f"{machine['processor']}; {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']};"
         f" Python {machine['python']}; {versions}; commit {machine['commit']}."
-        f" Load before the first measurement: {machine['load_before'][0]:.2f}."
     )
+
+
+def _load(records: Sequence[Record]) -> str:
+    loads = [record["load_before"] for record in records]
+    words = f"Load before a measurement: {median(loads):.1f} ({min(loads):.1f}-{max(loads):.1f})."
+    return words + " The machine was busy: seconds waited say little." * (median(loads) > 1)
 
 
 def _cost(records: Sequence[Record]) -> str:
     head = ("digits, 81 epochs at most", "candidates", "epochs", "cores", "CPU [s]", "with imports [s]")
-    head += ("waited [s]", "aim", "candidates per CPU second", "trainrun ÷", "aim")
+    head += ("waited [s]", "aim", "candidates per CPU second", "trainrun ÷", "aim", "epochs per CPU second")
     groups = _groups(records, "contender", "candidates", "cores")
     first = groups.get(("trainrun", 200, 1))
     rows = []
@@ -57,6 +63,7 @@ def _cost(records: Sequence[Record]) -> str:
                 *(str(cores), _spread(mine, "cpu_seconds"), _spread(mine, "process_cpu_seconds")),
                 *(_spread(mine, "wall_seconds"), aim, f"{rate:.2f}", f"{ratio:.2f}" if ratio else ""),
                 str(_AIM_RATIO.get(name, "")),
+                f"{median(one['epochs'] / one['cpu_seconds'] for one in mine):.0f}",
             )
         )
     return "## What a search costs\n\n" + _table(head, rows)
@@ -113,7 +120,6 @@ def _samplers(records: Sequence[Record]) -> str:
     head = ("set", "candidates", "best validation loss: TPE", "random", "TPE is better", "equal")
     head += ("fresh seeds, test loss: TPE", "random", "TPE is better", "CPU [s]: TPE", "random")
     rows = []
-    won: list[tuple[str, str]] = []
     for (of, count), here in _groups(records, "set", "candidates").items():
         by = {sampler: {one["repeat"]: one for one in here if one["sampler"] == sampler} for sampler in _TWO}
         tpe, other = (by[sampler] for sampler in _TWO)
@@ -122,7 +128,6 @@ def _samplers(records: Sequence[Record]) -> str:
             continue
         better, equal = _counts(tpe, other, both, "best")
         fresh, _ = _counts(tpe, other, both, "fresh_test")
-        won.append((better, fresh))
         cells = [
             [_spread([found[repeat] for repeat in both], key, form) for found in (tpe, other)]
             for key, form in (("best", "{:.4f}"), ("fresh_test", "{:.4f}"), ("cpu_seconds", "{:.1f}"))
@@ -153,10 +158,8 @@ def _spread(records: Sequence[Record], key: str, form: str = "{:.1f}") -> str:
     values = [record[key] for record in records if record.get(key) is not None]
     if not values:
         return ""
-    write: Callable[[float], str] = form.format
-    if len(values) == 1:
-        return write(values[0])
-    return f"{write(median(values))} ({write(min(values))}-{write(max(values))})"
+    middle, low, high = (form.format(one(values)) for one in (median, min, max))
+    return middle if len(values) == 1 else f"{middle} ({low}-{high})"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_worker_niceness"] = "0"  # else its workers starve where anything else runs
-os.environ["RAY_worker_register_timeout_seconds"] = "300"
-os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"  # files that nobody reads here
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # else its workers starve where anything else runs
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # files that nobody reads here
+}
 
 import random
 from itertools import pairwise
