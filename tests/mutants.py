@@ -110,6 +110,38 @@ MUTANTS = [
         'return "< 0.001" if value < 0.01',
         "comparing report cli_compare",
     ),
+    # Searching
+    Mutant("ranked[: -(-len(values) // FACTOR)]", "ranked[: len(values) // FACTOR]", "search_halving"),
+    Mutant("turns[place % len(turns)]", "turns[min(place, len(turns) - 1)]", "search_halving"),
+    Mutant("one.candidate.bracket <= judged:", "one.candidate.bracket < judged:", "search_answers"),
+    Mutant("value if isfinite(value) else None  # as", "value  # as", "search_answers"),
+    Mutant(
+        '(facts["epoch"], facts["steps"]) if facts else None',
+        '(facts["epoch"], facts["steps"]) if facts else (1, 0)',
+        "search_answers",
+    ),
+    Mutant("one.judge(place in best)", "one.judge(True)", "search_answers"),
+    Mutant("if not config or id8 in known:", "if not config:", "search_answers"),
+    Mutant(
+        "found.pop() if found and len(found[-1]) !=",
+        "found.pop() if found and len(found[-1]) >",
+        "search_answers",
+    ),
+    Mutant("if record.generation != place // size:", "if False:", "search_answers"),
+    Mutant("first = question.config.seed + 1", "first = question.config.seed", "search_answers"),
+    Mutant("if one.id8 != plain_id8]", "]", "search_answers"),
+    Mutant("combinations(standings, 2)", "((standings[0], one) for one in standings[1:])", "search_answers"),
+    Mutant("[seed, generation, _SHUFFLED]", "[seed, _SHUFFLED]", "search_sampling"),
+    Mutant("SeedSequence([seed, generation])", "SeedSequence([seed])", "search_sampling"),
+    Mutant("all_points.index(seen[-1].point) + 1 if seen else 0", "generation * size", "search_sampling"),
+    Mutant(
+        "math.log(one.low - 0.5), math.log(one.high + 0.5)",
+        "math.log(one.low), math.log(one.high)",
+        "search_sampling",
+    ),
+    Mutant("return above  # a range", "pass  # a range", "search_space"),
+    Mutant("one.node(one.low + 0.5)", "one.node(one.low + 1)", "search_space"),
+    Mutant("elif self._means_the_same(key, changed, settings):", "elif True:", "search_answers"),
 ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from finished_searches import SPACE, make_search
 from shell import trainrun_
 from trainrun.runs.reading import find_runs
 
@@ -227,3 +228,60 @@ def test_the_histograms_of_a_deep_net_are_folded_and_their_table_is_not(opened, 
     assert page.get_by_text("scale × √inputs").is_visible()
     page.get_by_text("Histograms of the weights").click()
     assert [one.is_visible() for one in histograms.all()] == [not shown] * layers
+
+
+@pytest.fixture(scope="module")
+def searched(folder):
+    """The same folder with the pages of a search, and of one with hostile keys and many candidates."""
+    make_search(folder / "runs", diverged=2)
+    evil = {f"<img src=x onerror=alert({place})>.key{place}": [EVIL, {EVIL: [1]}] for place in range(4)}
+    ranges = {f"part{place}.rate": SPACE["learning_rate"] for place in range(4)}
+    make_search(folder / "runs", "many-12345678", space=evil | ranges, count=1000)
+    for name in ("net", "many"):
+        trainrun_("report", f"searches/{name}", "--out", f"search-{name}.html", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_search_draws_its_candidates(searched, opened, scheme):
+    page = opened("search-net.html", color_scheme=scheme)
+    assert page.locator(".chart-of-search").count() == 5
+    paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+    for dots in page.locator(".chart-of-search .dots").all():
+        box = dots.bounding_box()
+        assert box["width"] > 0 or box["height"] > 0 or dots.get_attribute("d").count("M") == 1
+    inks = page.locator(".dots, .finalist, .tick, .bar").evaluate_all(
+        "all => all.map(one => [getComputedStyle(one).stroke, getComputedStyle(one).fill])"
+    )
+    assert all([paper, "none"] != ink and [paper, paper] != ink for ink in inks)
+
+
+def test_a_candidate_of_a_search_says_what_it_is(searched, opened):
+    page = opened("search-net.html")
+    first = page.locator(".chart-of-search").nth(1)
+    assert first.locator(".spot title").first.text_content().startswith("number 1: valid loss ")
+    assert first.locator(".finalist title").last.text_content().startswith("finalist 1: valid loss ")
+
+
+@pytest.mark.parametrize("file", ["search-net.html", "search-many.html"])
+@pytest.mark.parametrize("width", [320, 768, 1200])
+def test_a_search_is_no_wider_than_a_phone(searched, opened, file, width):
+    page = opened(file, viewport={"width": width, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_many_candidates_are_folded(searched, opened):
+    page = opened("search-many.html")
+    hidden = page.locator("details tr").last
+    assert not hidden.is_visible()
+    page.locator("summary").click()
+    assert hidden.is_visible()
+    assert page.locator("img").count() == 0
+
+
+def test_a_search_on_paper(searched, opened):
+    page = opened("search-many.html", color_scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4").startswith(b"%PDF")

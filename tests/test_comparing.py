@@ -12,7 +12,7 @@ from scipy import stats
 
 import trainrun
 from trainrun.comparing import Comparison
-from trainrun.comparing.candidates import split_changes
+from trainrun.comparing.grid import split_changes
 from trainrun.comparing.look_log import (
     Look,
     LookHistory,
@@ -127,7 +127,7 @@ def test_every_candidate_has_a_label_of_its_own(ask):
         f"net-{two}",
         f"net-{one} (2)",
         "net + hidden=3",
-        "net + activation, optimizer, schedule",
+        "net + activation selu, optimizer sgd, 1 more",
     ]
 
 

@@ -74,7 +74,10 @@ def test_configs_fit_the_schema(text):
             " glorot_normal, gain: relu}",
         "class_weight: balanced", "class_weight: {a: 2}", *(f"metrics: {name}" for name in metrics),
         f"metrics: [{', '.join(metrics)}]",
-        "extends: base.yaml", "warmup: 5%",
+        "extends: base.yaml", "warmup: 5%", "search: null",
+        "search: {learning_rate: {from: 1e-4, to: 1e-1, log: true}, dropout: {hidden: [0, 0.1]}}",
+        "search: {dropout.hidden: {from: 0, to: 0.5, step: 0.1}, hidden: [8, [8, 8]]}",
+        "search: {class_weight: [null, {a: 2}]}",
     ],
 )  # fmt: skip
 def test_short_forms_fit_the_schema(line):
@@ -95,6 +98,9 @@ def test_every_bare_name_fits_the_schema(key):
         "epoch: 3", "epochs: -1", "epochs: x", "hidden: [0]", "dropout: 1", "optimizer: lion",
         "optimizer: {name: lion}", "optimizer: {name: sgd, eps: 1}", "warmup: 10", "data: {scale: x}",
         "early_stopping: {mode: x}", "metrics: [x]", "learning_rate: 0", "regularization: {l1: -1}",
+        "search: {}", "search: 5", "search: {dropout: 0.1}", "search: {dropout: []}",
+        "search: {dropout: [0, 0]}", "search: {dropout: {from: 0.1}}", "search: {dropout: {hidden: 0.1}}",
+        "search: {dropout: {from: 0.1, to: 0.2, stepp: 0.1}}", "search: {dropout: {from: a, to: 0.2}}",
     ],
 )  # fmt: skip
 def test_mistakes_do_not_fit_the_schema(line):

@@ -199,3 +199,57 @@ def test_the_last_row_stays_for_training():
 def test_a_bundled_set_is_split_into_these_numbers_of_rows():
     dataset = load_data(DataConfig(source="breast_cancer"), 0)
     assert [len(part.y) for part in (dataset.train, dataset.valid, dataset.test)] == [341, 114, 114]
+
+
+def _folds(path, count=5, seed=0, **split):
+    keys = {"target": "y", "scale": "none"}
+    return [
+        load(path, seed, **keys, split={"fold": f"{place}/{count}", **split}) for place in range(1, count + 1)
+    ]
+
+
+@pytest.mark.parametrize("split", [{}, {"stratify": False}, {"seed": 7}, {"valid": 30}, {"valid": 0}])
+def test_folds_share_no_row_and_hold_all(numbered, split):
+    datasets = _folds(numbered, **split)
+    tests = [set(dataset.test.x[:, 0].astype(int).tolist()) for dataset in datasets]
+    assert sorted(row for rows in tests for row in rows) == list(range(100))
+    for dataset, held in zip(datasets, tests, strict=True):
+        train = set(dataset.train.x[:, 0].astype(int).tolist())
+        valid = set(dataset.valid.x[:, 0].astype(int).tolist()) if dataset.valid else set()
+        assert not (train & valid) | (train & held) | (valid & held)
+        assert len(train) + len(valid) + len(held) == 100
+        share = split.get("valid", 0.2)
+        assert len(valid) == (share if isinstance(share, int) else share * 100)
+        if split.get("stratify", True):
+            assert dataset.test.y.sum() == 10
+
+
+def test_folds_of_numbers_of_groups_and_of_the_runs_seed(numbered, tmp_path):
+    path = table(tmp_path / "n.csv", {"a": range(33), "y": [i * i / 7 for i in range(33)]})
+    sizes = [len(dataset.test.y) for dataset in _folds(path)]
+    assert sorted(sizes) == [6, 6, 7, 7, 7]
+    groups = [{int(row) // 7 for row in d.test.x[:, 0]} for d in _folds(numbered, group="g")]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 15
+    first, again, other = (
+        _rows(load(numbered, seed, target="y", scale="none", split={"fold": "1/5", "seed": "run"}))[2]
+        for seed in (3, 3, 4)
+    )
+    assert first == again != other
+
+
+def test_the_only_row_of_a_class_is_always_trained_on(tmp_path):
+    path = table(tmp_path / "t.csv", {"a": range(21), "y": ["u"] * 10 + ["v"] * 10 + ["w"]})
+    for dataset in _folds(path):
+        assert 2 in dataset.train.y
+        assert 2 not in dataset.test.y
+
+
+def test_folds_that_cannot_be(numbered, tmp_path):
+    few = table(tmp_path / "few.csv", {"a": range(4), "y": [0.5, 1.5, 2.5, 3.5]})
+    with pytest.raises(DataError, match=r"few.csv: data.split.fold: 4 rows are too few for 5 folds"):
+        load(few, target="y", split={"fold": "1/5"})
+    for wrong in ("0/5", "6/5", "1/1", "1", "a/b", "1/99999"):
+        with pytest.raises(ValueError, match="must be I/N with I from 1 to N and at least 2 folds"):
+            DataConfig(path=numbered, target="y", split={"fold": wrong})
+    with pytest.raises(ValueError, match=r"leave data\.test or the fold out"):
+        DataConfig(path=numbered, target="y", test=few, split={"fold": "1/5"})

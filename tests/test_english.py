@@ -20,7 +20,7 @@ MODULES = sorted(
     if path.suffix in (".py", ".jinja", ".js") and path.parent.name != "uplot"
 )
 #: Rooms in which docstrings of public functions start with a verb or a noun.
-ROOMS = ("checking", "comparing", "data", "fitting", "report", "runs", "warnings")
+ROOMS = ("checking", "comparing", "data", "fitting", "report", "runs", "searching", "warnings")
 WORDED = [path for path in MODULES if path.suffix == ".py" and path.relative_to(SOURCE).parts[0] in ROOMS]
 QUESTION = re.compile(r"(What|Whether|How|That|Where|Which|Why|Of|Those) ")
 WRITTEN = [page for page in (ROOT / "docs").glob("*.md") if page.stem not in ("index", "commands")]  # by hand
@@ -43,6 +43,7 @@ VERBS = {
     "Predict",
     "Print",
     "Remove",
+    "Search",
     "Show",
     "Train",
     "Write",

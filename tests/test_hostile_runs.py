@@ -52,6 +52,8 @@ READERS = {
     "events.jsonl": ["list", "show", "show as JSON", "compare", "clean"],
     ".lock": ["list", "clean", "fit"],
 }
+OF_SEARCHES = ("candidates.jsonl", "search.yaml", "result.json", "last.ckpt", "prev.ckpt", "net-best.yaml")
+SEARCH = ["search", "net.yaml", "--candidates", "4", "--seeds", "2", "--set", "search.dropout.input=[0,0.1]"]
 DOCUMENTED = {0, 2, 3, 4, 5, 6, 65, 66, 73, 74}  # 1 is a bug
 ESCAPES = "\x1b]52;c;aGFybQ==\x07\x1b[2J\u202e\x9b31m"
 
@@ -165,7 +167,7 @@ def replace(path: Path, kind: Callable[[Path], None]) -> None:
 
 
 def test_every_file_has_its_readers():
-    assert READERS.keys() == set(FILE_NAMES.values())
+    assert READERS.keys() | set(OF_SEARCHES) == set(FILE_NAMES.values()) | {"net-best.yaml"}
     assert {name for names in READERS.values() for name in names} == set(COMMANDS)
 
 
@@ -181,6 +183,25 @@ def test_whatever_stands_in_the_place_of_a_finished_runs_file(folder, name, kind
 def test_whatever_stands_in_the_place_of_an_unfinished_runs_file(begun, name, kind):
     replace(seed_directory(begun) / name, kind)
     require_harmless(begun, "list", "show", "fit")
+
+
+@pytest.fixture(scope="module")
+def searched(made, tmp_path_factory) -> Path:
+    """A folder with a finished search of two candidates."""
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("searched") / "mine")
+    require_harmless(folder, SEARCH)
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("name", OF_SEARCHES)
+def test_whatever_stands_in_the_place_of_a_searchs_file(searched, tmp_path, name, kind):
+    folder = shutil.copytree(searched, tmp_path / "mine")
+    (place,) = (folder / "runs" / "searches").iterdir()
+    replace(place / name, kind)
+    assert require_harmless(folder, ["report", "searches/net"], ["show", "searches/net"]) <= {0, 2, 74}
+    found = require_harmless(folder, "list", "compare", SEARCH, [*SEARCH, "--candidates", "200"])
+    assert found <= {0, 4, 73, 74}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -14,7 +14,7 @@ LAYERS = [
     {"text", "jsonio", "recipes"},
     {"errors", "events", "lazy", "notes", "quantities", "streams", "distributions"},
     {"os_errors", "registry"},
-    {"statistics", "calibration", "jackknife"},
+    {"statistics", "calibration", "jackknife", "optimism"},
     {"ingredients", "signals"},
     {"config"},
     {"data", "stopping"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +25,7 @@ from trainrun.text import printable
 if TYPE_CHECKING:
     from trainrun.fitting import Observer, Outcome
     from trainrun.predicting import TrainedRun
+    from trainrun.runs.paths import SearchPaths
     from trainrun.runs.reading import Run
 
 app = typer.Typer(
@@ -60,7 +61,10 @@ RunNames = Annotated[list[str], _RUN]
 Versus = Annotated[
     list[str] | None,
     typer.Option(
-        "--vs", metavar="K=V", help="Add a variant of the baseline with these changes (repeatable)."
+        "--vs",
+        metavar="K=V",
+        help="Add a variant of the baseline with these changes (repeatable). 'K=V|V' adds one for each "
+        "value, and several keys give all combinations.",
     ),
 ]
 Metric = Annotated[
@@ -237,6 +241,12 @@ def search(
         Path | None,
         typer.Option(metavar="FILE", help="Write a copy of the best config here.", readable=False),
     ] = None,
+    outer: Annotated[
+        int | None,
+        typer.Option(
+            min=2, metavar="N", help="Repeat the whole search on N folds, to judge searching itself."
+        ),
+    ] = None,
     form: Annotated[
         Literal["text", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
     ] = "text",
@@ -252,7 +262,7 @@ def search(
         from trainrun.report.search.layout import render
         from trainrun.searching import SearchRequest, answer
 
-        options = (sampler, metric, epochs_first, changes or [], runs, out, stop)
+        options = (sampler, metric, epochs_first, changes or [], runs, out, outer, stop)
         request = SearchRequest(config, candidates, finalists, seeds, *options)
         progress = SearchProgress(sys.stderr, stop.requested)
         try:
@@ -268,7 +278,10 @@ def search(
 def report(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUN|CONFIG", help="Runs or configs to draw; the first is the baseline."),
+        typer.Argument(
+            metavar="RUN|CONFIG|SEARCH",
+            help="Runs or configs to draw, the baseline first; or a search: a directory or searches/NAME.",
+        ),
     ],
     vs: Versus = None,
     metric: Metric = None,
@@ -282,7 +295,7 @@ def report(
     ] = None,
     runs: RunsFolder = _HERE,
 ) -> None:
-    """Draw runs or a comparison: a page for a browser, or a figure.
+    """Draw runs, a comparison or a search: a page for a browser, or a figure.
 
     Nothing is trained. A comparison is noted in looks.jsonl and ensembles.jsonl in the folder of runs.
     """
@@ -293,6 +306,13 @@ def report(
 
     form = form or form_of(out)
     target = out or Path(f"report.{form}")
+    if search := _search_alone(names, runs, {"--vs": vs, "--set": changes, "--metric": metric}):
+        from trainrun.report.search.drawing import draw
+        from trainrun.searching.reading import read_finished
+
+        write_out(target, draw(read_finished(search), form))
+        _print(f"{printable(str(target))}\n")
+        return
     request = CompareRequest(names, vs or [], changes or [], "all", metric, runs, fit=False)
     write_out(target, render(answer(request, StackProgress(sys.stderr)), form))
     _print(f"{printable(str(target))}\n")
@@ -665,6 +685,29 @@ def _named(names: Sequence[str], runs: Path, *, one: bool = False) -> list[Run]:
         list(dict.fromkeys(found.sentence for found in named if found.sentence))
     )
     return list({run.paths.directory: run for found in named for run in found.runs}.values())
+
+
+def _search_alone(names: Sequence[str], runs: Path, options: Mapping[str, object]) -> SearchPaths | None:
+    """Return the files of the named search; None where the names mean runs.
+
+    Args:
+        names: as the user wrote them.
+        runs: the folder of runs.
+        options: what does not go with a search, by name.
+    """
+    from trainrun.report.progress.stream import BestEffortStream
+    from trainrun.runs.search_names import resolve_search
+
+    found = next((search for name in names if (search := resolve_search(name, runs))), None)
+    if found is None:
+        return None
+    if len(names) > 1:
+        raise UsageError(f"report: {printable(found.text)} is a search, which is drawn alone: name no other")
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"{option}: does not go with a search, and {printable(found.text)} is one")
+    BestEffortStream(sys.stderr).lines([found.sentence] if found.sentence else [])
+    return found.paths
 
 
 def _leave_out(closed: Sequence[StorageError]) -> None:

@@ -28,7 +28,8 @@ def compare(
 
     Args:
         configs: config files or names of runs; the first is the baseline.
-        vs: texts such as `dropout=0.3`: each adds the baseline with these changes.
+        vs: texts such as `dropout=0.3`: each adds the baseline with these changes; `dropout=0|0.3` adds one
+            for each value, and several keys with `|` all combinations.
         overrides: texts `key=value` that override keys of every config.
         seeds: how many, from the baseline's own on, or of given runs the lowest; unless given, 10 of each
             config and all of given runs.

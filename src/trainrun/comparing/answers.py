@@ -14,7 +14,7 @@ from trainrun.comparing.ensembles import Ensembles, compare_ensembles
 from trainrun.comparing.look_log import earlier_looks, is_new, look_history, make_look, record_look
 from trainrun.comparing.pairing import Pairing, find_pairing, pair_seeds, shared_seeds
 from trainrun.comparing.standings import Standing, fit_missing, stand
-from trainrun.comparing.warnings import cautions
+from trainrun.comparing.warnings import best_of_many, cautions, from_searches
 from trainrun.errors import (
     DIVERGED,
     INTERRUPTED,
@@ -81,7 +81,8 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
     """
     wanted = known_metric(request.metric) if request.metric else None
     with _folders_of(request):
-        candidates, ablations = _candidates(request, observer)
+        factory = CandidateFactory(request, observer)
+        candidates, ablations = _candidates(factory, request)
     if wanted:
         require_reported(candidates, wanted)
     outcomes = fit_missing(candidates, request, observer) if request.fit else []
@@ -89,6 +90,11 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
         standings = [stand(one, outcomes) for one in candidates]
     criterion = choose_criterion(standings, wanted)
     ensembles = compare_ensembles(standings, criterion, request.runs, request.stop)
+    further = [
+        *factory.repeats,
+        *best_of_many(standings, criterion),
+        *from_searches(standings, request.runs),
+    ]
     return conclude(
         standings,
         criterion,
@@ -97,6 +103,7 @@ def answer(request: CompareRequest, observer: Observer) -> Comparison:
         request.runs,
         ensembles=ensembles,
         ablations=ablations,
+        further=further,
     )
 
 
@@ -109,6 +116,7 @@ def conclude(
     *,
     ensembles: Ensembles = _NO_ENSEMBLES,
     ablations: Sequence[Ablation] = (),
+    further: Sequence[str] = (),
 ) -> Comparison:
     """Return a comparison with its warnings, and note it in the log of comparisons.
 
@@ -120,6 +128,7 @@ def conclude(
         runs: the folder of runs.
         ensembles: of the candidates.
         ablations: of candidates that were taken apart.
+        further: warnings beside those of every comparison.
     """
     baseline = standings[0]
     seeds = {one.candidate.id8: shared_seeds(baseline, one) for one in standings[1:]}
@@ -137,7 +146,7 @@ def conclude(
         over_splits=baseline.candidate.config.data.redrawn,
         corrected=baseline.overlap(criterion.part) is not None,
         scored=history.scored,
-        warnings=tuple(cautions(standings, criterion, ablations, history)),
+        warnings=(*cautions(standings, criterion, ablations, history), *further),
         errors=tuple({str(outcome.error): outcome.error for outcome in outcomes if outcome.error}.values()),
         exit_code=_exit_code(standings, outcomes, ensembles),
     )
@@ -159,9 +168,8 @@ def _folders_of(request: CompareRequest) -> Iterator[None]:
             raise
 
 
-def _candidates(request: CompareRequest, observer: Observer) -> tuple[list[Candidate], list[Ablation]]:
+def _candidates(factory: CandidateFactory, request: CompareRequest) -> tuple[list[Candidate], list[Ablation]]:
     """All candidates; those that only explain others come last, each recipe once."""
-    factory = CandidateFactory(request, observer)
     baseline, *others = factory.candidates
     taken = [take_apart(factory, baseline, whole) for whole in others] if request.ablate else []
     taken = [one for one in taken if one.parts and len(one.parts) + len(one.impossible) > 1]

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from trainrun.comparing.grid import combinations
+from trainrun.comparing.labels import LONGEST_LABEL, settings_label
 from trainrun.config import Config, load_config
 from trainrun.config.identity import differences, following, identify
 from trainrun.data import digests, identify_file
-from trainrun.errors import DataMissingError, UsageError
+from trainrun.errors import ConfigError, DataMissingError, UsageError
 from trainrun.fitting import Observer
 from trainrun.runs.naming import resolve
 from trainrun.runs.paths import group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.signals import StopRequest
-from trainrun.text import printable, short
+from trainrun.text import printable
 
 #: Default number of seeds for each config.
 DEFAULT_SEEDS = 10
-_LONGEST_LABEL = 48  # characters, above which a table has no room
+_ROOM = 30  # characters that the settings of a label have at least, however long the name is
 _SUFFIXES = {".yaml", ".yml"}
-_NEXT_CHANGE = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")  # the blanks in `warmup=200 steps dropout=0.3` differ
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class CompareRequest:
 
     Attributes:
         configs: config files or names of runs; the first is the baseline.
-        vs: texts `key=value key=value`: each adds the baseline with these changes.
+        vs: texts `key=value key=value`: each adds the baseline with these changes; with `key=value|value` it
+            adds one for each combination of the values.
         overrides: texts `key=value` that override keys of every config file.
         seeds: how many of each config, from the baseline's own on, and of given runs the lowest that are
             finished; None for 10 of each config and all of given runs; `all` for all existing runs.
@@ -108,8 +109,13 @@ class CandidateFactory:
         request: what is to be compared.
         observer: receives a sentence about what each name means.
 
+    Attributes:
+        seeds: of the baseline.
+        candidates: the baseline, the other given ones, then those of `--vs`.
+        repeats: sentences about combinations that are left out, because their recipe is there already.
+
     Raises:
-        ConfigError: a config is wrong.
+        ConfigError: a config is wrong; if several combinations of `--vs` are, the problems of all.
         UsageError: a name means nothing, or a config insists on other seeds than the baseline.
         DataMissingError: a data file is not there.
     """
@@ -124,8 +130,8 @@ class CandidateFactory:
         others = [self._given(str(text), self.seeds) for text in request.configs[1:]]
         if request.overrides and baseline.saved and all(other.saved for other in others):
             raise UsageError("--set: changes config files, and these are runs that are there; take --vs")
-        variants = [self.variant(baseline, split_changes(text)) for text in request.vs]
-        self.candidates = [baseline, *others, *variants]
+        variants = self._variants(baseline)
+        self.candidates, self.repeats = without_repeats([baseline, *others], variants)
 
     def variant(self, of: Candidate, changes: Sequence[str], only: str = "") -> Candidate:
         """A candidate with some keys changed.
@@ -140,6 +146,25 @@ class CandidateFactory:
         config = load_config(of.file, overrides).with_origin("ablate" if only else "vs")
         _require_seeds(config, self.seeds)
         return self._to_fit(_variant_label(of.label, changes), config, of.file, overrides, self.seeds, only)
+
+    def _variants(self, baseline: Candidate) -> list[tuple[Candidate, str]]:
+        """The candidates of all `--vs`; one of a grid has its changes as a text beside it."""
+        found: list[tuple[Candidate, str]] = []
+        problems: dict[str, str] = {}
+        for grid in map(combinations, self._request.vs):
+            for changes in grid:
+                combination = " ".join(changes) if len(grid) > 1 else ""
+                try:
+                    found.append((self.variant(baseline, changes), combination))
+                except ConfigError as error:
+                    if not combination:
+                        raise
+                    where = f" (with {printable(combination)})" if len(changes) > 1 else ""
+                    for problem in error.problems:
+                        problems.setdefault(problem, where)
+        if problems:
+            raise ConfigError(f"{problem}{where}" for problem, where in problems.items())
+        return found
 
     def _given(self, text: str, seeds: Sequence[int]) -> Candidate:
         """A candidate by what the command names; without seeds it is the baseline, which sets them."""
@@ -232,20 +257,50 @@ def _require_seeds(config: Config, seeds: Sequence[int]) -> None:
         )
 
 
-def split_changes(text: str) -> list[str]:
-    """The changes of one `--vs`.
-
-    >>> split_changes("warmup=200 steps dropout=0.3")
-    ['warmup=200 steps', 'dropout=0.3']
-    """
-    return _NEXT_CHANGE.split(text.strip())
-
-
 def _variant_label(label: str, changes: Sequence[str]) -> str:
-    """Return the label of a variant: its changes, or only their keys if the values are long."""
+    """Return the label of a variant: its changes, or as many of its settings as have room."""
     full = f"{label} + {' '.join(changes)}"
-    keys = (change.partition("=")[0].strip() for change in changes)
-    return full if len(full) <= _LONGEST_LABEL else short(f"{label} + {', '.join(keys)}")
+    if len(full) <= LONGEST_LABEL:
+        return full
+    pairs = (change.partition("=") for change in changes)
+    settings = {key.strip(): value.strip() for key, _, value in pairs}
+    return f"{label} + {settings_label(settings, longest=max(LONGEST_LABEL - len(label) - 3, _ROOM))}"
+
+
+def without_repeats(
+    given: Sequence[Candidate], variants: Sequence[tuple[Candidate, str]]
+) -> tuple[list[Candidate], list[str]]:
+    """Leave out the combinations of a grid whose recipe is there already.
+
+    Args:
+        given: candidates that stay, the baseline first.
+        variants: further candidates, each with its combination as a text, which is empty outside a grid.
+
+    Returns:
+        The candidates that are kept, and a sentence for each recipe that combinations repeat.
+    """
+    kept = list(given)
+    alone = [one for one, combination in variants if not combination]
+    places = {one.id8: one.label for one in reversed([*given, *alone])}
+    repeats: dict[str, list[str]] = {}
+    for one, combination in variants:
+        if not combination:
+            kept.append(one)
+        elif one.id8 in places:
+            repeats.setdefault(places[one.id8], []).append(combination)
+        else:
+            places[one.id8] = one.label
+            kept.append(one)
+    return kept, [_repeated(label, found) for label, found in repeats.items()]
+
+
+def _repeated(label: str, found: Sequence[str]) -> str:
+    """Return a sentence about combinations that give a recipe again."""
+    if len(found) == 1:
+        which = f"{found[0]} is"
+    else:
+        which = f"{found[0]} and {len(found) - 1} more of the combinations of --vs are"
+    return printable(f"{which} the same recipe as {label}, which is shown once")
 
 
 def distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

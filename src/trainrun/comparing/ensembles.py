@@ -20,6 +20,7 @@ from trainrun.comparing.ensemble_log import (
     ensemble_key,
     pair_key,
 )
+from trainrun.comparing.labels import several
 from trainrun.comparing.pairing import Pairing, decided, find_pairing, is_comparable, shared_seeds
 from trainrun.comparing.standings import Standing
 from trainrun.comparing.warnings import other_rows
@@ -261,7 +262,7 @@ class _Comparing:
             alone[f"fewer than {_LEAST} complete seeds"] = few
         for reason, labels in alone.items():
             every = len(labels) == len(self._standings)
-            what = "No ensembles" if every else f"No ensemble of {', '.join(labels)}"
+            what = "No ensembles" if every else f"No ensemble of {several(labels)}"
             yield f"{what}: {reason}."
         able = {one.config for one in self._values()}
         failed = {one.standing.label: self._why_unpaired(one, its) for one, its in self._pairs}
@@ -271,7 +272,7 @@ class _Comparing:
             if why and {one.label, baseline.label} <= able:
                 apart.setdefault(why, []).append(one.label)
         for why, labels in apart.items():
-            yield f"No ensemble of {', '.join(labels)} is compared with that of {baseline.label}: {why}."
+            yield f"No ensemble of {several(labels)} is compared with that of {baseline.label}: {why}."
 
     def _why_unpaired(self, one: _Members, baseline: _Members) -> str | None:
         """Return why two ensembles were not compared; None if they were."""

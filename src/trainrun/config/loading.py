@@ -17,6 +17,7 @@ from trainrun.config.merging import merge, spread
 from trainrun.config.messages.phrasing import phrase
 from trainrun.config.model import Config
 from trainrun.config.references import refer
+from trainrun.config.rendering import written
 from trainrun.config.search_space import SECTION, Range, Searched, parse_space
 from trainrun.config.sources import compose, nested, override
 from trainrun.config.yaml.problems import Problem, UnreadableError, config_error
@@ -24,6 +25,7 @@ from trainrun.config.yaml.tree import Node, Scalar, Table, locate, marks, plain
 from trainrun.config.yaml.tree import Path as KeyPath
 from trainrun.errors import ConfigError
 
+_DECIDING_ROWS = {"data.missing", "data.drop"}  # where rows with gaps are dropped
 _NOTHING: Mapping[str, Node] = MappingProxyType({})
 
 
@@ -61,6 +63,7 @@ class Draft:
     def __init__(self, path: str | Path, overrides: Sequence[str] = ()) -> None:
         self._path, self._overrides = Path(path), _override_tables(overrides)
         self._tree, self._problems = _compose(path, overrides)
+        self._files = _compose(path, ())[0] if overrides else self._tree
         self.space: tuple[Searched, ...] = ()
         if SECTION in self._tree.entries:
             found, problems = parse_space(self._tree.entries[SECTION].node)
@@ -79,9 +82,7 @@ class Draft:
         Raises:
             ConfigError: with every problem that was found, each with its place.
         """
-        tree = self._tree
-        for key, node in settings.items():
-            tree = merge(tree, nested(key, node, node.mark))
+        tree = reduce(merge, _layers(settings), self._tree)
         config = _valid(_complete(tree, self._path), self._problems)
         if settings:
             return config.with_origin("search")
@@ -95,12 +96,25 @@ class Draft:
         Args:
             settings: values by dotted key.
         """
-        layers = [*self._overrides, *(nested(key, node, node.mark) for key, node in settings.items())]
-        tree = reduce(merge, layers, Table(self._tree.mark, {}))
-        if data := tree.get("data"):
-            data = spread(data, ("data",))
-            tree = tree.put("data", refer(data) if isinstance(data, Table) else data)
-        return _writable(plain(tree))
+        changed = reduce(merge, [*self._overrides, *_layers(settings)], Table(self._tree.mark, {}))
+        values: dict[str, Any] = {}
+        for key, entry in changed.entries.items():
+            if key == "data":
+                data = spread(entry.node, ("data",))
+                values[key] = _writable(plain(refer(data) if isinstance(data, Table) else data))
+            elif self._means_the_same(key, changed, settings):
+                values[key] = _writable(plain(entry.node))
+            else:
+                values[key] = written(key, getattr(self.config(settings), key))
+        return values
+
+    def _means_the_same(self, key: str, changed: Table, settings: Mapping[str, Node]) -> bool:
+        """Return whether all changes of a key at once give what they give one after the other.
+
+        They may not: whether `momentum` stays depends on the name that the optimizer has in between.
+        """
+        one_by_one = reduce(merge, _layers(settings), self._tree)
+        return plain(merge(self._files, changed))[key] == plain(one_by_one)[key]
 
     def check_space(self) -> None:
         """Check each value of the section `search` alone, in the config without the other keys.
@@ -110,21 +124,25 @@ class Draft:
         Raises:
             ConfigError: with every value that the config does not take, each with its place.
         """
-        monitor = self.config().early_stopping.monitor
+        base = self.config()
+        monitor = base.early_stopping.monitor
         problems: list[str] = []
         found = []
         for one in self.space:
+            told: dict[str, str] = {}  # an unknown key has one problem, not one for each of its values
             for node in one.ends:
                 try:
                     tried = self.config({one.key: node})
                 except ConfigError as error:
-                    # A key that is wrong is wrong with each of its values: said once.
-                    told = {text.partition(": ")[2] for text in problems}
-                    new = [f"{problem} (in {SECTION})" for problem in error.problems]
-                    problems += [text for text in new if text.partition(": ")[2] not in told]
+                    for problem in error.problems:
+                        told.setdefault(problem.removeprefix(str(node.mark)), f"{problem} (in {SECTION})")
                     continue
                 if tried.early_stopping.monitor != monitor:
                     problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")
+                if one.key in _DECIDING_ROWS and "drop" in (base.data.missing, tried.data.missing):
+                    sentence = "cannot be searched with data.missing: drop, which leaves out other rows then"
+                    told.setdefault("rows", f"{node.mark}: {SECTION}.{one.key}: {sentence}")
+            problems += told.values()
             found.append(self._in_whole_numbers(one) if isinstance(one, Range) and not problems else one)
         if problems:
             raise ConfigError(dict.fromkeys(problems))
@@ -132,13 +150,12 @@ class Draft:
 
     def _in_whole_numbers(self, one: Range) -> Range:
         """Return the same range, of whole numbers where its key takes no others."""
-        between = [one.low + share * (one.high - one.low) for share in (0.3, 0.7)]
-        if one.step is not None or all(value.is_integer() for value in map(float, between)):
+        if one.step is not None or not (isinstance(one.low, int) and isinstance(one.high, int)):
             return one
         try:
-            self.config({one.key: one.node(next(v for v in between if not float(v).is_integer()))})
+            self.config({one.key: one.node(one.low + 0.5)})
         except ConfigError:
-            return replace(one, is_whole=isinstance(one.low, int) and isinstance(one.high, int))
+            return replace(one, is_whole=True)
         return one
 
 
@@ -169,6 +186,12 @@ def _override_tables(overrides: Sequence[str]) -> list[Table]:
     except UnreadableError as error:
         raise config_error([error.problem]) from error.__cause__
     return [one for one in tables if not one.entries.keys() & {"name", "extends", SECTION}]
+
+
+def _layers(settings: Mapping[str, Node]) -> list[Table]:
+    """Settings as layers, what lies in another one on top of that: `dropout.hidden` on `dropout`."""
+    by_depth = sorted(settings.items(), key=lambda pair: pair[0].count("."))
+    return [nested(key, node, node.mark) for key, node in by_depth]
 
 
 def _writable(value: Any) -> Any:

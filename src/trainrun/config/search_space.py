@@ -12,7 +12,7 @@ from typing import Any
 
 from trainrun.config.identity import APART
 from trainrun.config.yaml.problems import Problem
-from trainrun.config.yaml.tree import Items, Mark, Node, Scalar, Table, plain
+from trainrun.config.yaml.tree import Entry, Items, Mark, Node, Scalar, Table, plain
 from trainrun.text import short
 
 SECTION = "search"
@@ -70,10 +70,30 @@ class Range:
     @property
     def ends(self) -> tuple[Node, ...]:
         """The values that stand for all in a check."""
-        return self.node(self.low), self.node(self.high)
+        between = () if self.step is None else (self.node(self.low + self.step),)
+        return self.node(self.low), *between, self.node(self.high)
 
 
 Searched = Listed | Range
+
+
+def flattened(layer: Table) -> tuple[Table, list[Problem]]:
+    """Return a config's layer with the keys of its section `search` dotted, and what is given twice.
+
+    So `dropout: {hidden: [0]}` of one file replaces `dropout.hidden: [0.1]` of another.
+    """
+    section = layer.get(SECTION)
+    if not isinstance(section, Table) or not section.entries:
+        return layer, []
+    entries: dict[str, Entry] = {}
+    problems = []
+    for key, mark, node in _flat(section):
+        if key in entries:
+            first = entries[key].mark.line
+            sentence = f"given twice, first at line {first}: keep one of them"
+            problems.append(Problem(mark, f"{SECTION}.{key}", sentence))
+        entries.setdefault(key, Entry(mark, node))
+    return layer.put(SECTION, Table(section.mark, entries)), problems
 
 
 def parse_space(section: Node) -> tuple[list[Searched], list[Problem]]:
@@ -125,7 +145,7 @@ def _problems_of_list(node: Items, mark: Mark, label: str) -> Iterator[Problem]:
     seen: list[Any] = []
     for item in node.nodes:
         value = plain(item)
-        if any(value == other and type(value) is type(other) for other in seen):
+        if any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in seen):
             yield Problem(item.mark, label, "has this value twice")
         seen.append(value)
 

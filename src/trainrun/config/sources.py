@@ -13,6 +13,7 @@ from pathlib import Path
 from trainrun.config.first_defaults import first_defaults
 from trainrun.config.merging import merge
 from trainrun.config.references import absolute, as_saved
+from trainrun.config.search_space import flattened
 from trainrun.config.yaml.parser import LARGEST, parse
 from trainrun.config.yaml.problems import Problem, UnreadableError
 from trainrun.config.yaml.tree import Entry, Mark, Node, Scalar, Source, Table
@@ -48,7 +49,11 @@ def compose(path: str | Path, overrides: Sequence[str]) -> tuple[Table, list[Pro
         (layer.entries["extends"] for layer in reversed(on_top) if "extends" in layer.entries), None
     )
     files = _chain(Path(path), str(path), extends, problems)
-    merged = reduce(merge, [*reversed(files), *on_top])
+    layers = []
+    for layer, found in map(flattened, [*reversed(files), *on_top]):
+        layers.append(layer)
+        problems += found
+    merged = reduce(merge, layers)
     entries = {key: entry for key, entry in merged.entries.items() if key != "extends"}
     return Table(files[0].mark, entries), problems
 

@@ -20,7 +20,7 @@ from trainrun.data.preprocessing.preprocessing import (
     refuse_missing,
 )
 from trainrun.data.preprocessing.targets import Target
-from trainrun.data.splits import part_sizes, room_for_classes, split_rows, train_on_every_class
+from trainrun.data.splits import in_fold, part_sizes, room_for_classes, split_rows, train_on_every_class
 from trainrun.data.table import Rows, Table, complete_rows, missing
 from trainrun.errors import DataError
 from trainrun.streams import Purpose, stream
@@ -153,32 +153,75 @@ def _usable(table: Table, columns: tuple[str, ...], data: DataConfig) -> Rows:
 def _split(table: Table, rows: Rows, data: DataConfig, target: Target, seed: int) -> tuple[Rows, Rows, Rows]:
     split = data.split
     valid = 0 if data.valid is not None else split.valid
-    test = 0 if data.test is not None else split.test
+    test = 0 if data.test is not None or split.fold else split.test
     sizes = part_sizes(len(rows), valid, test, table.place)
     random = stream(seed if split.seed == "run" else split.seed, Purpose.SPLIT)
     if split.stratify is True and (split.group is not None or target.labels is None):
         why = "groups are kept whole" if split.group is not None else "the target is a number"
         raise DataError(f"data.split.stratify: cannot be true where {why}; say auto")
+    if folds := split.place_of_fold:
+        rest, held = _cut_fold(table, rows, data, target, random, folds)
+        sizes = part_sizes(len(rest), sizes[1], 0, table.place)
+        train, chosen, _ = _cut(table, rest, data, target, random, sizes, (valid, 0))
+        return train, chosen, held
+    return _cut(table, rows, data, target, random, sizes, (valid, test))
+
+
+def _cut_fold(
+    table: Table,
+    rows: Rows,
+    data: DataConfig,
+    target: Target,
+    random: np.random.Generator,
+    folds: tuple[int, int],
+) -> tuple[Rows, Rows]:
+    """Return the rows outside of a fold, and those in it."""
+    place, count = folds
+    if count > len(rows):
+        raise DataError(f"{table.place}: data.split.fold: {len(rows)} rows are too few for {count} folds")
+    groups = classes = None
+    if data.split.group is not None:
+        groups = _groups(table, rows, data.split.group, count + 1)
+    elif target.labels is not None and data.split.stratify is not False:
+        classes = target.encode(table, rows)
+    inside = in_fold(rows, place, count, random, classes=classes, groups=groups)
+    if classes is not None:
+        inside &= np.bincount(classes)[classes] > 1  # training needs the only row of a class
+    return rows[~inside], rows[inside]
+
+
+def _cut(
+    table: Table,
+    rows: Rows,
+    data: DataConfig,
+    target: Target,
+    random: np.random.Generator,
+    sizes: tuple[int, int, int],
+    shares: tuple[float, float],
+) -> tuple[Rows, Rows, Rows]:
+    """Return the rows of each part; a size that is a fraction in `shares` may give up a row."""
+    split = data.split
     if split.group is not None:
-        return split_rows(rows, sizes, random, groups=_groups(table, rows, split.group, sizes))
+        groups = _groups(table, rows, split.group, sum(size > 0 for size in sizes))
+        return split_rows(rows, sizes, random, groups=groups)
     if target.labels is None:
         return split_rows(rows, sizes, random)
     classes = target.encode(table, rows)
-    sizes = room_for_classes(sizes, (valid, test), len(target.classes), table.place)
+    sizes = room_for_classes(sizes, shares, len(target.classes), table.place)
     parts = split_rows(rows, sizes, random, classes=None if split.stratify is False else classes)
     of_table = np.zeros(table.rows, np.int64)
     of_table[rows] = classes
     return train_on_every_class(parts, of_table, random)
 
 
-def _groups(table: Table, rows: Rows, name: str, sizes: tuple[int, int, int]) -> np.ndarray:
+def _groups(table: Table, rows: Rows, name: str, parts: int) -> np.ndarray:
     """Return each row's group, int [n] from 0."""
     column = table[name]
     gaps = rows[missing(column, rows)]
     if len(gaps):
         raise table.fault(name, gaps, "the group is missing", "fill it in")
     _, groups = np.unique(as_text(column).codes[rows], return_inverse=True)
-    count, parts = int(groups.max()) + 1, sum(size > 0 for size in sizes)
+    count = int(groups.max()) + 1
     if count < parts:
         where = f"{table.place}: column {quoted(name)}"
         raise DataError(f"{where}: {count} groups are too few for {parts} parts; make data.split smaller")

@@ -132,6 +132,45 @@ def split_rows(
     return rows[part == TRAIN], rows[part == VALID], rows[part == TEST]
 
 
+def in_fold(
+    rows: Rows,
+    place: int,
+    count: int,
+    random: np.random.Generator,
+    *,
+    classes: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return which rows are in one of several folds; each row is in exactly one of them.
+
+    Args:
+        rows: the indices to split.
+        place: of the fold, 1 to `count`.
+        count: of the folds.
+        random: the stream that draws; the same state gives the same folds for each place.
+        classes: int [n], each row's class, to give every fold the same shares of them.
+        groups: int [n], each row's group, to keep groups whole.
+
+    Returns:
+        bool [n]: whether a row is in the fold.
+    """
+    fold = np.empty(len(rows), int)
+    if groups is not None:
+        sizes, counts = np.zeros(count, int), np.bincount(groups)
+        of_group = np.empty(len(counts), int)
+        for group in random.permutation(len(counts)):
+            of_group[group] = sizes.argmin()
+            sizes[of_group[group]] += counts[group]
+        fold = of_group[groups]
+    else:
+        order = random.permutation(len(rows))
+        if classes is not None:
+            order = order[np.argsort(classes[order], kind="stable")]
+        fold[order] = np.arange(len(rows)) % count
+    inside: np.ndarray = fold == place - 1
+    return inside
+
+
 def _stratified(classes: np.ndarray, sizes: tuple[int, int, int], random: np.random.Generator) -> np.ndarray:
     counts = _allocate(np.bincount(classes), np.array(sizes))
     order = random.permutation(len(classes))

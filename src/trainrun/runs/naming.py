@@ -13,11 +13,11 @@ from trainrun.os_errors import explained
 from trainrun.runs.origins import written_groups
 from trainrun.runs.paths import RunPaths, group_directory, groups, seed_of, seeds, split_group
 from trainrun.runs.reading import LONG_AGO, Run, find_runs
+from trainrun.runs.search_names import choices, resolve_search
 from trainrun.text import close_names, printable
 
 #: The id8 of a config file: its data are read for it, so whoever resolves names passes it in.
 Identify = Callable[[Path], str]
-_MOST_CHOICES = 8
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,12 @@ def resolve(text: str, runs: Path, identify: Identify) -> Named:
         identify: gives a config file's id8.
 
     Raises:
-        UsageError: nothing is named so, or several configs are; names that fit are in the message.
+        UsageError: nothing is named so, or several configs are, or it is a search; names that fit are in the
+            message.
         StorageError: a folder may not be read.
     """
+    if search := resolve_search(text, runs):
+        raise UsageError(search.refusal)
     with explained(None, "be read"):
         try:
             named = _at_path(Path(text), text, runs, identify) or _by_word(text, runs, identify)
@@ -179,11 +182,10 @@ def _ambiguous(name: str, candidates: Sequence[Sequence[Run]]) -> str:
     """Return the error for a name that could mean several groups of runs, the newest first."""
     last = {id(runs): run.begun or LONG_AGO for runs in candidates if (run := newest(runs))}
     ordered = sorted(candidates, key=lambda runs: last[id(runs)], reverse=True)
-    names = [printable(runs[0].directory.parent.name) for runs in ordered]
-    more = f" or {len(names) - _MOST_CHOICES} more" if len(names) > _MOST_CHOICES else ""
+    names = [runs[0].directory.parent.name for runs in ordered]
     return (
         f"{printable(name)}: names {len(names)} configs, and none was fitted as written in a file; "
-        f"say one of {', '.join(names[:_MOST_CHOICES])}{more}"
+        f"say one of {choices(names)}"
     )
 
 

@@ -29,6 +29,7 @@ def search(
     epochs_first: int = 1,
     overrides: Sequence[str] = (),
     runs: str | Path | None = None,
+    outer: int | None = None,
 ) -> Search:
     """Search for the best settings of a config, and confirm them over fresh seeds.
 
@@ -42,13 +43,14 @@ def search(
         epochs_first: after which candidates are judged for the first time.
         overrides: texts `key=value` that override keys of the config.
         runs: the folder of runs; `$TRAINRUN_RUNS`, else `./runs`, unless given.
+        outer: folds on which the whole search is repeated, to judge searching itself; none unless given.
 
     Raises:
         TrainrunError: the first thing that went wrong, once all was carried as far as it goes.
     """
     where = default_runs() if runs is None else Path(runs)
     request = SearchRequest(
-        config, candidates, finalists, seeds, sampler, metric, epochs_first, overrides, where
+        config, candidates, finalists, seeds, sampler, metric, epochs_first, overrides, where, outer=outer
     )
     found = answer(request, SearchObserver())
     if found.errors:

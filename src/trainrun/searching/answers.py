@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
 
-from trainrun.comparing.criterion import known_metric
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.jsonio import to_json_file
-from trainrun.runs.files import write_files, write_out
+from trainrun.runs.files import read_bytes, write_files, write_out
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import SEARCHES, SearchPaths
 from trainrun.searching.best import best_yaml
 from trainrun.searching.confirming import Confirmation, choose_finalists, confirm
 from trainrun.searching.importance import Importance, importances
+from trainrun.searching.outer import Outer, cross_validate, require_one_table
 from trainrun.searching.question import Question
 from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
@@ -32,12 +32,13 @@ class Search:
         question: what was asked.
         paths: of its files.
         records: of all candidates, in their order.
-        confirmation: of the finalists; None where the search was stopped, or no candidate is finite.
+        confirmation: of the finalists; None where it or the search was stopped, or no candidate is finite.
         importance: of the searched keys, the largest first; empty where too little is known.
         best_file: the config file with the best settings; None without a confirmation.
         errors: what went wrong with runs.
         seconds: that this answer took.
         exit_code: as in docs/exit-codes.md; no candidate changes it.
+        outer: the same search on folds; None where that was not asked for, or the search was stopped.
     """
 
     question: Question
@@ -49,6 +50,7 @@ class Search:
     errors: tuple[TrainrunError, ...]
     seconds: float
     exit_code: int
+    outer: Outer | None = None
 
     @cached_property
     def ranking(self) -> list[Record]:
@@ -67,12 +69,32 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
         TrainrunError: the request makes no sense, or files cannot be written; what goes wrong with single
             runs is part of the answer.
     """
-    if request.metric:
-        known_metric(request.metric)
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
+    begun = monotonic()
+    found = _search(request, observer)
+    if not request.outer or request.stopped():
+        return found
+    outer = cross_validate(request, request.outer, observer, _search)
+    errors = {str(error): error for one in (found, *outer.searches) for error in one.errors}
+    codes = {fold.exit_code for fold in outer.searches} - {DIVERGED} | {found.exit_code}
+    return replace(
+        found,
+        outer=outer,
+        errors=tuple(errors.values()),
+        seconds=monotonic() - begun,
+        exit_code=exit_code(codes),
+    )
+
+
+def _search(request: SearchRequest, observer: SearchObserver) -> Search:
+    """Answer a request, without its outer folds."""
     question = Question(request)
+    if request.outer:
+        require_one_table(question.config)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
+    if not paths.candidates.exists():
+        question.check()  # before anything is written
     with RunLock(paths):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
@@ -90,22 +112,22 @@ def _conclude(
     ranking = ranked(records, larger_is_better=question.larger_is_better)
     finalists = choose_finalists(ranking, request.finalists, question.identify(question.config))
     errors, codes = list(work.errors), set()
-    confirmation, best_file, importance = None, None, []
+    confirmation, is_stopped = None, not is_whole
     if not is_whole:
         codes.add(INTERRUPTED)
     elif not ranking:
         codes.add(DIVERGED)
     elif finalists:
-        confirmation = confirm(question, finalists, request, observer)
-        errors += [outcome.error for outcome in confirmation.outcomes if outcome.error]
-        codes |= {outcome.exit_code for outcome in confirmation.outcomes} - {DIVERGED}
-        if confirmation.has_diverged:
+        confirmation, outcomes = confirm(question, finalists, request, observer)
+        errors += [outcome.error for outcome in outcomes if outcome.error]
+        codes |= {outcome.exit_code for outcome in outcomes} - {DIVERGED}
+        is_stopped = confirmation is None
+        if confirmation and confirmation.has_diverged:
             codes.add(DIVERGED)
     codes |= {error.exit_code for error in errors}
-    if INTERRUPTED in codes:
-        confirmation = None  # it covers some seeds only
-    if confirmation:
-        importance = _importance(question, paths, records)
+    importance = [] if is_stopped else _importance(question, paths, records)
+    best_file = None
+    if not is_stopped:
         best_file = _write(question, paths, request, confirmation, records, importance)
     return Search(
         question=question,
@@ -131,19 +153,32 @@ def _write(
     question: Question,
     paths: SearchPaths,
     request: SearchRequest,
-    confirmation: Confirmation,
+    confirmation: Confirmation | None,
     records: Sequence[Record],
     importance: Sequence[Importance],
-) -> Path:
-    """Write the result and the config file with the best settings; return the path of the latter."""
-    record = confirmation.records[confirmation.best]
-
-    def best(place: Path) -> bytes:
-        head = [f"The best of {len(records)} candidates of {Path(request.config).name}, by trainrun search."]
-        return best_yaml(question.space, record.settings, request.config, place, head).encode()
-
+) -> Path | None:
+    """Write the result and, if there is a best one, its config file; return the path of the latter."""
     result = result_json(question, records, importance, confirmation, request.runs)
-    write_files({paths.best: best(paths.best), paths.result: to_json_file(result)})
-    if request.out:
-        write_out(request.out, best(request.out))
-    return request.out or paths.best
+    contents = {paths.result: to_json_file(result)}
+    best_file = None
+    if confirmation:
+        settings = confirmation.records[confirmation.best].settings
+        head = [f"The best of {len(records)} candidates of {Path(request.config).name}, by trainrun search."]
+
+        def best(place: Path) -> bytes:
+            return best_yaml(question.space, settings, request.config, place, head).encode()
+
+        contents[paths.best] = best(paths.best)
+        best_file = request.out or paths.best
+        if request.out:
+            write_out(request.out, best(request.out))
+    write_files({path: content for path, content in contents.items() if not _holds(path, content)})
+    return best_file
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Return whether a file has this content already: a search that is asked again changes nothing."""
+    try:
+        return read_bytes(path) == content
+    except OSError:
+        return False

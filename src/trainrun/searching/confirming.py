@@ -29,12 +29,10 @@ class Confirmation:
         comparison: the plain config first, then the finalists in the order of the search's ranking; of every
             two, by every metric on every part, all of one metric and part in one family of verdicts.
         records: what the search believed of each finalist.
-        outcomes: of the runs that were trained now.
     """
 
     comparison: Comparison
     records: tuple[Record, ...]
-    outcomes: tuple[Outcome, ...]
 
     @property
     def plain(self) -> Standing:
@@ -73,7 +71,7 @@ def choose_finalists(ranking: Sequence[Record], count: int, plain_id8: str) -> l
 
 def confirm(
     question: Question, finalists: Sequence[Record], request: SearchRequest, observer: SearchObserver
-) -> Confirmation:
+) -> tuple[Confirmation | None, list[Outcome]]:
     """Train the finalists and the plain config over fresh seeds, all that is missing, and compare them.
 
     Args:
@@ -82,6 +80,9 @@ def confirm(
         request: says how many seeds, where runs are, and what may stop the training.
         observer: watches.
 
+    Returns:
+        The confirmation, None where it was stopped; and the outcomes of the runs that were trained now.
+
     Raises:
         TrainrunError: a run's directory holds something else.
     """
@@ -89,19 +90,22 @@ def confirm(
     seeds = range(first, first + request.seeds)
     known = digests(question.config.data)
 
-    def candidate(label: str, config: Config, id8: str) -> Candidate:
+    def candidate(label: str, config: Config) -> Candidate:
+        id8 = question.identify(config)
         group = group_directory(request.runs, config.name, id8)
         directories = {seed: seed_directory(group, seed) for seed in seeds}
         return Candidate(label, config.with_seed(first), Path(request.config), (), id8, known, directories)
 
-    plain = candidate(question.config.name, question.config, question.identify(question.config))
+    plain = candidate(question.config.name, question.config)
     others = [
-        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)), one.id8)
+        candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)))
         for place, one in enumerate(finalists, 1)
     ]
     to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)
     outcomes = fit_missing([plain, *others], to_fit, observer)
+    if any(outcome.status == "interrupted" for outcome in outcomes):
+        return None, outcomes  # some configs have more seeds than others: that is no answer
     standings = [stand(one, outcomes) for one in (plain, *others)]
     criterion = choose_criterion(standings, question.metric)
     comparison = conclude(standings, criterion, tuple(pair_all(standings, criterion)), outcomes, request.runs)
-    return Confirmation(comparison, tuple(finalists), tuple(outcomes))
+    return Confirmation(comparison, tuple(finalists)), outcomes

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from trainrun.errors import CheckpointError, RunBusyError, TrainrunError, as_out_of_memory
+from trainrun.errors import CheckpointError, RunBusyError, as_out_of_memory
 from trainrun.events import EpochEnded, Paused
 from trainrun.fitting.jobs import Job
 from trainrun.fitting.landing import FinishedRun, land
-from trainrun.runs.checkpoint import discard_checkpoints, load_checkpoint, save_checkpoints
+from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
 from trainrun.runs.paths import SearchPaths, group_directory, seed_directory
 from trainrun.searching.halving import survivors
 from trainrun.searching.slices import spread
@@ -86,8 +84,6 @@ class Generation:
                 return False
             if until < longest:
                 self._judge(judged)
-        with suppress(TrainrunError):  # what is left of it is of an earlier generation than the next one
-            discard_checkpoints(self.paths)
         return True
 
     def _train_to(self, until: int, going: Sequence[Training]) -> bool:
@@ -156,7 +152,5 @@ class Generation:
 
 
 def _comparable(one: Training) -> float | None:
-    """A candidate's value; None where it has diverged or has none that is finite."""
-    if one.status == "diverged" or one.value is None or not isfinite(one.value):
-        return None
-    return one.value
+    """A candidate's value; None where it has diverged or has none."""
+    return None if one.status == "diverged" else one.value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: Of the candidates of a bracket one in so many goes on.
+#: One of this many candidates of a bracket goes on.
 FACTOR = 3
 #: In turn, the brackets of candidates: each bracket has a third of the candidates of the one before.
 _TURNS = {1: (0,), 2: (0, 0, 1, 0), 3: (0, 0, 1, 0, 0, 0, 1, 0, 2, 0, 0, 1, 0)}

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trainrun.comparing.criterion import known_metric
 from trainrun.config import Config
 from trainrun.config.identity import identify
-from trainrun.config.search_space import SECTION
+from trainrun.config.search_space import SECTION, Searched
 from trainrun.data import Dataset, dataset_key, digests, load_dataset
 from trainrun.errors import ConfigError, UsageError
 from trainrun.ingredients import metrics
 from trainrun.objective import make_objective, reported_loss
-from trainrun.plan import Cell, make_plan
+from trainrun.plan import Cell, make_plan, stacks
 from trainrun.searching.request import DEFAULT_CANDIDATES, SearchRequest
 from trainrun.searching.sampling import Sampler
 from trainrun.searching.space import Point, Space
@@ -82,7 +83,7 @@ class Question:
         self.epochs_first = request.epochs_first
         self.sampler, self.sizes = _sampler(request, self.space)
         self._digests = digests(self.config.data)
-        self._metric = request.metric
+        self._metric = known_metric(request.metric) if request.metric else None
         self._datasets: dict[str, Dataset] = {}
 
     def cell(self, config: Config) -> Cell:
@@ -108,7 +109,10 @@ class Question:
         if plain.dataset.valid is None:
             raise UsageError(f"{self.config.place('data.split')}: data.split: a search needs validation rows")
         problems = list(self.space.conflicts())
-        for config in self.space.single():
+        singles = list(self.space.single())
+        if any(config.epochs == 0 for config in (self.config, *singles)):
+            raise UsageError(f"{self.config.place('epochs')}: epochs: a search needs at least 1, got 0")
+        for config in singles:
             try:
                 make_plan([self.cell(config)])
             except ConfigError as error:
@@ -119,6 +123,16 @@ class Question:
         if self.metric not in names:
             asked = "--metric: " if self._metric else f"{self.config.place('metrics')}: metrics: "
             raise UsageError(f"{asked}this config reports {', '.join(names)}, not {self.metric}")
+
+    @cached_property
+    def shaping_keys(self) -> list[Searched]:
+        """The searched keys whose values decide which candidates can share a stack."""
+        found = []
+        for one in self.space.keys:
+            cells = [self.cell(config) for config in (self.config, *self.space.single(one))]
+            if len(stacks(cells)) > 1:
+                found.append(one)
+        return found
 
     @cached_property
     def other_losses(self) -> bool:

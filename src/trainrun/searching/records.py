@@ -31,7 +31,8 @@ class Record:
         id8: of its runs.
         generation: in which it was tried, from 0.
         bracket: in which it was judged, from 0.
-        skipped: how many proposals before it were left out, since they conflict or were there before.
+        skipped: how many proposals before it were left out, since they conflict or were there before; behind
+            the last candidate of a space that is used up, also those after it.
         curve: the value after each epoch in which it was judged.
     """
 
@@ -66,7 +67,7 @@ class Record:
     @property
     def is_ranked(self) -> bool:
         """Return whether it has a value by which it can be ranked."""
-        return self.value is not None and isfinite(self.value) and self.status != "diverged"
+        return self.value is not None and self.status != "diverged"
 
 
 def ranked(records: Sequence[Record], *, larger_is_better: bool) -> list[Record]:
@@ -111,28 +112,44 @@ def write_records(path: Path, generations: Sequence[Sequence[Record]]) -> None:
 def _valid(lines: Sequence[bytes], space: Space, size: int) -> Iterator[Record]:
     for place, line in enumerate(lines):
         try:
-            record = _record(json.loads(line))
+            record = as_record(json.loads(line))
             space.point(record.settings)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return
         if record.generation != place // size:
             return
         yield record
 
 
-def _record(found: Any) -> Record:
+def as_record(found: Any) -> Record:
+    """Return the record in a line.
+
+    Args:
+        found: the line, parsed.
+
+    Raises:
+        ValueError, KeyError, TypeError: no search would write this.
+    """
     if found["status"] not in _STATUSES or not isinstance(found["settings"], dict):
         raise ValueError("not what a search writes")
-    value = found["value"]
     counts = {key: int(found[key]) for key in ("epochs", "steps", "generation", "bracket", "skipped")}
     return Record(
         settings=found["settings"],
-        value=None if value is None else float(value),
+        value=_finite(found["value"]),
         status=found["status"],
         id8=str(found["id8"]),
-        curve=tuple((int(epoch), None if v is None else float(v)) for epoch, v in found["curve"]),
+        curve=tuple((int(epoch), _finite(value)) for epoch, value in found["curve"]),
         **counts,
     )
+
+
+def _finite(value: Any) -> float | None:
+    """A value of a file, which holds null for what is not finite."""
+    if value is None:
+        return None
+    if not isfinite(value):
+        raise ValueError("not what a search writes")
+    return float(value)
 
 
 def points(records: Sequence[Record], space: Space) -> list[Point]:

@@ -34,6 +34,7 @@ class SearchRequest:
         overrides: texts `key=value` that override keys of the config file.
         runs: the folder of runs.
         out: where a copy of the config with the best settings goes; None for none.
+        outer: the folds of a nested cross-validation; None for none.
         stop: asks the search to stop; the same request goes on.
         save_seconds: from one checkpoint to the next.
     """
@@ -48,6 +49,7 @@ class SearchRequest:
     overrides: Sequence[str] = ()
     runs: Path = Path("runs")
     out: Path | None = None
+    outer: int | None = None
     stop: StopRequest | None = None
     save_seconds: float = field(default_factory=seconds_between_saves)
 

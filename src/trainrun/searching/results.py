@@ -68,29 +68,36 @@ def result_json(
     question: Question,
     records: Sequence[Record],
     importance: Sequence[Importance],
-    confirmation: Confirmation,
+    confirmation: Confirmation | None,
     runs: Path,
 ) -> dict[str, Any]:
     """Return all of a search that came to its end; directories are relative to the folder of runs."""
-    comparison = confirmation.comparison
-    finalists = [
-        config_json(one, record.settings, record.value, runs)
-        for one, record in zip(confirmation.finalists, confirmation.records, strict=True)
-    ]
-    plain = confirmation.plain
-    return {
+    found: dict[str, Any] = {
         "name": question.config.name,
-        "metric": comparison.criterion.metric,
-        "part": comparison.criterion.part,
+        "part": "valid",
         **question.options,
         "candidates": [candidate_json(one) for one in records],
-        "finalists": finalists,
-        "differences": [pair.to_json() for pair in comparison.pairings],
-        "best": finalists[confirmation.best],
-        "baseline": config_json(plain, {}, plain_value(records, plain.candidate.id8), runs),
+        "finalists": [],
+        "differences": [],
+        "best": None,
+        "baseline": None,
         "importance": [one.to_json() for one in importance],
         "spent": spent(records),
     }
+    if confirmation:
+        comparison, plain = confirmation.comparison, confirmation.plain
+        finalists = [
+            config_json(one, record.settings, record.value, runs)
+            for one, record in zip(confirmation.finalists, confirmation.records, strict=True)
+        ]
+        found |= {
+            "part": comparison.criterion.part,
+            "finalists": finalists,
+            "differences": [pair.to_json() for pair in comparison.pairings],
+            "best": finalists[confirmation.best],
+            "baseline": config_json(plain, {}, plain_value(records, plain.candidate.id8), runs),
+        }
+    return found
 
 
 def read_importance(path: Path, candidates: int) -> list[Importance] | None:

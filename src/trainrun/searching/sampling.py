@@ -62,7 +62,8 @@ def proposals(
         larger_is_better: the direction of their values.
     """
     if sampler == "grid":
-        yield from space.grid()[generation * size :]
+        all_points = space.grid()
+        yield from all_points[all_points.index(seen[-1].point) + 1 if seen else 0 :]
         return
     if sampler == "tpe" and generation > 0:
         yield from _estimated(space, seed, generation, seen, larger_is_better)
@@ -88,8 +89,8 @@ def _estimated(
     """
     import optuna
 
-    kinds = {one.key: distribution(one) for one in space.keys}
     with quiet():
+        kinds = {one.key: distribution(one) for one in space.keys}
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=0,
             multivariate=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # start.
 _PER_STEP = 2**20
 _WORTH_A_PROCESS = 2**27
+_SLICE_BYTES = 2**29  # of the members that a process trains at the same time
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,13 @@ class _Stack:
         members: in the order of the slice.
         steps: of each until the end of the slice.
         products: multiplications of one member in one step.
+        footprint: bytes of one member in training.
     """
 
     members: Sequence[Training]
     steps: int
     products: int
+    footprint: int
 
     @property
     def cost(self) -> int:
@@ -45,9 +48,13 @@ class _Stack:
         """The same in about equal pieces."""
         size = -(-len(self.members) // max(1, min(pieces, len(self.members))))
         return [
-            _Stack(self.members[start : start + size], self.steps, self.products)
+            replace(self, members=self.members[start : start + size])
             for start in range(0, len(self.members), size)
         ]
+
+    def within_memory(self) -> list[_Stack]:
+        """The same in pieces that a process trains one after the other, since all at once need too much."""
+        return self.cut(-(-len(self.members) * self.footprint // _SLICE_BYTES))
 
     def slice(self) -> Slice:
         from trainrun.engine.workers import Slice
@@ -85,24 +92,29 @@ def spread(
         total = sum(one.cost for one in found)
         count = max(1, min(free_processors(), total // _WORTH_A_PROCESS))
         parts, processors = _shared(found, count), Processors(count, 1)
+    parts = [[small for piece in part for small in piece.within_memory()] for part in parts]
     order = [one for part in parts for piece in part for one in piece.members]
     return [[piece.slice() for piece in part] for part in parts], order, processors
 
 
 def _stacks(trainings: Sequence[Training], until: int) -> list[_Stack]:
-    """Candidates that can train together: of one shape, at the same step."""
-    positions: dict[tuple[int, int], list[Training]] = {}
+    """Candidates that can train together: of one shape, at the same step; none or all have a state."""
+    from trainrun.engine.probe import footprint
+
+    positions: dict[tuple[int, int] | None, list[Training]] = {}
     for one in trainings:
-        facts = one.snapshot.facts if one.snapshot else {"epoch": 1, "steps": 0}
-        positions.setdefault((facts["epoch"], facts["steps"]), []).append(one)
+        facts = one.snapshot.facts if one.snapshot else {}
+        position = (facts["epoch"], facts["steps"]) if facts else None
+        positions.setdefault(position, []).append(one)
     found = []
-    for (epoch, _), together in positions.items():
+    for position, together in positions.items():
+        epoch = position[0] if position else 1
         for places in stacks([one.cell for one in together]):
             members = [together[place] for place in places]
             plan = make_plan([members[0].cell])
             products = plan.batch_size * sum(i * o for i, o in pairwise(plan.widths))
             steps = plan.steps_per_epoch * (until - epoch + 1)
-            found.append(_Stack(members, steps, products * plan.net.shared_members))
+            found.append(_Stack(members, steps, products * plan.net.shared_members, footprint(plan)))
     return found
 
 

@@ -59,9 +59,13 @@ class Space:
         """
         return self._draft.config({one.key: _node(one, point[one.key]) for one in self.keys})
 
-    def single(self) -> Iterator[Config]:
-        """Yield the plain config with each value alone; of ranges the ends."""
-        for one in self.keys:
+    def single(self, only: Searched | None = None) -> Iterator[Config]:
+        """Yield the plain config with each value alone; of ranges the ends.
+
+        Args:
+            only: the key whose values are wanted; None for all keys.
+        """
+        for one in self.keys if only is None else [only]:
             for node in one.ends:
                 yield self._draft.config({one.key: node})
 
@@ -100,7 +104,7 @@ class Space:
             raise UsageError(
                 f"--sampler grid: {endless.key} is a range without a step: add `step`, or list its values"
             )
-        if self.combinations > _MOST_COMBINATIONS:
+        if not self.is_countable:
             raise UsageError(
                 f"--sampler grid: the space has {self.combinations} combinations, more than"
                 f" {_MOST_COMBINATIONS}; take another sampler"
@@ -113,6 +117,11 @@ class Space:
         """The number of all combinations; None where a range has any number of values."""
         counts = [len(one.nodes) if isinstance(one, Listed) else _steps(one) for one in self.keys]
         return None if None in counts else math.prod(count for count in counts if count is not None)
+
+    @property
+    def is_countable(self) -> bool:
+        """Return whether all combinations can be listed."""
+        return self.combinations is not None and self.combinations <= _MOST_COMBINATIONS
 
     def to_json(self) -> dict[str, Any]:
         """Return the keys and their values as plain data."""
@@ -161,8 +170,11 @@ def _value(one: Searched, chosen: float) -> Any:
 def _place(one: Searched, value: Any) -> int | float:
     if isinstance(one, Listed):
         return [_plain(node) for node in one.nodes].index(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not one.low <= value <= one.high:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not one.low <= value <= one.high or (one.is_whole and value != int(value)):
         raise ValueError(f"{value!r} is not in the range of {one.key}")
+    if one.step is not None and value != _stepped(one, round((value - one.low) / one.step)):
+        raise ValueError(f"{value!r} is between the steps of {one.key}")
     return value
 
 

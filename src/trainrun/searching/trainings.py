@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -94,7 +95,8 @@ class Training:
                 self.history.add(event)
                 self.epochs, self.steps = event.epoch, event.step
                 if event.kept:
-                    self.value = (event.valid or {})[self._metric]
+                    value = (event.valid or {})[self._metric]
+                    self.value = value if isfinite(value) else None  # as files have it
             case Paused():
                 assert self.history, "FitStarted comes first"
                 self.steps = event.step

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from trainrun.config import Config
 from trainrun.config.rendering import yaml_text
 from trainrun.errors import TrainrunError
 from trainrun.os_errors import explained
+from trainrun.runs.checkpoint import discard_checkpoints
 from trainrun.runs.files import make_directory, remove_temporaries, write_files
 from trainrun.runs.paths import SearchPaths
+from trainrun.searching.filling import ShapeFilling
 from trainrun.searching.generation import Generation
 from trainrun.searching.halving import FACTOR, brackets, rungs
 from trainrun.searching.question import GENERATION, Question
@@ -21,7 +25,24 @@ from trainrun.searching.space import Point
 from trainrun.searching.trainings import Candidate, Training
 
 _SECONDS_BETWEEN_NEWS = 0.1
-_MOST_SKIPPED = 50  # proposals in a row, after which a space is taken to be used up
+_MOST_SKIPPED = 50  # proposals in a row, after which the combinations that are left are taken in their order
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """A candidate before it trains.
+
+    Attributes:
+        point: in the space.
+        config: the whole config.
+        id8: of its runs.
+        skipped: how many proposals before it were left out.
+    """
+
+    point: Point
+    config: Config
+    id8: str
+    skipped: int
 
 
 class Work:
@@ -46,26 +67,42 @@ class Work:
 
     def carry_out(self) -> tuple[list[Record], bool]:
         """Train what is missing; return the records of all candidates, and whether none is missing."""
-        found = self._known()
+        generations, is_whole = self._generations()
+        if is_whole:
+            self._discard()
+        return [one for generation in generations for one in generation], is_whole
+
+    def _generations(self) -> tuple[list[list[Record]], bool]:
+        self._begin()
+        found, is_own = self._known()
         sizes = list(self._question.sizes)
-        if len(found) < len(sizes):
-            self._question.check()
-            self._begin()
-        is_whole = True
+        # A generation with fewer candidates ends a space that is used up, or a file that was cut.
+        short = found.pop() if found and len(found[-1]) != sizes[len(found) - 1] else []
+        if found and not is_own:
+            write_records(self._paths.candidates, found)
         for number in range(len(found), len(sizes)):
             if self._request.stopped():
-                is_whole = False
-                break
+                return found, False
             chosen = self._propose(number, sizes[number], found)
-            if not chosen:
-                break  # the space is used up
             trainings = self._trainings(number, chosen)
-            is_whole = self._train(number, trainings)
-            found.append([Record.of(one, left) for one, (_, _, left) in zip(trainings, chosen, strict=True)])
-            if not is_whole:
-                break
-            write_records(self._paths.candidates, found)
-        return [one for generation in found for one in generation], is_whole
+            if short and [one.id8 for one in short] == [one.candidate.id8 for one in trainings]:
+                return [*found, short], True
+            if trainings:
+                is_whole = self._train(number, trainings)
+                skipped = [one.skipped for one in chosen]
+                found.append([Record.of(*pair) for pair in zip(trainings, skipped, strict=True)])
+                if not is_whole:
+                    return found, False
+                write_records(self._paths.candidates, found)
+                self._discard()
+            if len(trainings) < sizes[number]:
+                break  # the space is used up
+        return found, True
+
+    def _discard(self) -> None:
+        """Remove the checkpoints of a generation whose records are written."""
+        with suppress(TrainrunError):  # what is left of them is of an earlier generation than the next one
+            discard_checkpoints(self._paths)
 
     def _begin(self) -> None:
         make_directory(self._paths.directory)
@@ -75,15 +112,22 @@ class Work:
             options = {**asked, "seed": self._question.config.seed, **self._question.options}
             write_files({self._paths.question: yaml_text(options).encode()})
 
-    def _known(self) -> list[list[Record]]:
-        """The generations that are on disk: of this search, else the whole ones of one that it extends."""
-        own = self._read(self._question.sizes.rest)
+    def _known(self) -> tuple[list[list[Record]], bool]:
+        """The generations that are on disk: of this search, else the whole ones of one that it extends.
+
+        Returns:
+            Their records, and whether they are in this search's own file.
+        """
+        mine = self._question.sizes.rest
         wanted = len(list(self._question.sizes))
-        if len(own) >= wanted:
-            return own[:wanted]
-        others = (self._read(rest) for rest in range(GENERATION) if rest != self._question.sizes.rest)
-        whole = ([one for one in found if len(one) == GENERATION][:wanted] for found in others)
-        return max((own, *whole), key=len)
+        best, is_own = self._read(mine)[:wanted], True
+        for rest in (rest for rest in range(GENERATION) if rest != mine):
+            if len(best) == wanted:
+                break
+            whole = [one for one in self._read(rest) if len(one) == GENERATION][:wanted]
+            if len(whole) > len(best):
+                best, is_own = whole, False
+        return best, is_own
 
     def _read(self, rest: int) -> list[list[Record]]:
         """The generations of the same search with `rest` candidates in its last one."""
@@ -92,10 +136,8 @@ class Work:
         with explained(paths.candidates, "be read"):
             return read_records(paths.candidates, self._question.space, GENERATION)
 
-    def _propose(
-        self, number: int, size: int, earlier: Sequence[Sequence[Record]]
-    ) -> list[tuple[Point, Config, int]]:
-        """The candidates of a generation, each with how many proposals before it were left out."""
+    def _propose(self, number: int, size: int, earlier: Sequence[Sequence[Record]]) -> list[_Proposal]:
+        """The candidates of a generation."""
         question = self._question
         before = [one for generation in earlier for one in generation]
         known = {one.id8 for one in before}
@@ -112,24 +154,32 @@ class Work:
             seen=seen,
             larger_is_better=question.larger_is_better,
         )
-        chosen: list[tuple[Point, Config, int]] = []
+        filling = ShapeFilling([] if question.sampler == "grid" else question.shaping_keys)
+        proposed = map(filling.fitted, proposed)
+        rest = iter(question.space.grid() if question.space.is_countable else ())
+        in_rest = False
+        chosen: list[_Proposal] = []
         skipped = 0
-        for point in proposed:
+        while len(chosen) < size and (point := next(rest if in_rest else proposed, None)):
             config = question.can_train(point)
             id8 = question.identify(config) if config else ""
             if config and id8 not in known:
                 known.add(id8)
-                chosen.append((point, config, skipped))
+                filling.count(point)
+                chosen.append(_Proposal(point, config, id8, skipped))
                 skipped = 0
-            else:
+            elif not config or not in_rest:
                 skipped += 1
-            if len(chosen) == size or skipped >= _MOST_SKIPPED:
-                break
+            # A grid has an end by itself.
+            in_rest = in_rest or (skipped >= _MOST_SKIPPED and question.sampler != "grid")
+        if skipped and chosen:  # behind the last candidate of a space that is used up
+            last = chosen.pop()
+            chosen.append(replace(last, skipped=last.skipped + skipped))
         return chosen
 
-    def _trainings(self, number: int, chosen: Sequence[tuple[Point, Config, int]]) -> list[Training]:
+    def _trainings(self, number: int, chosen: Sequence[_Proposal]) -> list[Training]:
         question = self._question
-        longest = max(config.epochs for _, config, _ in chosen)
+        longest = max((one.config.epochs for one in chosen), default=0)
         places = brackets(len(chosen), rungs(question.epochs_first, longest))
         return [
             Training(
@@ -137,15 +187,15 @@ class Work:
                     number=number * GENERATION + place,
                     generation=number,
                     bracket=places[place],
-                    point=point,
-                    settings=question.space.settings(point),
-                    config=config,
-                    id8=question.identify(config),
+                    point=one.point,
+                    settings=question.space.settings(one.point),
+                    config=one.config,
+                    id8=one.id8,
                 ),
-                question.cell(config),
+                question.cell(one.config),
                 question.metric,
             )
-            for place, (point, config, _) in enumerate(chosen)
+            for place, one in enumerate(chosen)
         ]
 
     def _train(self, number: int, trainings: Sequence[Training]) -> bool:

@@ -26,6 +26,8 @@ def of_settings(config: Config) -> Iterator[str]:
         size = getattr(data.split, part)
         if part not in data.cut_parts and size not in (0, getattr(_DEFAULTS, part)):
             yield f"data.split.{part}: {size:g} is not used, as data.{part} names the rows. Leave it out."
+    if data.split.fold is not None and data.split.test not in (0, _DEFAULTS.test):
+        yield f"data.split.test: {data.split.test:g} is not used, as data.split.fold cuts it. Leave it out."
     if not any(data.cut_parts.values()):
         told = {"seed": data.split.seed == "run", "group": data.split.group is not None}
         for key in (key for key, is_set in told.items() if is_set):

@@ -65,6 +65,15 @@ Files = Annotated[
 ]
 
 
+def _fold(text: str | None) -> str | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if not match or not int(match[1]) <= int(match[2]) or match[2] == "1":
+        raise ValueError("must be I/N with I from 1 to N and at least 2 folds, such as 2/5")
+    return text
+
+
 class Split(Section):
     """Rules to cut the parts from `path`, if they have no files of their own."""
 
@@ -77,6 +86,17 @@ class Split(Section):
     group: Annotated[str | None, _Column] = Field(
         None, description="a column; rows that agree in it stay in one part"
     )
+    fold: Annotated[str | None, AfterValidator(_fold), Expected("I/N, such as 2/5")] = Field(
+        None, description="I/N: the test part is fold I of N that share no row, in place of split.test"
+    )
+
+    @property
+    def place_of_fold(self) -> tuple[int, int] | None:
+        """The number of the test fold, from 1, and the number of folds; None without `fold`."""
+        if self.fold is None:
+            return None
+        place, _, count = self.fold.partition("/")
+        return int(place), int(count)
 
 
 class DataConfig(Section):
@@ -138,6 +158,8 @@ class DataConfig(Section):
         if sum(fractions) >= 1:
             shares = " + ".join(f"{part:g}" for part in fractions)
             raise misfit(f"valid and test take all rows ({shares}): leave some to train on", at="split")
+        if self.split.fold is not None and self.test is not None:
+            raise misfit("cuts the test part from path: leave data.test or the fold out", at="split.fold")
         if self.path is None and self.source is None:
             raise misfit("is required: a file, or `source` with a bundled set", at="path")
         if self.source is not None:
@@ -154,7 +176,10 @@ class DataConfig(Section):
     def cut_parts(self) -> dict[str, float]:
         """The sizes of the parts that have no file of their own."""
         files = {"valid": self.valid, "test": self.test}
-        return {key: getattr(self.split, key) for key, file in files.items() if file is None}
+        sizes = {"valid": self.split.valid, "test": self.split.test}
+        if folds := self.split.place_of_fold:
+            sizes["test"] = 1 / folds[1]
+        return {key: sizes[key] for key, file in files.items() if file is None}
 
     @property
     def redrawn(self) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import TextWrapper, fill
 
 from trainrun.comparing import Comparison
-from trainrun.report.comparison.blocks import Block, Format, blocks
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.blocks import Format, blocks
 from trainrun.report.comparison.records import as_csv, as_json
 from trainrun.report.page_width import page_width
 from trainrun.report.progress.colours import BOLD, GREEN, RED, YELLOW, painted, wants_colour
@@ -17,6 +18,7 @@ from trainrun.text import printable
 _GAP = 2  # characters between columns
 _HEADING = 16  # characters, beyond which a heading is folded
 _FIGURES = 24  # characters, up to which a cell is not folded
+_NAMES = 11  # characters, to which a column of names is folded before a table is split
 _LEAST = 40
 _COLOURS = {"better": GREEN, "worse": RED, "too few seeds": YELLOW, "warning": YELLOW}
 _LATEX = {
@@ -66,7 +68,9 @@ def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
     if block.title:
         yield painted(fill(block.title, width), BOLD, colour) + "\n"
     yield from (f"  {printable(line)}\n" for line in block.lines)
-    tables = (_aligned(headings, rows, width - 2) for headings, rows in _pieces(block, width - 2))
+    tables = (
+        _aligned(headings, rows, width - 2, block.folding) for headings, rows in _pieces(block, width - 2)
+    )
     yield "\n".join("".join(f"  {line}\n" for line in table.splitlines()) for table in tables)
     for kind, sentence in block.sentences:
         bullet = "- " if kind == "warning" else "  "
@@ -74,15 +78,17 @@ def _text_block(block: Block, width: int, colour: bool) -> Iterator[str]:
         yield painted(lines, _COLOURS.get(kind, ""), colour) + "\n"
 
 
-def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+def _aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, folding: int | None) -> str:
     """A table in which no figure is cut or folded; where room is short, headings and configs' values are."""
     columns = list(zip(headings, *rows, strict=True))
-    if sum(max(map(len, column)) + _GAP for column in columns) > width:
-        rooms = [_room(column, place) for place, column in enumerate(columns)]
+    rooms = _rooms(columns, folding)
+    if _total(rooms) > width:
+        rooms = _rooms(columns, folding, narrowest=True)
+    if _total([max(map(len, column)) for column in columns]) > width:
         headings = [_Folder(room).fill(text) for text, room in zip(headings, rooms, strict=True)]
-    needed = sum(_room(column, place) + _GAP for place, column in enumerate(columns))
-    firm = [place for place, column in enumerate(columns) if place == 0 or _longest(column) <= _FIGURES]
-    return text_table(headings, rows, width=width, firm=firm if needed <= width else ())
+    figures = [place for place, column in enumerate(columns) if place == 0 or _longest(column) <= _FIGURES]
+    firm = [place for place in figures if place != folding]
+    return text_table(headings, rows, width=width, firm=firm if _total(rooms) <= width else ())
 
 
 def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
@@ -90,11 +96,11 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
     if not block.rows:
         return
     columns = list(zip(block.headings, *block.rows, strict=True))
-    rooms = [_room(column, place) + _GAP for place, column in enumerate(columns)]
+    rooms = _rooms(columns, block.folding)
     lead = list(range(block.lead))
     pieces = [lead]
     for place in range(block.lead, len(columns)):
-        full = sum(rooms[other] for other in (*pieces[-1], place)) > width
+        full = _total([rooms[other] for other in (*pieces[-1], place)]) > width
         if full and block.lead > 1 and pieces[-1] != lead:
             pieces.append(lead)
         pieces[-1] = [*pieces[-1], place]
@@ -102,10 +108,21 @@ def _pieces(block: Block, width: int) -> Iterator[tuple[Sequence[str], Sequence[
         yield _chosen(block.headings, shown), [_chosen(row, shown) for row in block.rows]
 
 
-def _room(column: Sequence[str], place: int) -> int:
-    """The characters that a column of a heading and cells cannot do without; the first one is not folded."""
+def _total(rooms: Sequence[int]) -> int:
+    return sum(rooms) + _GAP * (len(rooms) - 1)
+
+
+def _rooms(columns: Sequence[Sequence[str]], folding: int | None, *, narrowest: bool = False) -> list[int]:
+    """The characters that each column cannot do without; `narrowest`: where headings fold at each part."""
+    rooms = [_room(column, place, narrowest) for place, column in enumerate(columns)]
+    return [min(room, _NAMES) if place == folding else room for place, room in enumerate(rooms)]
+
+
+def _room(column: Sequence[str], place: int, narrowest: bool) -> int:
+    """The characters of a column of a heading and cells; the cells of the first one are not folded."""
     cells = _longest(column) if place == 0 else min(_longest(column), _FIGURES)
-    return max(cells, min(len(column[0]), _HEADING))
+    parts = map(str.rstrip, _Folder.wordsep_re.split(column[0]))
+    return max(cells, max(map(len, parts)) if narrowest else min(len(column[0]), _HEADING))
 
 
 def _longest(column: Sequence[str]) -> int:

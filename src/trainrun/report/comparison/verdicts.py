@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from trainrun.comparing import Comparison, Pairing
+from trainrun.comparing.ensembles import Ensembles
 from trainrun.comparing.standings import Standing
 from trainrun.statistics import Difference, Share
 from trainrun.text import number
@@ -10,7 +14,23 @@ from trainrun.text import number
 _ROUNDING = 1e-12  # below this a mean of differences is what is left of their rounding
 
 
-def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
+class Differences(Protocol):
+    """An answer with differences, of which verdicts are said: a comparison, or a finished search."""
+
+    @property
+    def pairings(self) -> Sequence[Pairing]:
+        """All differences of single seeds."""
+
+    @property
+    def ensembles(self) -> Ensembles:
+        """The same of averages."""
+
+    @property
+    def over_splits(self) -> bool:
+        """Whether each seed drew a split of its own."""
+
+
+def verdict_sentence(comparison: Differences, pairing: Pairing) -> str:
     """Return a sentence that says which config is better, by how much, and how sure that is."""
     found = pairing.difference
     of = "the ensemble of " if pairing.of_ensembles else ""
@@ -22,7 +42,7 @@ def verdict_sentence(comparison: Comparison, pairing: Pairing) -> str:
         "no difference shown": f"No difference shown between {mine} and {its}",
         "too few seeds": f"Too few seeds to tell {mine} from {its}",
     }[found.verdict]
-    by = f"{pairing.part} {pairing.metric} differs by {_amount(found)}"
+    by = f"{pairing.part} {pairing.metric} differs by {amount(found)}"
     return f"{what} {_scope(comparison, pairing)}: {by}{_surety(comparison, pairing)}{_outlook(pairing)}."
 
 
@@ -45,6 +65,19 @@ def figures(*values: float) -> list[str]:
     return [f"{value:.4f}".replace("-0.0000", "0.0000") if plain else f"{value:.4e}" for value in values]
 
 
+def compact_figures(*values: float) -> list[str]:
+    """Values that stand side by side where room is short: large ones have fewer decimals than by `figures`.
+
+    >>> compact_figures(0.1965, 0.002), compact_figures(9031.42431, 89.2), compact_figures(2.5e9, 1e8)
+    (['0.1965', '0.0020'], ['9031.42', '89.20'], ['2.50e+09', '1.00e+08'])
+    """
+    found = figures(*values)
+    if "e" in found[0]:
+        return [f"{value:.2e}" for value in values]
+    decimals = min(4, 6 - len(str(int(max(map(abs, values))))))
+    return [f"{value:.{decimals}f}" for value in values] if decimals < 4 else found
+
+
 def with_sign(figure: str) -> str:
     """A difference's figure, with a plus where it is above 0."""
     return figure if figure.startswith(("-", "0.0000")) else f"+{figure}"
@@ -63,7 +96,7 @@ def share(found: Share) -> str:
     return f"{found.value:.0%} ({low:.0%} to {high:.0%})"
 
 
-def _scope(comparison: Comparison, pairing: Pairing) -> str:
+def _scope(comparison: Differences, pairing: Pairing) -> str:
     found = pairing.difference
     seeds = f"{found.n} seed{'s' * (found.n != 1)}"
     if pairing.of_ensembles:
@@ -71,7 +104,8 @@ def _scope(comparison: Comparison, pairing: Pairing) -> str:
     return f"over {seeds} and splits" if comparison.over_splits else f"on this split, over {seeds}"
 
 
-def _amount(found: Difference) -> str:
+def amount(found: Difference) -> str:
+    """A difference with its interval."""
     if found.interval is None:
         return with_sign(*figures(found.mean))
     if found.interval == (0, 0):
@@ -80,7 +114,7 @@ def _amount(found: Difference) -> str:
     return f"{mean} (95% interval {low} to {high})"
 
 
-def _surety(comparison: Comparison, pairing: Pairing) -> str:
+def _surety(comparison: Differences, pairing: Pairing) -> str:
     found = pairing.difference
     if found.p is None or found.interval == (0, 0):
         return ""

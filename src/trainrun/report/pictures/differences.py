@@ -44,10 +44,19 @@ def forests(comparison: Comparison) -> Iterator[Forest]:
     pairs = [(places[pair.config], pair) for pair in comparison.pairings if pair.part == criterion.part]
     metrics = dict.fromkeys(pair.metric for _, pair in pairs)
     for metric in sorted(metrics, key=lambda metric: metric != criterion.metric):
-        rows = [(place, pair) for place, pair in pairs if pair.metric == metric]
-        found = [pair.difference for _, pair in rows]
-        ends = [0.0, *(end for one in found for end in one.interval or (one.mean,))]
-        margin = (max(ends) - min(ends)) * _MARGIN or 1.0
-        low, high = min(ends) - margin, max(ends) + margin
-        baseline, grows = rows[0][1].baseline, larger_is_better(metric)
-        yield Forest(metric, criterion.part, baseline, grows, rows, low, high)
+        yield forest_of([(place, pair) for place, pair in pairs if pair.metric == metric])
+
+
+def forest_of(rows: Sequence[tuple[int, Pairing]]) -> Forest:
+    """Return the forest of differences to one baseline, by one metric on one part.
+
+    Args:
+        rows: each difference with the place of its config; at least one.
+    """
+    found = [pair.difference for _, pair in rows]
+    ends = [0.0, *(end for one in found for end in one.interval or (one.mean,))]
+    margin = (max(ends) - min(ends)) * _MARGIN or 1.0
+    low, high = min(ends) - margin, max(ends) + margin
+    first = rows[0][1]
+    grows = larger_is_better(first.metric)
+    return Forest(first.metric, first.part, first.baseline, grows, rows, low, high)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     _Style = tuple[float, tuple[float, ...]]
 
 # Okabe and Ito 2008, the palest last; line styles and marks distinguish the lines too.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
-_STYLES: Sequence[_Style] = ((0, ()), (0, (6, 3)), (0, (1.5, 2)), (0, (7, 2, 1.5, 2)))
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
+STYLES: Sequence[_Style] = ((0, ()), (0, (6, 3)), (0, (1.5, 2)), (0, (7, 2, 1.5, 2)))
 _MARKS = ("o", "s", "^", "D")
-_INK, _QUIET = "#1b1f24", "#59636e"
+INK, QUIET = "#1b1f24", "#59636e"
 _COLUMNS = 2
 _PANEL = (3.4, 2.3)  # inches: two of them are as wide as a page's text
 _LEGEND_LINE = 0.18  # inches
@@ -70,14 +70,32 @@ def to_figure(comparison: Comparison, form: str) -> bytes:
     Raises:
         UsageError: matplotlib is not installed, or none of the runs has finished an epoch.
     """
+    drawings = _drawings(comparison)
+    labels = [one.label for one in comparison.standings]
+    return compose(drawings, partial(_draw_legend, labels=labels), len(labels) + 1, form)
+
+
+def compose(
+    drawings: Sequence[Drawing], draw_legend: Callable[[Figure], None], legend_lines: int, form: str
+) -> bytes:
+    """Return a figure of panels side by side, the same bytes each time.
+
+    Args:
+        drawings: draw a panel each; at least one.
+        draw_legend: draws the legend.
+        legend_lines: how many lines it has.
+        form: `png`, `svg` or `pdf`.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("report: figures need matplotlib: pip install 'trainrun[plot]'") from error
-    drawings = _drawings(comparison)
     rows = -(-len(drawings) // _COLUMNS)
-    legend = _LEGEND_LINE * (len(comparison.standings) + 1)
+    legend = _LEGEND_LINE * legend_lines
     page = io.BytesIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()  # whatever the user's own settings are
@@ -86,7 +104,7 @@ def to_figure(comparison: Comparison, form: str) -> bytes:
         figure = Figure(figsize=(_COLUMNS * _PANEL[0], rows * _PANEL[1] + legend), layout="constrained")
         for place, draw in enumerate(drawings, 1):
             draw(figure.add_subplot(rows, _COLUMNS, place))
-        _draw_legend(figure, [one.label for one in comparison.standings])
+        draw_legend(figure)
         figure.savefig(page, format=form, dpi=_RESOLUTION, metadata=_UNDATED[form])
     return page.getvalue()
 
@@ -95,7 +113,7 @@ def _drawings(comparison: Comparison) -> list[Drawing]:
     """Return the functions that draw the panels of the figure."""
     found: list[Drawing] = [
         *(partial(_draw_curves, panel=panel) for panel in panels(comparison.standings)),
-        *(partial(_draw_forest, forest=forest) for forest in forests(comparison)),
+        *(partial(draw_forest, forest=forest) for forest in forests(comparison)),
     ]
     for layer in layers(comparison.standings):
         found += [partial(_draw_weights, one=one, peak=max(map(_peak, layer))) for one in layer]
@@ -124,8 +142,9 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         axes.scatter(epochs, values, s=9, marker=look.mark, color=look.colour, zorder=3, linewidth=0)
 
 
-def _draw_forest(axes: Axes, forest: Forest) -> None:
-    axes.axvline(0, color=_QUIET, linewidth=0.7, linestyle=(0, (3, 3)))
+def draw_forest(axes: Axes, forest: Forest) -> None:
+    """Draw the differences by one metric in a panel."""
+    axes.axvline(0, color=QUIET, linewidth=0.7, linestyle=(0, (3, 3)))
     for height, (place, pair) in enumerate(forest.rows):
         found, look = pair.difference, _look(place)
         if found.interval:
@@ -144,7 +163,7 @@ def _draw_weights(axes: Axes, one: Layer, peak: float) -> None:
     width = 2 * one.limit / len(one.shares)
     places = [width * (place + 0.5) - one.limit for place in range(len(one.shares))]
     axes.bar(places, one.shares, width=0.9 * width, color=_look(one.place).colour)
-    axes.bar([0], [one.zeros], width=0.5 * width, color=_INK)
+    axes.bar([0], [one.zeros], width=0.5 * width, color=INK)
     axes.set_ylim(0, 1.18 * peak)
     axes.locator_params(nbins=5)
     axes.set_title(f"{one.config}\nweights of layer {one.number}: {share(one.zeros)} exactly 0")
@@ -152,8 +171,8 @@ def _draw_weights(axes: Axes, one: Layer, peak: float) -> None:
 
 def _draw_reliability(axes: Axes, one: Reliability) -> None:
     colour = _look(one.place).colour
-    axes.plot([0, 1], [0, 1], color=_QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
-    for bins, style, inside in zip(one.bins, _STYLES[1::-1], ("white", colour), strict=True):
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.7, linestyle=(0, (1, 2)))
+    for bins, style, inside in zip(one.bins, STYLES[1::-1], ("white", colour), strict=True):
         x, y = [each.confidence for each in bins], [each.accuracy for each in bins]
         areas = [3 + 40 * each.rows / one.most_rows for each in bins]
         axes.plot(x, y, color=colour, linewidth=0.7, linestyle=style)
@@ -172,14 +191,14 @@ def _draw_legend(figure: Figure, labels: Sequence[str]) -> None:
 
     looks = [_look(place) for place in range(len(labels))]
     lines = [Line2D([], [], color=one.colour, linestyle=one.style, marker=one.mark, ms=3) for one in looks]
-    thin = Line2D([], [], color=_QUIET, linewidth=0.6)
+    thin = Line2D([], [], color=QUIET, linewidth=0.6)
     names = [*labels, "thin: training; band: lowest to highest run; marks: best epochs"]
     figure.legend([*lines, thin], names, loc="outside upper left")
 
 
 def _look(place: int) -> _Look:
     """Return the style of a config by its index in the comparison."""
-    return _Look(_COLOURS[place % len(_COLOURS)], _STYLES[place % len(_STYLES)], _MARKS[place % len(_MARKS)])
+    return _Look(COLOURS[place % len(COLOURS)], STYLES[place % len(STYLES)], _MARKS[place % len(_MARKS)])
 
 
 def _peak(layer: Layer) -> float:

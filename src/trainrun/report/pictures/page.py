@@ -1,52 +1,51 @@
 """A page for a browser: one file that needs nothing else, and asks for nothing.
 
-Text of users reaches it through Jinja's escaping and `printable` alone; numbers for the charts are JSON in a
-block that no browser runs, and a policy allows only the scripts and the style that are written here.
+Numbers for the charts are JSON in a block that no browser runs.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trainrun import __version__
 from trainrun.comparing import Comparison
+from trainrun.comparing.ranking import MOST_SIDE_BY_SIDE
 from trainrun.comparing.standings import Standing
-from trainrun.report.comparison.blocks import Block, blocks
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.blocks import blocks
+from trainrun.report.comparison.ranked import best_sentences
 from trainrun.report.comparison.verdicts import verdict_sentence, why_not_compared
 from trainrun.report.pictures import words
 from trainrun.report.pictures.confusion import confusions
 from trainrun.report.pictures.curves import Curve, Panel, panels
 from trainrun.report.pictures.differences import forests
+from trainrun.report.pictures.html import asset, environment, policy
 from trainrun.report.pictures.layers import Layer, layers
 from trainrun.report.pictures.origins import compare_command, origins
 from trainrun.report.pictures.reliability import reliabilities
 from trainrun.report.tables import cell
-from trainrun.text import number, printable
+from trainrun.text import number
 
 _DIGITS = 6  # significant ones of a number in a chart: more than a screen shows
 _UNFOLDED = 4  # layers; the histograms of a deeper net are folded, their table stays visible
-_SCRIPTS = ("uplot/uPlot.iife.min.js", "page.js")
-_STYLES = ("uplot/uPlot.min.css", "page.css")
+_SCRIPTS = ("pictures/uplot/uPlot.iife.min.js", "pictures/page.js")
+_STYLES = ("pictures/uplot/uPlot.min.css", "pictures/page.css")
 
 
 def to_html(comparison: Comparison) -> str:
     """The page of a comparison, or of the runs of one config."""
-    scripts = [_asset(name) for name in _SCRIPTS]
-    style = "\n".join(_asset(name) for name in _STYLES)
+    scripts = [asset(name) for name in _SCRIPTS]
+    style = "\n".join(asset(name) for name in _STYLES)
     drawn, found = panels(comparison.standings), layers(comparison.standings)
     return (
-        _environment()
-        .get_template("page.html.jinja")
+        environment()
+        .get_template("pictures/page.html.jinja")
         .render(
-            policy=_policy(scripts, style),
+            policy=policy(scripts, style),
             scripts=[Markup(text) for text in scripts],
             style=Markup(style),
             charts=Markup(_data(drawn)),
@@ -70,39 +69,6 @@ def to_html(comparison: Comparison) -> str:
     )
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("trainrun.report", "pictures"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-
-
-def _shown(value: Any) -> Any:
-    """Return a value for a template; invisible and steering characters of text are escaped."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: Sequence[str], style: str) -> str:
-    """Return the Content-Security-Policy: it allows only the page's own scripts and style."""
-    allowed = " ".join(map(_source, scripts))
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src {_source(style)};"
-        " base-uri 'none'; form-action 'none'"
-    )
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
 def _data(drawn: Sequence[Panel]) -> str:
     """The charts' numbers as JSON that no HTML parser takes for anything else."""
     text = json.dumps([{"name": panel.name, "curves": list(map(_curve, panel.curves))} for panel in drawn])
@@ -121,7 +87,11 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _verdicts(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Each decisive difference as its verdict and a sentence."""
+    """Each decisive difference as its verdict and a sentence; of many configs only the best one's."""
+    shown = [one for one in comparison.standings if not one.candidate.only]
+    if len(shown) > MOST_SIDE_BY_SIDE:
+        yield from best_sentences(comparison, shown)
+        return
     for one in comparison.standings[1:]:
         if pair := comparison.decisive(one.label):
             yield pair.difference.verdict, verdict_sentence(comparison, pair)

@@ -7,7 +7,7 @@ from operator import itemgetter
 from statistics import median_low
 
 from trainrun.comparing import Pairing
-from trainrun.report.comparison.blocks import Block
+from trainrun.report.comparison.block import Block
 from trainrun.report.comparison.verdicts import figures, with_sign
 from trainrun.report.pictures.confusion import Confusion
 from trainrun.report.pictures.curves import Curve, Panel

@@ -12,6 +12,7 @@ class SearchProgress(StackProgress, SearchObserver):
     """A live bar on a terminal; else a plain line now and then."""
 
     _is_searching = False
+    _to_confirm = 0  # runs, of all confirmations so far
 
     def note(self, sentence: str) -> None:
         """Say what is worth knowing."""
@@ -28,7 +29,8 @@ class SearchProgress(StackProgress, SearchObserver):
     def expect(self, runs: int) -> None:
         """Say how many runs the confirmation has."""
         self._end_search()
-        super().expect(runs)
+        self._to_confirm += runs
+        super().expect(self._to_confirm)
 
     def close(self) -> None:
         """Take the bar away and say how it ended."""
@@ -38,4 +40,4 @@ class SearchProgress(StackProgress, SearchObserver):
     def _end_search(self) -> None:
         if self._is_searching:
             self._bar.close()
-            self._is_searching, self._runs, self._first = False, 0, None
+            self._is_searching, self._runs, self._first = False, self._to_confirm, None

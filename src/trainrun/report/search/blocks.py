@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trainrun.comparing.labels import settings_label, short_name
 from trainrun.comparing.pairing import Pairing
 from trainrun.comparing.standings import Standing
 from trainrun.config.rendering import brief, yaml_text
 from trainrun.config.search_space import Listed, Searched
-from trainrun.report.comparison.blocks import NOTHING, Block
-from trainrun.report.comparison.verdicts import figures, verdict_sentence
+from trainrun.report.comparison.block import Block
+from trainrun.report.comparison.cells import NOTHING, scored_cell
+from trainrun.report.comparison.verdicts import amount, figures, verdict_sentence
 from trainrun.searching import Search
 from trainrun.searching.confirming import Confirmation
 from trainrun.searching.importance import FEWEST
 from trainrun.searching.records import Record
-from trainrun.statistics import Mean
 from trainrun.text import number, printable
 
 _RANKED = 10
@@ -24,6 +25,7 @@ def blocks(search: Search) -> list[Block]:
     """Return all blocks of a search."""
     found = [
         *(_confirmed(search, search.confirmation) if search.confirmation else _unconfirmed(search)),
+        *_outer(search),
         _importance(search),
         _ranking(search),
         _spent(search),
@@ -80,13 +82,17 @@ def _verdicts(search: Search, confirmation: Confirmation, best: Standing) -> Blo
     if not first:
         sentences.append(("warning", f"{best.label} and {plain} cannot be compared."))
     if among:
-        sentences.append(("note", _among(among)))
+        sentences.append(("note", among_sentence(among)))
     title = f"Is {best.label} better than {plain}, the plain config?"
     return Block(title, sentences=sentences)
 
 
-def _among(pairs: Sequence[Pairing]) -> str:
-    """A sentence about the verdicts among the finalists."""
+def among_sentence(pairs: Sequence[Pairing]) -> str:
+    """Return a sentence about the verdicts among the finalists.
+
+    Args:
+        pairs: of two finalists each, by the deciding metric; at least one.
+    """
     told = [pair for pair in pairs if pair.difference.verdict in ("better", "worse")]
     if not told:
         few = all(pair.difference.verdict == "too few seeds" for pair in pairs)
@@ -108,7 +114,8 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
     place = search.ranking.index(record) + 1
     rank = "the best" if place == 1 else f"number {place}"
     believed = f"{number(record.value or 0.0)} in the search, {rank} of {len(search.records)}"
-    fresh = f"{_mean(mean)} over {mean.n} fresh seeds" if mean.n else "no fresh seed is complete"
+    fresh = scored_cell(best, "valid", metric)
+    fresh = f"{fresh} over {mean.n} fresh seeds" if mean.n else "no fresh seed is complete"
     sentence = f"valid {metric} of {best.label}: {believed}; {fresh}."
     headings = ["config", f"valid {metric} in the search", f"valid {metric}, fresh seeds"]
     tested = part == "test"
@@ -118,13 +125,42 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
         row = [
             one.label,
             NOTHING if value is None else number(value),
-            _mean(one.mean("valid", metric)),
+            scored_cell(one, "valid", metric),
         ]
-        rows.append(row + ([_mean(one.mean("test", metric))] if tested else []))
+        rows.append(row + ([scored_cell(one, "test", metric)] if tested else []))
     headings += [f"test {metric}, fresh seeds"] if tested else []
     return Block(
         "What the search believed, and what fresh seeds gave", headings, rows, sentences=[("note", sentence)]
     )
+
+
+def _outer(search: Search) -> Iterator[Block]:
+    """What the search is worth on folds that it never saw."""
+    outer = search.outer
+    if not outer:
+        return
+    metric = search.question.metric
+    headings = ["fold", f"test {metric}, best of its search", "plain config", "settings"]
+    rows = [
+        [str(one.fold), *figures(one.value, one.baseline), settings_label(one.settings)]
+        for one in outer.folds
+    ]
+    sentences = [("warning", line) for line in outer.left_out]
+    if outer.pairing:
+        sentences.insert(0, (outer.pairing.difference.verdict, _outer_verdict(outer.pairing)))
+    yield Block(f"The whole search on {len(outer.folds)} folds", headings, rows, sentences=sentences)
+
+
+def _outer_verdict(pairing: Pairing) -> str:
+    found = pairing.difference
+    what = {
+        "better": "Searching with this space is better than the plain config",
+        "worse": "Searching with this space is worse than the plain config",
+        "no difference shown": "No difference shown between searching with this space and the plain config",
+        "too few seeds": "Too few folds for a verdict on searching with this space",
+    }[found.verdict]
+    p = f", p = {found.p:.3f}" if found.p is not None else ""
+    return f"{what}: test {pairing.metric} differs by {amount(found)} over {found.n} folds{p}."
 
 
 def _importance(search: Search) -> Block:
@@ -133,7 +169,7 @@ def _importance(search: Search) -> Block:
         if not search.confirmation or len(search.question.space.keys) < 2:
             return Block("")
         return Block(title, sentences=[("note", f"It takes at least {FEWEST} candidates to tell.")])
-    best = search.ranking[: max(len(search.ranking) // 10, 5)]
+    best = search.ranking[: max(round(len(search.ranking) / 10), 5)]
     keys = {one.key: one for one in search.question.space.keys}
     rows = [
         [one.key, f"{one.share:.0%} ({one.interval.low:.0%} to {one.interval.high:.0%})", of_best]
@@ -163,8 +199,9 @@ def _ranking(search: Search) -> Block:
         for place, (one, value) in enumerate(zip(best, values, strict=True), 1)
     ]
     metric = search.question.metric
+    names = [short_name(key, keys) for key in keys]
     title = f"The best {len(best)} of {_counted(len(search.records), 'candidate')}, by one seed"
-    return Block(title, ["", f"valid {metric}", "epochs", *keys], rows)
+    return Block(title, ["", f"valid {metric}", "epochs", *names], rows)
 
 
 def _spent(search: Search) -> Block:
@@ -194,12 +231,5 @@ def _counted(count: int, what: str) -> str:
     return f"1 {what}" if count == 1 else f"{count} {what}s"
 
 
-def _mean(found: Mean) -> str:
-    if not found.n:
-        return NOTHING
-    half = [(found.interval.high - found.interval.low) / 2] if found.interval else []
-    return " ± ".join(figures(found.value, *half))
-
-
 def _value(value: object) -> str:
-    return printable(brief(float(f"{value:.4g}") if isinstance(value, float) else value))
+    return printable(brief(float(f"{value:.2g}") if isinstance(value, float) else value))

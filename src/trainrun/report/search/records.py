@@ -41,6 +41,10 @@ def as_json(search: Search) -> str:
             "importance": [one.to_json() for one in search.importance],
         }
         warnings = [*comparison.warnings, *warnings]
+    if search.outer:
+        pairing = search.outer.pairing
+        found |= {"outer": search.outer.to_json(), "outer_difference": pairing.to_json() if pairing else None}
+        warnings += search.outer.left_out
     found["spent"] = spent(search.records) | {"seconds": search.seconds}
     found["warnings"] = warnings
     return to_json_file(found).decode()
