@@ -145,7 +145,7 @@ class _Recorder:
 
     def take(self, event: Event) -> None:
         """Take an event in."""
-        if any(type(event) is not type(held) for held in self._held.values()):
+        if type(event) is not type(next(iter(self._held.values()), event)):
             self.write()
         run = self._open.get(event.member)
         if not run:
