@@ -16,7 +16,7 @@ from trainrun.runs.paths import SEARCHES, SearchPaths
 from trainrun.searching.best import best_yaml
 from trainrun.searching.confirming import Confirmation, choose_finalists, confirm
 from trainrun.searching.importance import Importance, importances
-from trainrun.searching.outer import Outer, cross_validate, require_one_table
+from trainrun.searching.outer import Outer, cross_validate, folds, require_one_table
 from trainrun.searching.question import Question
 from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
@@ -35,6 +35,7 @@ class Search:
         confirmation: of the finalists; None where it or the search was stopped, or no candidate is finite.
         importance: of the searched keys, the largest first; empty where too little is known.
         best_file: the config file with the best settings; None without a confirmation.
+        is_stopped: whether it was asked to stop before its end, so that the same request goes on.
         errors: what went wrong with runs.
         seconds: that this answer took.
         exit_code: as in docs/exit-codes.md; no candidate changes it.
@@ -47,6 +48,7 @@ class Search:
     confirmation: Confirmation | None
     importance: tuple[Importance, ...]
     best_file: Path | None
+    is_stopped: bool
     errors: tuple[TrainrunError, ...]
     seconds: float
     exit_code: int
@@ -72,29 +74,46 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
     if any(text.partition("=")[0].strip() == "extends" for text in request.overrides):
         raise UsageError("--set extends: a search extends its own config file: write it there")
     begun = monotonic()
+    if request.outer:
+        _check_folds(request, request.outer)
     found = _search(request, observer)
-    if not request.outer or request.stopped():
+    if not request.outer:
         return found
-    outer = cross_validate(request, request.outer, observer, _search)
-    errors = {str(error): error for one in (found, *outer.searches) for error in one.errors}
-    codes = {fold.exit_code for fold in outer.searches} - {DIVERGED} | {found.exit_code}
+    outer = None if request.stopped() else cross_validate(request, request.outer, observer, _search)
+    searches = outer.searches if outer else ()
+    errors = {str(error): error for one in (found, *searches) for error in one.errors}
+    is_stopped = len(searches) < request.outer or any(one.is_stopped for one in (found, *searches))
+    codes = {fold.exit_code for fold in searches} - {DIVERGED} | {found.exit_code}
+    codes |= {INTERRUPTED} if is_stopped else set()
     return replace(
         found,
         outer=outer,
+        is_stopped=is_stopped,
         errors=tuple(errors.values()),
         seconds=monotonic() - begun,
         exit_code=exit_code(codes),
     )
 
 
-def _search(request: SearchRequest, observer: SearchObserver) -> Search:
-    """Answer a request, without its outer folds."""
+def _check_folds(request: SearchRequest, count: int) -> None:
+    """Check the searches on all folds, before anything trains."""
+    require_one_table(Question(request).config)
+    for fold in folds(request, count):
+        _question(fold)
+
+
+def _question(request: SearchRequest) -> tuple[Question, SearchPaths]:
+    """Return what is asked, checked where nothing of it is trained yet, and where its files are."""
     question = Question(request)
-    if request.outer:
-        require_one_table(question.config)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
     if not paths.candidates.exists():
-        question.check()  # before anything is written
+        question.check()
+    return question, paths
+
+
+def _search(request: SearchRequest, observer: SearchObserver) -> Search:
+    """Answer a request, without its outer folds."""
+    question, paths = _question(request)
     with RunLock(paths):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
@@ -136,6 +155,7 @@ def _conclude(
         confirmation=confirmation,
         importance=tuple(importance),
         best_file=best_file,
+        is_stopped=is_stopped,
         errors=tuple({str(error): error for error in errors}.values()),
         seconds=monotonic() - begun,
         exit_code=exit_code(codes),
