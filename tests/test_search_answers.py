@@ -25,7 +25,7 @@ from trainrun.data import identify_config
 from trainrun.engine import device as processors
 from trainrun.engine.training import Pauses
 from trainrun.engine.workers import train_parts
-from trainrun.errors import ConfigError, DataError, RunBusyError, UsageError
+from trainrun.errors import ConfigError, DataError, RunBusyError, StorageError, UsageError
 from trainrun.events import EpochEnded, FitStarted
 from trainrun.fitting import fit
 from trainrun.runs.lock import RunLock
@@ -699,6 +699,27 @@ def test_the_best_settings_say_where_they_come_from(whole):
     assert first == "# The best of 14 candidates of a.yaml, by trainrun search."
     assert rest[:2] == ["extends: ../../../a.yaml", "search: null"]
     assert result.best_file.name == "a-best.yaml"
+
+
+def test_the_best_settings_in_a_folder_behind_a_link_find_their_config(tmp_path):
+    (tmp_path / "large disk" / "of mine").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "runs").symlink_to(tmp_path / "large disk" / "of mine")
+    result = search(tmp_path / "here", CONFIG.replace("epochs: 9", "epochs: 1"))
+    best = result.confirmation.records[result.confirmation.best]
+    assert identify_config(load_config(result.best_file)) == best.id8
+
+
+@pytest.mark.parametrize("target", ["a.yaml", "base.yaml", "link.yaml", "folder", "nowhere/best.yaml"])
+def test_a_copy_that_cannot_be_written_is_told_before_anything_trains(target, tmp_path):
+    base = config_at(tmp_path, CONFIG, "base.yaml")
+    text = "extends: ./base.yaml\nhidden: [6]\n"
+    (tmp_path / "link.yaml").symlink_to(base)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((UsageError, StorageError), match=Path(target).name):
+        search(tmp_path, text, out=tmp_path / target)
+    assert (base.read_text(), (tmp_path / "a.yaml").read_text()) == (CONFIG, text)
+    assert not (tmp_path / "runs").exists()
 
 
 # Slices

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +12,7 @@ from time import monotonic
 
 from trainrun.errors import DIVERGED, INTERRUPTED, TrainrunError, UsageError, exit_code
 from trainrun.jsonio import to_json_file
+from trainrun.os_errors import explained
 from trainrun.runs.files import read_bytes, write_files, write_out
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import SEARCHES, SearchPaths
@@ -22,6 +25,7 @@ from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
 from trainrun.searching.results import read_importance, result_json
 from trainrun.searching.work import Work
+from trainrun.text import printable
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,27 @@ def _check_folds(request: SearchRequest, count: int) -> None:
 def _question(request: SearchRequest) -> tuple[Question, SearchPaths]:
     """Return what is asked, checked where nothing of it is trained yet, and where its files are."""
     question = Question(request)
+    if request.out:
+        _check_out(request.out, question)
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
     if not paths.candidates.exists():
         question.check()
     return question, paths
+
+
+def _check_out(out: Path, question: Question) -> None:
+    """Check, before hours of training, that a file can be written and overwrites nothing of the question.
+
+    Raises:
+        UsageError: it is a file of the searched config.
+        StorageError: it is a folder, or its own folder is not there.
+    """
+    if question.space.is_made_of(out):
+        raise UsageError(f"--out {printable(str(out))}: is a file of the searched config; name another one")
+    with explained(out):
+        if out.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        next(out.parent.iterdir(), None)
 
 
 def _search(request: SearchRequest, observer: SearchObserver) -> Search:
@@ -190,9 +211,9 @@ def _write(
 
         contents[paths.best] = best(paths.best)
         best_file = request.out or paths.best
-        if request.out:
-            write_out(request.out, best(request.out))
     write_files({path: content for path, content in contents.items() if not _holds(path, content)})
+    if confirmation and request.out:
+        write_out(request.out, best(request.out))
     return best_file
 
 
