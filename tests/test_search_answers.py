@@ -642,6 +642,19 @@ def test_a_run_that_another_process_trains_is_left_to_it(whole, tmp_path):
     assert found.records == result.records
 
 
+def test_no_answer_while_another_process_trains_a_finalist(whole, tmp_path):
+    """Without it another finalist would look like the best one."""
+    _, result = whole
+    best = result.confirmation.records[result.confirmation.best]
+    held = RunLock(RunPaths(tmp_path / "runs" / f"a-{best.id8}" / "seed-2"))
+    found = search(tmp_path, candidates=2 * SIZE + 2, finalists=2)
+    assert (found.exit_code, found.is_stopped, found.confirmation) == (5, True, None)
+    assert not found.paths.result.exists()
+    held.release()
+    found = search(tmp_path, candidates=2 * SIZE + 2, finalists=2)
+    assert said(found) == said(result)
+
+
 def test_what_a_kill_left_of_a_run_is_removed(whole, tmp_path):
     _, result = whole
     complete = next(one for one in result.records if one.status == "complete")

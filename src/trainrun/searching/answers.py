@@ -36,10 +36,12 @@ class Search:
         question: what was asked.
         paths: of its files.
         records: of all candidates, in their order.
-        confirmation: of the finalists; None where it or the search was stopped, or no candidate is finite.
+        confirmation: of the finalists; None where it or the search was stopped, a run of it failed, or no
+            candidate is finite.
         importance: of the searched keys, the largest first; empty where too little is known.
         best_file: the config file with the best settings; None without a confirmation.
-        is_stopped: whether it was asked to stop before its end, so that the same request goes on.
+        is_stopped: whether it has not come to its end, so that the same request goes on: it was asked to
+            stop, or a run of the confirmation failed.
         errors: what went wrong with runs.
         seconds: that this answer took.
         exit_code: as in docs/exit-codes.md; no candidate changes it.
@@ -88,7 +90,7 @@ def answer(request: SearchRequest, observer: SearchObserver) -> Search:
     errors = {str(error): error for one in (found, *searches) for error in one.errors}
     is_stopped = len(searches) < request.outer or any(one.is_stopped for one in (found, *searches))
     codes = {fold.exit_code for fold in searches} - {DIVERGED} | {found.exit_code}
-    codes |= {INTERRUPTED} if is_stopped else set()
+    codes |= {INTERRUPTED} if len(searches) < request.outer else set()
     return replace(
         found,
         outer=outer,

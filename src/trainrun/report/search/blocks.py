@@ -59,7 +59,12 @@ def _confirmed(search: Search, confirmation: Confirmation) -> Iterator[Block]:
 
 def _unconfirmed(search: Search) -> Iterator[Block]:
     if search.is_stopped:
-        title, sentence = "No answer yet", "The search was stopped before its end: the same command goes on."
+        how = (
+            "Runs of the confirmation are missing"
+            if search.errors
+            else "The search was stopped before its end"
+        )
+        title, sentence = "No answer yet", f"{how}: the same command goes on."
     elif search.ranking:
         sentence = "The plain config is the only candidate with a value: nothing is left to confirm."
         title = "No answer"
