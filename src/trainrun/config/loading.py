@@ -146,7 +146,10 @@ class Draft:
                         told.setdefault(problem.removeprefix(str(node.mark)), f"{problem} (in {SECTION})")
                     continue
                 if tried.early_stopping.monitor != monitor:
-                    problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")
+                    sentence = f"every value must monitor {monitor}, this one monitors"
+                    problems.append(
+                        f"{node.mark}: {SECTION}.{one.key}: {sentence} {tried.early_stopping.monitor}"
+                    )
                 if one.key in _DECIDING_ROWS and "drop" in (base.data.missing, tried.data.missing):
                     sentence = "cannot be searched with data.missing: drop, which leaves out other rows then"
                     told.setdefault("rows", f"{node.mark}: {SECTION}.{one.key}: {sentence}")
