@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from shell import shell, trainrun_
+from shell import SOURCE, shell, trainrun_
 from trainrun.config import load_config
 from trainrun.data import identify_config
 from trainrun.runs.lock import RunLock
@@ -74,6 +77,25 @@ def test_asking_again_answers_at_once(folder):
 def test_it_is_as_wide_as_the_terminal(folder, width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     assert max(map(len, trainrun_(*ASK, cwd=folder).stdout.splitlines())) <= width
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes away root's power to write everywhere")
+def test_a_finished_search_answers_where_nobody_may_write(folder):
+    before = answer(folder)
+    places = [path for path in (folder / "runs").rglob("*") if path.is_dir()]
+    powerless = ["setpriv", "--bounding-set=-dac_override"]
+    command = [*powerless, sys.executable, "-m", "trainrun", *map(str, ASK), "--format", "json"]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    for place in places:
+        place.chmod(0o555)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
+    finally:
+        for place in places:
+            place.chmod(0o755)
+    assert json.loads(done.stdout)["best"] == before["best"]
 
 
 def test_json_holds_all(folder):

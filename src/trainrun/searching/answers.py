@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from trainrun.searching.question import Question
 from trainrun.searching.records import Record, ranked
 from trainrun.searching.request import SearchObserver, SearchRequest
 from trainrun.searching.results import read_importance, result_json
-from trainrun.searching.work import Work
+from trainrun.searching.work import Work, is_archive
 from trainrun.text import printable
 
 
@@ -137,8 +138,13 @@ def _check_out(out: Path, question: Question) -> None:
 def _search(request: SearchRequest, observer: SearchObserver) -> Search:
     """Answer a request, without its outer folds."""
     question, paths = _question(request)
-    with RunLock(paths):
+    with _locked(paths):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
+
+
+def _locked(paths: SearchPaths) -> AbstractContextManager[object]:
+    """Lock a search; one that is an archive answers without a lock."""
+    return nullcontext() if is_archive(paths) else RunLock(paths)
 
 
 def _conclude(
