@@ -614,6 +614,19 @@ def test_requests_that_make_no_sense_leave_nothing(text, keys, sentence, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_searched_number_of_epochs_is_named_at_its_place(tmp_path):
+    with pytest.raises(UsageError, match=r"a\.yaml:3:19: epochs: a search needs at least 1, got 0"):
+        search(tmp_path, "data: iris\nepochs: 2\nsearch: {epochs: [0, 3]}\n")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_step_that_leaves_a_rest_is_no_matter(tmp_path):
+    text = "data: iris\nhidden: 2\nepochs: 1\nsearch: {dropout.hidden: {from: 0, to: 0.5, step: 0.02}}\n"
+    text = text.replace("}}", "}, batch_size: {from: 32, to: 85, step: 7}}")
+    found = search(tmp_path, text, candidates=24, finalists=0)
+    assert len(found.importance) == 2
+
+
 def test_a_grid_is_never_cut(tmp_path):
     text = "data: iris\nsearch: {hidden: [1, 2, 3]}\n"
     with pytest.raises(UsageError, match="tries all 3 combinations, more than --candidates 2"):
