@@ -59,6 +59,11 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
+def gpus() -> int:
+    """Return how many GPUs this process may use."""
+    return torch.cuda.device_count()
+
+
 def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch.device) -> Processors:
     """Choose how many parts and threads a stack trains with. No bit of a result depends on this choice.
 

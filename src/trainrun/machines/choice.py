@@ -89,7 +89,8 @@ def _text(value: Any) -> str:
 
 def _kinds() -> dict[str, Any]:
     """The kinds of machines by name, each with a function that imports its class."""
+    from trainrun.machines.ray import Ray
     from trainrun.machines.slurm import Slurm
 
     others = {point.name: point.load for point in entry_points(group=_GROUP)}
-    return {**others, "slurm": lambda: Slurm}
+    return {**others, "slurm": lambda: Slurm, "ray": lambda: Ray}

@@ -16,7 +16,7 @@ from typing import Any
 
 from trainrun.config.rendering import to_yaml
 from trainrun.data import digests
-from trainrun.errors import ResourceError, TrainrunError, error_of
+from trainrun.errors import ResourceError, TrainrunError, UsageError, error_of
 from trainrun.fitting import Observer, Request
 from trainrun.fitting.jobs import Outcomes, PreparedRun
 from trainrun.machines.cutting import cut
@@ -35,7 +35,6 @@ from trainrun.runs.submissions import (
 from trainrun.text import printable
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds from one look at the files to the next
-_SECONDS_BETWEEN_QUESTIONS = 10.0  # to the scheduler, which other people ask too
 _MOST_TRIES = 3  # of a task that ends without its runs
 
 
@@ -79,6 +78,7 @@ class Front:
         watch = _Watch(self, directory, runs, request, observer, outcomes)
         watch.attach_or_submit()
         if self.detach:
+            watch.require_going_on()
             error = DetachedError(f"submitted to {printable(self.on)}: the same command says how far it is")
             for one in runs:
                 outcomes.end(one.job, "interrupted")
@@ -133,6 +133,17 @@ class _Watch:
                 self._front.say(f"Attached to {printable(self._front.on)}, job {printable(job)}")
                 return
         self._submit()
+
+    def require_going_on(self) -> None:
+        """Check that the work goes on without this command.
+
+        Raises:
+            UsageError: it would end.
+        """
+        if not self._machine.goes_on(self._job):
+            self._stop()
+            on = printable(self._front.on)
+            raise UsageError(f"--detach: the work of --on {on} ends with this command; leave --detach out")
 
     def _submit(self) -> None:
         runs = list(self._jobs.values())
@@ -218,7 +229,7 @@ class _Watch:
         where = f" on {len(hosts)} machine{'s' * (len(hosts) != 1)}" if training else ""
         words = f"{ended} of {len(self._jobs)} trained, {training} training{where}, {max(left, 0)} left"
         self._observer.elsewhere(done, words)
-        if time.monotonic() - self._asked >= _SECONDS_BETWEEN_QUESTIONS:
+        if time.monotonic() - self._asked >= self._machine.seconds_between_questions:
             self._look_after_tasks()
 
     def _gather(self, task: int, report: dict[str, Any]) -> list[Run]:
