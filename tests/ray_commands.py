@@ -34,6 +34,7 @@ class Command:
 
     def __init__(self, folder: Path, *words: str, environment: Mapping[str, str] = os.environ) -> None:
         self.runs = folder / "runs"
+        self._submissions: set[str] = set()
         self._errors = folder / "errors.txt"
         with self._errors.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -68,8 +69,13 @@ class Command:
         return found
 
     def trainers(self) -> list[int]:
-        """The processes that train."""
-        return find("trainrun work ", " --task ")
+        """The processes that train for it: in its folder, or in one of their own."""
+        self._submissions |= {place.name for place in self.runs.glob(".machines/*")}
+        theirs = {process for name in self._submissions for process in self._elsewhere(name)}
+        return sorted({*find("trainrun work", f"{self.runs}/"), *theirs})
+
+    def _elsewhere(self, name: str) -> list[int]:
+        return find("trainrun work", "/trainrun-ray-", f"/.machines/{name} ")
 
 
 def kill(*processes: int) -> None:

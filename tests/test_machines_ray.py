@@ -47,8 +47,7 @@ def configs(tmp_path) -> Iterator[None]:
     (tmp_path / "short.yaml").write_text(CONFIG.format(epochs=SHORT))
     (tmp_path / "long.yaml").write_text(CONFIG.format(epochs=LONG))
     yield
-    wait_until(lambda: not find("trainrun work "), "the end of all that trains")
-    wait_until(lambda: not find("ray_driver"), "the end of the drivers")
+    wait_until(lambda: not find("trainrun work", f"{tmp_path}/"), "the end of all that trains")
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +198,102 @@ def test_a_local_ray_is_not_left_alone(tmp_path):
     command = fit(tmp_path, "long", 2, "ray", "--detach")
     assert command.ends() == 2
     assert "leave --detach out" in command.said()
+
+
+# A cluster
+
+
+@pytest.mark.parametrize("shared", ["auto", "no"])
+def test_a_cluster_gives_the_runs_of_this_machine(shared, cluster, tmp_path, references):
+    on = f"ray:{cluster.address},shared={shared}"
+    command = fit(tmp_path, "short", 12, on, environment=cluster.environment)
+    assert command.ends() == 0, command.said()
+    require_same(command, references["short"], 12)
+
+
+@pytest.mark.parametrize("shared", ["auto", "no"])
+def test_a_node_that_is_killed_costs_what_was_not_saved(shared, cluster, tmp_path, references):
+    on = f"ray:{cluster.address},shared={shared}"
+    doomed = cluster.add_node()
+    command = fit(tmp_path, "long", 4, on, "--workers", "4", environment=cluster.environment)
+    command.has_begun()
+    wait_until(lambda: len(command.trainers()) == 4, "all tasks", 60)
+    cluster.kill_node(doomed)
+    assert command.ends() == 0, command.said()
+    require_same(command, references["long"], 4)
+
+
+def test_the_work_goes_on_without_the_command_which_finds_it_again(cluster, tmp_path, references):
+    on = f"ray:{cluster.address}"
+    command = fit(tmp_path, "long", 4, on, environment=cluster.environment)
+    command.has_begun()
+    kill(command.process.pid, command.driver())
+    command.ends()
+    trainers = command.trainers()
+    assert trainers
+    again = fit(tmp_path, "long", 4, on, environment=cluster.environment)
+    assert again.ends() == 0, again.said()
+    assert "Attached" in again.said()
+    require_same(again, references["long"], 4)
+    assert starts(again.runs) == 4
+
+
+def test_detached_work_is_submitted_once(cluster, tmp_path, references):
+    words = ("long", 2, f"ray:{cluster.address}", "--detach")
+    codes = []
+    while not codes or codes[-1] == 75:
+        command = fit(tmp_path, *words, environment=cluster.environment)
+        codes.append(command.ends())
+    assert codes[0] == 75
+    assert codes[-1] == 0, command.said()
+    assert starts(command.runs) == 2
+    require_same(command, references["long"], 2)
+
+
+def test_work_in_the_cluster_stops_with_the_command_when_asked(cluster, tmp_path, references):
+    on = f"ray:{cluster.address}"
+    command = fit(tmp_path, "long", 2, on, environment=cluster.environment)
+    command.has_begun()
+    command.process.send_signal(signal.SIGTERM)
+    assert command.ends() == 75
+    wait_until(lambda: not command.trainers(), "checkpoints")
+    again = fit(tmp_path, "long", 2, on, environment=cluster.environment)
+    assert again.ends() == 0, again.said()
+    require_same(again, references["long"], 2)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root hides a folder from a process")
+def test_a_node_that_does_not_see_the_folder_is_noticed(cluster, tmp_path, references):
+    (tmp_path / "runs").mkdir()
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', tmp_path / "runs"]
+    blind = cluster.add_node(hidden)
+    try:
+        on = f"ray:{cluster.address}"
+        command = fit(tmp_path, "long", 4, on, environment=cluster.environment)
+        command.has_begun()
+        kill(command.process.pid)  # as nobody but the command writes the folder, the work ends with it
+        command.ends()
+        wait_until(lambda: not command.trainers(), "the end of the tasks")
+        again = fit(tmp_path, "long", 4, on, environment=cluster.environment)
+        assert again.ends() == 0, again.said()
+        require_same(again, references["long"], 4)
+    finally:
+        cluster.kill_node(blind)
+
+
+def test_a_head_that_dies_is_said_and_the_same_command_goes_on(tmp_path, references):
+    cluster = RayCluster()
+    try:
+        cluster.add_node()
+        on = f"ray:{cluster.address}"
+        (tmp_path / "long.yaml").write_text(CONFIG.format(epochs=20 * LONG))
+        command = fit(tmp_path, "long", 2, on, environment=cluster.environment)
+        command.has_begun()
+        cluster.kill_head()
+        assert command.ends() == 69, command.said()
+        assert "no Ray at" in command.said()
+        wait_until(lambda: not command.trainers(), "the end of the tasks", 120)
+        refused = fit(tmp_path, "long", 2, on, environment=cluster.environment)
+        assert refused.ends() == 69
+    finally:
+        cluster.close()

@@ -133,6 +133,8 @@ class _Driver:
     def serve(self) -> None:
         """Carry out orders until the command in front is gone."""
         while not self._leaving:
+            if not self._address and _own_ray_has_died():
+                os._exit(1)  # to ask it anything would wait for ever; what trained has saved
             self._carry_out_orders()
             for keeper in self._held.values():
                 if keeper.alive():
@@ -259,6 +261,13 @@ class _Driver:
             return None
         except ray.exceptions.RayActorError:
             return []
+
+
+def _own_ray_has_died() -> bool:
+    import ray
+
+    # Ray does not tell its driver: it waits.
+    return bool(ray._private.worker._global_node.dead_processes())
 
 
 def _lock(folder: Path) -> IO[bytes]:

@@ -23,7 +23,7 @@ from trainrun.jsonio import to_json
 from trainrun.machines.leash import tied
 from trainrun.machines.machine import STOPPED
 from trainrun.machines.parcels import Parcel, Returns, outward, take_in, unpack
-from trainrun.runs.files import read_bytes, write_files
+from trainrun.runs.files import read_bytes, remove_temporaries, write_files
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.submissions import Submission, read_submission
@@ -237,7 +237,9 @@ class Keeper:
         task.locks.close()
         try:
             for run in self._submission.tasks[task.number]:
-                task.locks.enter_context(RunLock(RunPaths(self._submission.runs / run.directory)))
+                paths = RunPaths(self._submission.runs / run.directory)
+                task.locks.enter_context(RunLock(paths))
+                remove_temporaries(paths.directory)
         except RunBusyError as error:
             task.locks.close()
             task.waits_since = task.waits_since or now
