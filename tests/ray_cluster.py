@@ -1,4 +1,4 @@
-"""A Ray cluster of nodes on this machine, each of which can be killed; and the processes of Ray and trainrun."""
+"""A Ray cluster of nodes on this machine, each of which can be killed; and processes by their command lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from pathlib import Path
 
 from waiting import wait_until
 
-#: Like that of a command that starts a Ray of its own: nothing listens beyond this machine.
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-
 
 class RayCluster:
     """A head without processors of its own, and nodes of two each.
@@ -29,15 +26,17 @@ class RayCluster:
     """
 
     def __init__(self) -> None:
+        from ray.util import get_node_ip_address
+
         self._folder = Path(tempfile.mkdtemp(prefix="ray-"))
         self._nodes: list[subprocess.Popen] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{self._port}"
+        self.address = f"{get_node_ip_address()}:{self._port}"
         self.environment = {
             **os.environ,
-            **LOOPBACK,
+            "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
         }

@@ -165,6 +165,12 @@ def test_a_finished_run_is_never_written_again(submission):
     assert run(submission, 1).weights.read_text() == "old best.safetensors"
 
 
+def test_the_last_words_of_a_task_may_come_when_the_record_is_gone(submission):
+    submission.remove()
+    parcels.take_in({".machines/aaaa/task-0.json": b"{}"}, submission, 0)
+    assert not submission.directory.exists()
+
+
 @pytest.mark.parametrize(
     "parcel",
     [

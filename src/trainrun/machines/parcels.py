@@ -32,7 +32,7 @@ def outward(submission: Submission, task: int) -> Parcel:
 
 
 def unpack(parcel: Mapping[str, bytes], runs: Path) -> None:
-    """Write a parcel into a new folder, which nobody else has seen."""
+    """Write a parcel into a new folder, which no other process has seen."""
     for name, content in parcel.items():
         target = runs / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,11 @@ def take_in(parcel: object, submission: Submission, task: int) -> None:
             write_files({paths.result: files[paths.result]})
             discard_checkpoints(paths)
     said = (submission.report(task), _log(submission, task))
-    write_files({path: files[path] for path in said if path in files})
+    try:
+        write_files({path: files[path] for path in said if path in files})
+    except StorageError:
+        if submission.file.exists():  # else the command has seen all results, and has removed its record
+            raise
 
 
 def _checked(parcel: object, submission: Submission, task: int) -> dict[Path, bytes]:

@@ -24,6 +24,7 @@ from trainrun.runs.files import make_directory, write_files
 from trainrun.text import quoted
 
 _ANSWER_SECONDS = 60.0  # to connect, or to start
+_LAST_WORDS_SECONDS = 2.0  # to read what a process has said before its end
 _MOST_TASKS = 4  # of a command on one machine, unless `--workers` says so
 
 
@@ -161,7 +162,8 @@ class _Driver:
                 start_new_session=True,  # a terminal's Ctrl-C is for the command in front
             )
         os.close(writing)
-        threading.Thread(target=self._read, args=[os.fdopen(reading)], daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=[os.fdopen(reading)], daemon=True)
+        self._reader.start()
         self._write(settings)
 
     def send(self, *, do: str, job: str, order: Mapping[str, Any] | None = None) -> None:
@@ -186,6 +188,8 @@ class _Driver:
             TrainrunError: as the process has said.
         """
         is_running = self.is_running()
+        if not is_running:
+            self._reader.join(_LAST_WORDS_SECONDS)
         if self._error:
             code, message = self._error
             raise error_of(code, message)

@@ -293,7 +293,7 @@ def _answers() -> int:
 
 
 def _answer(**facts: Any) -> None:
-    with suppress(OSError):  # nobody reads: the end of the standard input is near
+    with suppress(OSError):  # no one reads: the end of the standard input is near
         os.write(_answers(), json.dumps(facts).encode() + b"\n")
 
 

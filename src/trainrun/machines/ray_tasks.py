@@ -288,9 +288,9 @@ class Keeper:
         task.ended = True
 
     def _let_go(self, task: _Kept) -> None:
-        import ray
-
         if task.actor is not None:
+            import ray
+
             with suppress(Exception):  # it is dead, or Ray is
                 ray.kill(task.actor)
         task.actor = task.answer = None
@@ -319,6 +319,8 @@ class DetachedKeeper:
     def _keep(self) -> None:
         import ray
 
-        while self._keeper.alive():
-            self._keeper.turn()
-        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+        try:
+            while self._keeper.alive():
+                self._keeper.turn()
+        finally:  # the command would wait for a keeper that keeps nothing
+            ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
