@@ -7,9 +7,8 @@ the command in front only waits, and takes the states back. What trains where ch
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from trainrun.data import dataset_key, load_dataset
 from trainrun.errors import CheckpointError, ResourceError, StorageError, TrainrunError, error_of
 from trainrun.jsonio import to_json, to_json_file
 from trainrun.machines.cutting import cut
-from trainrun.machines.machine import STOPPED, Task
+from trainrun.machines.machine import STOPPED
+from trainrun.machines.tasks import make_tasks
 from trainrun.plan import Cell
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
 from trainrun.runs.files import make_directory, read_bytes, write_files
@@ -113,7 +113,7 @@ def train_elsewhere(
                 if tries == _MOST_TRIES:
                     raise ResourceError(f"tasks of the search end without their work; see {rung.directory}")
                 tries += 1
-                job = _submit(rung, left, front)
+                job = _submit(rung, {task: parts[task] for task in left}, front)
         progress(rung.until)
         time.sleep(_PAUSE)
     for task, part in enumerate(parts):
@@ -216,12 +216,12 @@ def _write(rung: Rung, parts: Sequence[Sequence[Training]]) -> None:
     write_files({rung.directory / RECORD: to_json_file(facts)})
 
 
-def _submit(rung: Rung, tasks: Sequence[int], front: Front) -> str:
+def _submit(rung: Rung, parts: Mapping[int, Sequence[Training]], front: Front) -> str:
     with suppress(OSError):
         (rung.directory / STOPPED).unlink()
-    command = [sys.executable, "-m", "trainrun", "work", str(rung.directory)]
-    handed = [Task(number, command, rung.directory / f"log-{number}.txt") for number in tasks]
-    job = front.machine.submit(rung.directory.name, handed, rung.directory)
+    configs = {task: [one.candidate.config for one in part] for task, part in parts.items()}
+    tasks = make_tasks(rung.directory, configs)
+    job = front.machine.submit(rung.directory.name, tasks, rung.directory)
     write_files({rung.directory / "job.json": to_json({"job": job}).encode()})
     return job
 
