@@ -18,6 +18,7 @@ from trainrun.text import printable
 
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _CURVES = "tfevents"
+_SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")  # what NFS keeps of a file that was removed while it was open
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -84,11 +85,25 @@ def remove(run: Run) -> None:
     with RunLock(run.paths), explained(run.directory, "be removed"):
         _empty(run)
         run.paths.lock.unlink()
-        run.directory.rmdir()
+        with suppress(OSError):  # NFS keeps the open lock under another name; the folder goes below
+            run.directory.rmdir()
+    with explained(run.directory, "be removed"):
+        _remove_empty(run.directory)
         if not seeds(group):
             run.paths.group_config.unlink(missing_ok=True)
             with suppress(OSError):  # something else lies there: it stays
                 group.rmdir()
+
+
+def _remove_empty(directory: Path) -> None:
+    """Remove a directory, unless another process has begun the run again meanwhile."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError:
+        if all(map(_is_silly, directory.iterdir())):
+            raise
 
 
 def clear(run: Run) -> None:
@@ -118,7 +133,11 @@ def _is_ours(entry: Path) -> bool:
         return False
     if entry.is_dir():
         return entry.name == TENSORBOARD and all(map(_holds_curves, entry.iterdir()))
-    return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
+    return entry.name in FILE_NAMES.values() or is_temporary(entry.name) or _is_silly(entry)
+
+
+def _is_silly(entry: Path) -> bool:
+    return bool(_SILLY.fullmatch(entry.name))
 
 
 def _holds_curves(folder: Path) -> bool:
@@ -135,7 +154,7 @@ def _empty(run: Run) -> None:
     for entry in _inside(run.directory):
         if entry.is_dir() and not entry.is_symlink():
             entry.rmdir()
-        elif entry.name != run.paths.lock.name:
+        elif entry.name != run.paths.lock.name and not _is_silly(entry):
             entry.unlink()
 
 

@@ -95,7 +95,7 @@ def _search(request: SearchRequest, observer: SearchObserver) -> Search:
     paths = SearchPaths(request.runs / SEARCHES / f"{question.config.name}-{question.id8()}")
     if not paths.candidates.exists():
         question.check()  # before anything is written
-    with RunLock(paths):
+    with RunLock(paths, request.stopped):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
 
