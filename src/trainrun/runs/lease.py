@@ -23,7 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trainrun.errors import ResumableError, RunBusyError, RunDirectoryError, StorageError, TrainrunError
+from trainrun.errors import (
+    ResumableError,
+    RunBusyError,
+    RunDirectoryError,
+    StorageError,
+    TrainrunError,
+    UsageError,
+)
 from trainrun.jsonio import to_json
 from trainrun.os_errors import explained
 from trainrun.runs.fencing import put_fence, remove_fence
@@ -37,7 +44,7 @@ from trainrun.runs.holders import (
     parse_record,
 )
 from trainrun.runs.paths import LEASES, WorkPaths
-from trainrun.text import printable
+from trainrun.text import printable, short
 
 _SECONDS = 60.0  # that a lease lasts without a new number
 _LONGEST = 3600.0  # seconds that a record may ask others to wait
@@ -286,9 +293,15 @@ _seen: dict[Path, _Seen] = {}
 
 
 def lease_seconds() -> float:
-    """Return how long a lease lasts without a sign of life; `$TRAINRUN_LEASE_SECONDS` overrides it."""
-    text = os.environ.get("TRAINRUN_LEASE_SECONDS", "")
-    return float(text) if re.fullmatch(r"[1-9][0-9]{0,2}(\.[0-9]+)?", text) else _SECONDS
+    """Return how long a lease lasts without a sign of life; `$TRAINRUN_LEASE_SECONDS` overrides it.
+
+    Raises:
+        UsageError: the variable is invalid.
+    """
+    text = os.environ.get("TRAINRUN_LEASE_SECONDS") or str(_SECONDS)
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) or not 1 <= float(text) <= _LONGEST:
+        raise UsageError(f"TRAINRUN_LEASE_SECONDS: must be seconds from 1 to 3600, got {short(text)}")
+    return float(text)
 
 
 def _look(folder: Path, wanted: Path) -> None:
@@ -344,7 +357,7 @@ def _place(path: Path, content: bytes) -> bool:
         except OSError as error:
             if error.errno not in NO_HARD_LINKS:
                 raise
-            _create(path, content)  # a moment without content; an empty one is nobody's
+            _create(path, content)  # a moment without content; an empty one counts as free
     except FileExistsError:
         return _bytes(path) == content  # ours, where the server's first answer was lost
     except FileNotFoundError:  # tidied up by another holder

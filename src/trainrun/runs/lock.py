@@ -170,7 +170,7 @@ def _unlock(descriptor: int, paths: WorkPaths) -> None:
             # Unlinked while it is held: who locks it afterwards sees that it has lost its name.
             paths.lock.unlink()
         else:
-            os.ftruncate(descriptor, 0)  # what a machine without flock finds here is then nobody's
+            os.ftruncate(descriptor, 0)  # a machine without flock then sees that it is free
     _held.discard(descriptor)
     with suppress(OSError):  # closed all the same, and nothing in it matters
         os.close(descriptor)
