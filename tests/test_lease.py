@@ -17,7 +17,7 @@ import pytest
 from test_lock import HOLD, RACE
 from trainrun.errors import ResumableError, RunBusyError, RunDirectoryError, StorageError, UsageError
 from trainrun.runs import holders, lease
-from trainrun.runs.files import append, write_files
+from trainrun.runs.files import append
 from trainrun.runs.filesystems import mount_of, reach_of_mount
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import LEASES, RunPaths
@@ -157,9 +157,9 @@ lock.release()
 def test_a_lease_that_could_not_be_renewed_is_lost_for_good(paths):
     lock = RunLock(paths)
     [pulse] = pulses(paths)
-    os.rename(pulse, pulse.with_suffix(".away"))  # as if the server were away
+    pulse.rename(pulse.with_suffix(".away"))  # as if the server were away
     time.sleep(SECONDS / 2 + 0.5)
-    os.rename(pulse.with_suffix(".away"), pulse)
+    pulse.with_suffix(".away").rename(pulse)
     with pytest.raises(ResumableError, match=r"could not be renewed for 1\.5 s"):
         append(paths.log, "mine")
     assert not paths.log.exists()
@@ -213,7 +213,7 @@ def test_a_lease_counts_where_flock_works(paths, monkeypatch):
 
 def test_a_flock_of_another_machine_is_refused_in_words(paths, monkeypatch, another_machine):
     with holder(paths, TRAINRUN_LOCKS="flock") as process:
-        words = rf"process {process.pid} .*; it uses flock, which does not reach this machine: .* remove .*/\.lock"
+        words = rf"process {process.pid} .*; it uses flock, which does not reach .* remove .*/\.lock"
         with pytest.raises(RunDirectoryError, match=words) as caught:
             RunLock(paths)
         assert caught.value.exit_code == 73

@@ -7,6 +7,7 @@ that another mount has replaced (ESTALE). A file that is removed while it is ope
 Run as a program it serves one mount until that is unmounted: FOLDER MOUNT OPTIONS, the last one as JSON.
 """
 
+# ruff: noqa: PTH - it answers system calls with the same ones
 from __future__ import annotations
 
 import ctypes
@@ -138,12 +139,30 @@ class Server:
     def carry_out(self, code: int, node: int, body: bytes) -> bytes:
         """Return the answer to a request."""
         does: dict[int, Callable[[int, bytes], bytes]] = {
-            **{LOOKUP: self.look_up, GETATTR: self.get, SETATTR: self.set, MKDIR: self.make, CREATE: self.create},
-            **{UNLINK: self.unlink, RMDIR: self.rmdir, RENAME: self.rename, RENAME2: self.rename2},
-            **{LINK: self.link, OPEN: self.open, READ: self.read, WRITE: self.write, RELEASE: self.release},
-            **{FSYNC: self.sync, FLUSH: nothing, INIT: self.init, OPENDIR: self.open_list, READDIR: self.list},
-            **{RELEASEDIR: self.close_list, FSYNCDIR: nothing, SETLK: self.set_lock, STATFS: statfs},
-            **{DESTROY: nothing},
+            LOOKUP: self.look_up,
+            GETATTR: self.get,
+            SETATTR: self.set,
+            MKDIR: self.make,
+            CREATE: self.create,
+            UNLINK: self.unlink,
+            RMDIR: self.rmdir,
+            RENAME: self.rename,
+            RENAME2: self.rename2,
+            LINK: self.link,
+            OPEN: self.open,
+            READ: self.read,
+            WRITE: self.write,
+            RELEASE: self.release,
+            FSYNC: self.sync,
+            FLUSH: nothing,
+            INIT: self.init,
+            OPENDIR: self.open_list,
+            READDIR: self.list,
+            RELEASEDIR: self.close_list,
+            FSYNCDIR: nothing,
+            SETLK: self.set_lock,
+            STATFS: statfs,
+            DESTROY: nothing,
         }
         if code not in does:
             raise OSError(errno.ENOSYS, "")
@@ -165,7 +184,9 @@ class Server:
         if key not in self.numbers:
             self.numbers[key], self.next = self.next, self.next + 1
             self.nodes[self.numbers[key]] = key
-        return struct.pack("<4Q2I", self.numbers[key], 0, *self.times(), *self.times(nano=True)) + attributes(facts)
+        return struct.pack("<4Q2I", self.numbers[key], 0, *self.times(), *self.times(nano=True)) + attributes(
+            facts
+        )
 
     def times(self, *, nano: bool = False) -> tuple[int, int]:
         part = int(self.cache % 1 * 1e9) if nano else int(self.cache)
@@ -177,7 +198,9 @@ class Server:
     def init(self, _: int, body: bytes) -> bytes:
         _, minor, readahead, _ = struct.unpack_from("<4I", body)
         flags = BIG_WRITES | (0 if self.flock == "local" else FLOCK_LOCKS)
-        return struct.pack("<4I2H2I2H8I", 7, min(minor, 31), readahead, flags, 16, 12, MOST, 1, 0, 0, *[0] * 8)
+        return struct.pack(
+            "<4I2H2I2H8I", 7, min(minor, 31), readahead, flags, 16, 12, MOST, 1, 0, 0, *[0] * 8
+        )
 
     def look_up(self, node: int, body: bytes) -> bytes:
         try:

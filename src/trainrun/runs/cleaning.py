@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from trainrun.text import printable
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _CURVES = "tfevents"
 _SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")  # what NFS keeps of a file that was removed while it was open
+_TRIES, _SECONDS_BETWEEN = 20, 0.1
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -97,13 +99,17 @@ def remove(run: Run) -> None:
 
 def _remove_empty(directory: Path) -> None:
     """Remove a directory, unless another process has begun the run again meanwhile."""
-    try:
-        directory.rmdir()
-    except FileNotFoundError:
-        pass
-    except OSError:
-        if all(map(_is_silly, directory.iterdir())):
-            raise
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if not all(map(_is_silly, directory.iterdir())):
+                return
+            if not tries_left:
+                raise
+            time.sleep(_SECONDS_BETWEEN)  # a server removes such files a moment after they were closed
 
 
 def clear(run: Run) -> None:

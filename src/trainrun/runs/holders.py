@@ -66,6 +66,8 @@ def has_ended(about: dict[str, Any]) -> bool:
 def _machine() -> str | None:
     """Name this machine since its last start, and the container; None where the system has no name for it."""
     try:
+        if Path("/proc/self").readlink() != Path(str(os.getpid())):
+            return None  # /proc counts the processes of another container
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
