@@ -671,7 +671,8 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
             from trainrun.report.progress.stream import BestEffortStream
 
             last_word = BestEffortStream(sys.stderr, stop.requested)
-            last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
+            if stop.reason:  # else the error of a run has said why
+                last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
             last_word.drain()
             stop.leave()
 

@@ -7,7 +7,6 @@ that another mount has replaced (ESTALE). A file that is removed while it is ope
 Run as a program it serves one mount until that is unmounted: FOLDER MOUNT OPTIONS, the last one as JSON.
 """
 
-# ruff: noqa: PTH - it answers system calls with the same ones
 from __future__ import annotations
 
 import ctypes

@@ -75,11 +75,11 @@ def write_files(
         for target, beside in temporary.items():
             with explained(target):
                 _sync(beside)
-        pass_fences(folders)  # writing may have taken long
         for target, beside in temporary.items():
             with explained(target):
                 if target in keep:
                     _keep(target, keep[target])
+                pass_fences([target.parent])  # writing may have taken long
                 beside.replace(target)
     except BaseException:
         for beside in temporary.values():

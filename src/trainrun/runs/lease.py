@@ -2,8 +2,8 @@
 
 The lock file of a run holds a record of its holder, whose pulse is a file of its own: a number that grows. A
 process that sees no new number for the length of the lease, by its own clock, may take the lock over. A
-holder that could not write a new number for half as long counts itself as the loser, and writes nothing more.
-So no clock is ever compared with another machine's.
+holder whose last number is older than a part of that counts itself as the loser, and writes nothing more.
+So no clock is ever compared with another machine's; they need only run at about the same speed.
 
 Whoever takes over creates a claim, whose name has the token of the record that it replaces: the file system
 grants that to one process. It then looks again, and renames the claim onto the lock file.
@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -47,6 +48,9 @@ from trainrun.runs.paths import LEASES, WorkPaths
 from trainrun.text import printable, short
 
 _SECONDS = 60.0  # that a lease lasts without a new number
+_HOLDERS_PART = (
+    0.4  # of that time: two such parts pass before others may act, and a rest for what is on its way
+)
 _LONGEST = 3600.0  # seconds that a record may ask others to wait
 _BEATS, _LOOKS = 12, 60  # of a holder, and of those who wait, in that time
 _TOKEN = re.compile(r"[0-9a-f]{12}")
@@ -106,7 +110,7 @@ class Lease:
         if not record or record.token != self._token:
             why = "another process has taken it"
         elif not self._pulse.is_fresh():
-            why = f"it could not be renewed for {self._pulse.seconds / 2:g} s"
+            why = f"it could not be renewed for {self._pulse.limit:g} s"
         if why:
             raise ResumableError(f"{place}: lost the lock: {why}; run the same command again")
 
@@ -227,6 +231,7 @@ class _Pulse:
     def __init__(self, folder: Path) -> None:
         self.path = folder / secrets.token_hex(6)
         self.seconds = lease_seconds()
+        self.limit = self.seconds * _HOLDERS_PART
         self._folder, self._leases, self._count = folder, 0, 0
         self._ended, self._is_lost = threading.Event(), False
         self._buried: set[str] = set()
@@ -235,7 +240,7 @@ class _Pulse:
 
     def is_fresh(self) -> bool:
         """Return whether every other process must still count this one as alive."""
-        self._is_lost |= time.clock_gettime(_CLOCK) - self._renewed > self.seconds / 2
+        self._is_lost |= time.clock_gettime(_CLOCK) - self._renewed > self.limit
         return not self._is_lost  # for good: another may have claims under way
 
     def leave(self) -> None:
@@ -258,9 +263,11 @@ class _Pulse:
 
     def _begin(self) -> None:
         while True:
-            self._folder.mkdir(exist_ok=True)
+            _make_for_all(self._folder)
             with suppress(FileNotFoundError):  # the last of the others has just removed the folder
-                return self._beat(_NEW)
+                self._beat(_NEW)
+                break
+        self.path.chmod(0o644)  # a sign of life that others cannot read would be none
 
     def _go_on(self) -> None:
         while not self._ended.wait(self.seconds / _BEATS) and self.is_fresh():
@@ -306,13 +313,35 @@ def lease_seconds() -> float:
 
 def _look(folder: Path, wanted: Path) -> None:
     """Look at every pulse in a folder: the times of many dead holders then run side by side."""
-    with suppress(FileNotFoundError):
-        for name in {*os.listdir(folder), wanted.name}:  # noqa: PTH208 - names
-            path, now = folder / name, time.monotonic()
-            content = _bytes(path)
-            before = _seen.get(path)
-            if not before or before.content != content:
-                _seen[path] = _Seen(content, now, has_grown=before is not None and content is not None)
+    pulses = [path for path in _inside(folder) if path != wanted and _TOKEN.fullmatch(path.name)]
+    for path in pulses:
+        with suppress(OSError):  # it is not the one that matters
+            _see(path)
+    _see(wanted)
+
+
+def _see(path: Path) -> None:
+    content, before = _bytes(path), _seen.get(path)
+    if not before or before.content != content:
+        # The time after reading, which may have taken long: the number is at least as old.
+        _seen[path] = _Seen(content, time.monotonic(), has_grown=bool(before and content))
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _make_for_all(folder: Path) -> None:
+    """Make a folder for all who may write to its parent."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    with suppress(OSError):  # not every file system has modes
+        folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def _folder(paths: WorkPaths) -> Path:
