@@ -72,6 +72,16 @@ def test_a_lease_leaves_nothing_behind(paths):
     assert not (paths.directory.parent.parent / LEASES).exists()
 
 
+def test_a_process_that_was_killed_before_it_had_a_lease_leaves_nothing_for_ever(paths):
+    with holder(paths) as process:
+        process.kill()
+        process.wait()
+    paths.lock.unlink()
+    assert len(pulses(paths)) == 1
+    RunLock(paths).release()
+    assert not pulses(paths)
+
+
 def test_others_may_add_and_read_signs_of_life(paths):
     paths.directory.mkdir(parents=True)
     runs = paths.directory.parent.parent

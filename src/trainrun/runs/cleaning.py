@@ -20,7 +20,7 @@ from trainrun.text import printable
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _CURVES = "tfevents"
 _SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")  # what NFS keeps of a file that was removed while it was open
-_TRIES, _SECONDS_BETWEEN = 20, 0.1
+_TRIES, _SECONDS_BETWEEN = 20, 0.1  # to remove a folder
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

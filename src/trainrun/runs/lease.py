@@ -151,7 +151,6 @@ class Lease:
             time.sleep(record.seconds / _LOOKS)
             return _read(record.path) == record
         if has_ended(record.about):
-            self._pulse.bury(record.pulse)
             return True
         busy = f"{printable(str(self._paths.directory))}: another process {self._paths.busy}"
         if not record.pulse:
@@ -168,7 +167,6 @@ class Lease:
             if seen.has_grown and seen.age() < record.seconds / 2:
                 raise RunBusyError(busy + holder(record.content))
             if seen.age() >= record.seconds:
-                self._pulse.bury(record.pulse)
                 return True
             if self._stopped():
                 raise ResumableError(f"{busy}{holder(record.content)}; stopped waiting for it")
@@ -191,7 +189,7 @@ class _Record:
 
     @property
     def about(self) -> dict[str, Any] | None:
-        return parse_record(self.content)
+        return parse_record(self.content.partition(b"\n")[0])
 
     @property
     def pulse(self) -> str | None:
@@ -234,7 +232,8 @@ class _Pulse:
         self.limit = self.seconds * _HOLDERS_PART
         self._folder, self._leases, self._count = folder, 0, 0
         self._ended, self._is_lost = threading.Event(), False
-        self._buried: set[str] = set()
+        lease = {"lease": self.seconds}
+        self._head = to_json(about_this_process() | lease).encode() + b"\n"
         self._begin()
         threading.Thread(target=self._go_on, name="lease", daemon=True).start()
 
@@ -250,36 +249,36 @@ class _Pulse:
             self._ended.set()
             if self._mine.get(self._folder) is self:
                 del self._mine[self._folder]
-            for name in (self.path.name, *self._buried):
+            with suppress(OSError):
+                self.path.unlink()
+            for path in _inside(self._folder):
                 with suppress(OSError):
-                    (self._folder / name).unlink()
+                    _remove_stopped(path)
             with suppress(OSError):  # not empty: others hold leases
                 self._folder.rmdir()
-
-    def bury(self, name: str | None) -> None:
-        """Remove the file of a pulse that has stopped, in the end: others may still be looking at it."""
-        if name:
-            self._buried.add(name)
 
     def _begin(self) -> None:
         while True:
             _make_for_all(self._folder)
             with suppress(FileNotFoundError):  # the last of the others has just removed the folder
-                self._beat(_NEW)
+                self._beat(_NEW, self._head)
                 break
         self.path.chmod(0o644)  # a sign of life that others cannot read would be none
+        for path in _inside(self._folder):
+            with suppress(OSError):
+                _see(path)
 
     def _go_on(self) -> None:
         while not self._ended.wait(self.seconds / _BEATS) and self.is_fresh():
             with suppress(OSError):  # the next try may be in time
                 self._beat(os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
-    def _beat(self, flags: int) -> None:
+    def _beat(self, flags: int, head: bytes = b"") -> None:
         begun = time.clock_gettime(_CLOCK)
         self._count += 1
         with opened(self.path, flags) as descriptor:
             # Of one length for ever: a cached size is then right.
-            os.pwrite(descriptor, b"%020d\n" % self._count, 0)
+            os.pwrite(descriptor, head + b"%020d\n" % self._count, len(self._head) - len(head))
         self._renewed = begun
 
 
@@ -318,6 +317,14 @@ def _look(folder: Path, wanted: Path) -> None:
         with suppress(OSError):  # it is not the one that matters
             _see(path)
     _see(wanted)
+
+
+def _remove_stopped(path: Path) -> None:
+    """Remove a pulse whose process is known to have ended, or that was seen not to move for long enough."""
+    _see(path)
+    record = _Record(path, _seen[path].content or b"")
+    if record.about and (has_ended(record.about) or _seen[path].age() >= record.seconds):
+        path.unlink()
 
 
 def _see(path: Path) -> None:
