@@ -138,13 +138,13 @@ def _check_out(out: Path, question: Question) -> None:
 def _search(request: SearchRequest, observer: SearchObserver) -> Search:
     """Answer a request, without its outer folds."""
     question, paths = _question(request)
-    with _locked(paths):
+    with _locked(paths, request):
         return _conclude(question, paths, request, observer, Work(question, paths, request, observer))
 
 
-def _locked(paths: SearchPaths) -> AbstractContextManager[object]:
+def _locked(paths: SearchPaths, request: SearchRequest) -> AbstractContextManager[object]:
     """Lock a search; one that is an archive answers without a lock."""
-    return nullcontext() if is_archive(paths) else RunLock(paths)
+    return nullcontext() if is_archive(paths) else RunLock(paths, request.stopped)
 
 
 def _conclude(
