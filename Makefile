@@ -12,7 +12,7 @@ FAULTS ?= full
 # Text of the mutants to try; none: all. --all-tests: run the whole suite on each, not only the tests it names.
 MUTANTS ?=
 
-.PHONY: help setup demo test browser slurm machines faults mutants docs check lint types format clean bench
+.PHONY: help setup demo test browser slurm machines ray faults mutants docs check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -51,6 +51,15 @@ slurm: $(DEV)  ## docs/batch.md and --on slurm on a real Slurm, and GNU parallel
 
 machines: $(DEV)  ## --on slurm, each disturbance at ten random moments (half an hour); Slurm must be installed
 	@MACHINES=10 $(BIN)/pytest -m slurm tests/test_machines_slurm.py
+
+.venv/.ready-ray: $(DEV)
+	@echo "Adding Ray ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	@touch $@
+
+# Without RAY: each way of dying, alone and in a cluster (a quarter of an hour); RAY=share: a minute of them.
+ray: .venv/.ready-ray  ## `--on ray` on a real Ray: kill what it is made of (RAY=share: a minute)
+	@$(BIN)/pytest -m ray tests/test_machines_ray.py $(if $(filter share,$(RAY)),-k "this_machine or a_worker")
 
 faults: $(DEV)  ## kill the command, fill its disk, damage its files (an hour; FAULTS=share: minutes); root, strace
 	@TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) FAULTS=$(FAULTS) $(BIN)/pytest -m faults -n 2 tests/faults

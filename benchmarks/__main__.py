@@ -1,4 +1,7 @@
-"""Time trainrun beside its peers: `python -m benchmarks --help`."""
+"""Time trainrun beside its peers: `python -m benchmarks --help`.
+
+Searches are a command of their own: `python -m benchmarks search --help`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from benchmarks import keeping, rounds, startup
 from benchmarks.contenders import CONTENDERS
 from benchmarks.machine import describe_machine
 from benchmarks.report import write_results
+from benchmarks.search import __main__ as searches
 from benchmarks.works import MNIST, WORKS, Work
 
 RESULTS = Path(__file__).parent / "results"
@@ -22,6 +26,9 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     """Measure what the command line asks for and write the tables."""
+    if sys.argv[1:2] == ["search"]:
+        searches.main(sys.argv[2:])
+        return
     options = _options()
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])

@@ -13,7 +13,10 @@ from typing import Any
 
 from benchmarks.floor import Rates
 
-PACKAGES = ("trainrun", "torch", "numpy", "scikit-learn", "skorch", "lightning", "keras", "jax", "optax")
+PACKAGES = (
+    *("trainrun", "torch", "numpy", "scikit-learn", "optuna", "ray"),
+    *("skorch", "lightning", "keras", "jax", "optax"),
+)
 
 
 def describe_machine(device: str) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from shell import shell, trainrun_
+from shell import SOURCE, shell, trainrun_
 from trainrun.config import load_config
 from trainrun.data import identify_config
 from trainrun.runs.lock import RunLock
@@ -74,6 +77,25 @@ def test_asking_again_answers_at_once(folder):
 def test_it_is_as_wide_as_the_terminal(folder, width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     assert max(map(len, trainrun_(*ASK, cwd=folder).stdout.splitlines())) <= width
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes away root's power to write everywhere")
+def test_a_finished_search_answers_where_nobody_may_write(folder):
+    before = answer(folder)
+    places = [path for path in (folder / "runs").rglob("*") if path.is_dir()]
+    powerless = ["setpriv", "--bounding-set=-dac_override"]
+    command = [*powerless, sys.executable, "-m", "trainrun", *map(str, ASK), "--format", "json"]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
+    for place in places:
+        place.chmod(0o555)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+        )
+    finally:
+        for place in places:
+            place.chmod(0o755)
+    assert json.loads(done.stdout)["best"] == before["best"]
 
 
 def test_json_holds_all(folder):
@@ -160,9 +182,30 @@ def test_all_candidates_diverge(tmp_path):
     text = "data: iris\nepochs: 3\noptimizer: sgd\nsearch: {learning_rate: [1e30, 1e32]}\n"
     (tmp_path / "net.yaml").write_text(text)
     done = trainrun_("search", "net.yaml", "--seeds", 2, cwd=tmp_path, code=3)
-    assert "No candidate has a finite value: lower the learning rates that are searched." in done.stdout
+    assert "No answer\n- No candidate has a finite value: lower the learning rates" in done.stdout
     trainrun_("report", "searches/net", cwd=tmp_path)
     assert "2 candidates" in (tmp_path / "report.html").read_text()
+
+
+def test_a_search_that_is_stopped_at_once_has_no_advice_yet(tmp_path):
+    (tmp_path / "net.yaml").write_text(CONFIG.replace("epochs: 9", "epochs: 100000"))
+    ask = ("search", "net.yaml", "--epochs-first", 50000, "--time-limit", "1s")
+    done = trainrun_(*ask, cwd=tmp_path, code=75)
+    assert "No answer yet\n- The search was stopped before its end: the same command goes on." in done.stdout
+    found = json.loads(trainrun_(*ask, "--format", "json", cwd=tmp_path, code=75).stdout)
+    assert found["importance"] == []
+
+
+def test_one_of_a_kind_has_no_plural(tmp_path):
+    (tmp_path / "net.yaml").write_text("data: iris\nhidden: [4]\nepochs: 1\nsearch: {hidden: [[5]]}\n")
+    text = trainrun_("search", "net.yaml", "--seeds", 1, cwd=tmp_path).stdout
+    assert "1 candidate, 1 trained to the end: 1 epoch, 3 steps." in text
+    assert "The confirmation: 2 configs over 1 seed, 2 runs." in text
+    assert " 1 fresh seed." in " ".join(text.split())
+    trainrun_("report", "searches/net", cwd=tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "1 candidate, 1 trained to the end: 1 epoch, 3 steps." in page
+    assert not re.search(r"\b1 (seeds|runs|candidates|fresh seeds|epochs|steps)\b", text + page)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,18 @@ def test_other_columns_may_mean_other_rows(tmp_path):
     assert "different splits: all and few were not scored on the same rows" in found["warnings"]
 
 
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [("missing=mean", True), ("missing_indicator=true", True), ("missing=drop", False), ("na=[6]", False)],
+)
+def test_what_fills_gaps_leaves_the_rows_as_they_are(change, same, tmp_path):
+    rows = [f"{i % 7},{'' if i % 3 else i % 5},{'xy'[i % 2]}\n" for i in range(90)]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(rows))
+    (tmp_path / "net.yaml").write_text("data: {path: t.csv, target: y}\nhidden: [4]\nepochs: 2\n")
+    found = asked(tmp_path, "net.yaml", "--vs", f"data.{change}", "--seeds", 2)
+    assert same == (not any("not scored on the same rows" in text for text in found["warnings"]))
+
+
 def test_files_of_their_own_are_no_splits(tmp_path):
     (tmp_path / "t.csv").write_text(TABLE)
     data = "data: {path: t.csv, valid: t.csv, test: t.csv, target: y1, drop: [y2], split: {seed: run}}\n"

@@ -70,6 +70,12 @@ def test_a_bar_separates_values_and_inside_quotes_and_brackets_it_is_text(text, 
     assert combinations(text) == found
 
 
+@pytest.mark.parametrize("text", ["", "|", "dropout"])
+def test_a_change_without_a_value_is_refused(text):
+    with pytest.raises(UsageError, match="--vs: must be KEY=VALUE"):
+        combinations(text)
+
+
 @pytest.mark.parametrize(
     "text", ["dropout=0||1", "dropout=0|", "dropout=|0", "dropout=0| |1", "dropout=0| epochs=1"]
 )

@@ -619,6 +619,11 @@ def test_a_figure_is_the_same_each_time(tmp_path, form, start):
     assert (tmp_path / f"report.{form}").read_bytes() == first
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_long_name_leaves_room_for_the_figure(tmp_path):
+    draw(read_finished(make_search(tmp_path, f"{'n' * 100}-12345678")), "svg")
+
+
 def test_a_figure_draws_what_the_page_draws(tmp_path):
     text = draw(read_finished(make_search(tmp_path)), "svg").decode()
     for expected in (

@@ -25,7 +25,7 @@ from trainrun.data import identify_config
 from trainrun.engine import device as processors
 from trainrun.engine.training import Pauses
 from trainrun.engine.workers import train_parts
-from trainrun.errors import ConfigError, RunBusyError, UsageError
+from trainrun.errors import ConfigError, DataError, RunBusyError, StorageError, UsageError
 from trainrun.events import EpochEnded, FitStarted
 from trainrun.fitting import fit
 from trainrun.runs.lock import RunLock
@@ -35,6 +35,7 @@ from trainrun.searching.answers import Search, answer
 from trainrun.searching.request import SearchObserver, SearchRequest
 from trainrun.searching.slices import spread
 from trainrun.searching.trainings import Candidate, Training
+from trainrun.signals import StopRequest
 
 CONFIG = """\
 data: iris
@@ -613,6 +614,19 @@ def test_requests_that_make_no_sense_leave_nothing(text, keys, sentence, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_searched_number_of_epochs_is_named_at_its_place(tmp_path):
+    with pytest.raises(UsageError, match=r"a\.yaml:3:19: epochs: a search needs at least 1, got 0"):
+        search(tmp_path, "data: iris\nepochs: 2\nsearch: {epochs: [0, 3]}\n")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_step_that_leaves_a_rest_is_no_matter(tmp_path):
+    text = "data: iris\nhidden: 2\nepochs: 1\nsearch: {dropout.hidden: {from: 0, to: 0.5, step: 0.02}}\n"
+    text = text.replace("}}", "}, batch_size: {from: 32, to: 85, step: 7}}")
+    found = search(tmp_path, text, candidates=24, finalists=0)
+    assert len(found.importance) == 2
+
+
 def test_a_grid_is_never_cut(tmp_path):
     text = "data: iris\nsearch: {hidden: [1, 2, 3]}\n"
     with pytest.raises(UsageError, match="tries all 3 combinations, more than --candidates 2"):
@@ -639,6 +653,30 @@ def test_a_run_that_another_process_trains_is_left_to_it(whole, tmp_path):
     assert found.exit_code == 5
     assert [str(paths.directory) in str(error) for error in found.errors] == [True]
     assert found.records == result.records
+
+
+def test_no_answer_while_another_process_trains_a_finalist(whole, tmp_path):
+    """Without it another finalist would look like the best one."""
+    _, result = whole
+    best = result.confirmation.records[result.confirmation.best]
+    held = RunLock(RunPaths(tmp_path / "runs" / f"a-{best.id8}" / "seed-2"))
+    found = search(tmp_path, candidates=2 * SIZE + 2, finalists=2)
+    assert (found.exit_code, found.is_stopped, found.confirmation) == (5, True, None)
+    assert not found.paths.result.exists()
+    held.release()
+    found = search(tmp_path, candidates=2 * SIZE + 2, finalists=2)
+    assert said(found) == said(result)
+
+
+def test_what_a_kill_left_of_a_run_is_removed(whole, tmp_path):
+    _, result = whole
+    complete = next(one for one in result.records if one.status == "complete")
+    left = tmp_path / "runs" / f"a-{complete.id8}" / "seed-0" / ".log.txt.0123456789ab.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_text("half a li")
+    search(tmp_path, candidates=2 * SIZE + 2, finalists=0)
+    assert (left.parent / "result.json").exists()
+    assert not left.exists()
 
 
 # The best settings
@@ -689,6 +727,27 @@ def test_the_best_settings_say_where_they_come_from(whole):
     assert result.best_file.name == "a-best.yaml"
 
 
+def test_the_best_settings_in_a_folder_behind_a_link_find_their_config(tmp_path):
+    (tmp_path / "large disk" / "of mine").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "runs").symlink_to(tmp_path / "large disk" / "of mine")
+    result = search(tmp_path / "here", CONFIG.replace("epochs: 9", "epochs: 1"))
+    best = result.confirmation.records[result.confirmation.best]
+    assert identify_config(load_config(result.best_file)) == best.id8
+
+
+@pytest.mark.parametrize("target", ["a.yaml", "base.yaml", "link.yaml", "folder", "nowhere/best.yaml"])
+def test_a_copy_that_cannot_be_written_is_told_before_anything_trains(target, tmp_path):
+    base = config_at(tmp_path, CONFIG, "base.yaml")
+    text = "extends: ./base.yaml\nhidden: [6]\n"
+    (tmp_path / "link.yaml").symlink_to(base)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((UsageError, StorageError), match=Path(target).name):
+        search(tmp_path, text, out=tmp_path / target)
+    assert (base.read_text(), (tmp_path / "a.yaml").read_text()) == (CONFIG, text)
+    assert not (tmp_path / "runs").exists()
+
+
 # Slices
 
 
@@ -715,3 +774,61 @@ def test_members_with_and_without_a_state_never_share_a_stack(tmp_path):
         train([one], Pauses(last_epoch=2))
     values = [[epoch.valid for epoch in one.history.epochs()] for one in trainings]
     assert values == [[epoch.valid for epoch in one.history.epochs()] for one in alone]
+
+
+# Folds
+
+
+NORMALIZED = CONFIG.replace("batch_size: 32", "batch_size: 82\nnormalization: batch")
+
+
+@pytest.mark.parametrize(
+    ("text", "folds", "sentence"),
+    [
+        (CONFIG, 151, "150 rows are too few for 151 folds"),
+        # Outside of folds of 38 and of 37 rows, 82 and 83 train: of 83, batches of 82 leave one.
+        (NORMALIZED, 4, "normalization"),
+    ],
+)
+def test_all_folds_are_checked_before_anything_trains(text, folds, sentence, tmp_path):
+    with pytest.raises((ConfigError, DataError), match=sentence):
+        search(tmp_path, text, outer=folds)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_overlap_of_folds_counts_validation_rows_that_are_given_as_a_number(tmp_path):
+    """Each third of 150 rows is tested on what 70 or 100 others have shown."""
+    text = CONFIG.replace("data: iris", "data: {source: iris, split: {valid: 30}}")
+    found = search(tmp_path, text, outer=3).outer
+    assert found.pairing.difference.correction == pytest.approx(50 / 70)
+
+
+def test_folds_without_a_value_say_why(tmp_path):
+    only_plain = CONFIG.partition("search:")[0] + "search: {hidden: [[8]]}\n"
+    found = search(tmp_path / "plain", only_plain, outer=2)
+    assert found.outer.left_out == tuple(
+        f"fold {place} has no value: the plain config is the only candidate with a value" for place in (1, 2)
+    )
+    diverges = only_plain.replace("{hidden: [[8]]}", "{optimizer: [sgd], learning_rate: [1e30]}")
+    found = search(tmp_path / "lost", diverges, outer=2)
+    assert found.outer.left_out[0] == "fold 1 has no value: no candidate is finite"
+
+
+class StopOnceThere(StopRequest):
+    """Asks to stop as soon as so many searches have a result: behind the last look of their own."""
+
+    def __init__(self, folder: Path, searches: int) -> None:
+        super().__init__()
+        self._folder, self._searches = folder, searches
+
+    def requested(self) -> bool:
+        return len(list(self._folder.glob("runs/searches/*/result.json"))) >= self._searches
+
+
+@pytest.mark.parametrize("searches", [1, 2])
+def test_a_stop_between_two_folds_is_no_end(searches, tmp_path):
+    config = CONFIG.replace("epochs: 9", "epochs: 2")
+    found = search(tmp_path, config, outer=2, stop=StopOnceThere(tmp_path, searches))
+    assert (found.exit_code, found.is_stopped) == (75, True)
+    found = search(tmp_path, config, outer=2)
+    assert (found.exit_code, found.is_stopped, len(found.outer.folds)) == (0, False, 2)

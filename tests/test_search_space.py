@@ -104,7 +104,8 @@ MISTAKES = {
     "{dropout: 0.1}": ["a.yaml:2:10: search.dropout: must be a list of values, or a range such as"
                        " {from: 0.1, to: 0.5}"],
     "{early_stopping: [5, {monitor: val_accuracy}]}":
-        ["a.yaml:2:30: search.early_stopping: every value must monitor val_loss"],
+        ["a.yaml:2:30: search.early_stopping: every value must monitor val_loss, this one"
+         " monitors val_accuracy"],
     "5": ["a.yaml:2:9: search: must be a mapping of keys to values, such as"
           " `learning_rate: {from: 1e-4, to: 1e-1, log: true}` or `dropout: [0, 0.2]`"],
 }  # fmt: skip

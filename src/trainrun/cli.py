@@ -291,6 +291,8 @@ def search(
         Literal["text", "json", "csv"], typer.Option("--format", help="Output format on stdout.")
     ] = "text",
     time_limit: TimeLimit = None,
+    on: On = "local",
+    workers: Workers = None,
 ) -> None:
     """Search for the best settings, and confirm them over fresh seeds.
 
@@ -303,7 +305,8 @@ def search(
         from trainrun.searching import SearchRequest, answer
 
         options = (sampler, metric, epochs_first, changes or [], runs, out, outer, stop)
-        request = SearchRequest(config, candidates, finalists, seeds, *options)
+        front = _front(on, workers, False)
+        request = SearchRequest(config, candidates, finalists, seeds, *options, front)
         progress = SearchProgress(sys.stderr, stop.requested)
         try:
             found = answer(request, progress)
@@ -729,7 +732,10 @@ def work(
     """Train the runs of one task that another command has submitted."""
     with _stoppable(None) as stop:
         from trainrun.machines.worker import work as carry_out_task
+        from trainrun.searching.elsewhere import RECORD, work_on_rung
 
+        if (directory / RECORD).exists():
+            raise typer.Exit(work_on_rung(directory, task, stop))
         raise typer.Exit(carry_out_task(directory, task, stop))
 
 

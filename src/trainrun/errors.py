@@ -109,6 +109,12 @@ class StorageError(TrainrunError):
     exit_code = 74
 
 
+class ResumableError(TrainrunError):
+    """The run stops here for a reason that another try may not meet: what was saved is still there."""
+
+    exit_code = INTERRUPTED
+
+
 def as_out_of_memory(error: Exception, doing: str) -> ResourceError:
     """Return a ResourceError for a failure that is a lack of memory; raise any other error again.
 

@@ -12,7 +12,9 @@ from trainrun.errors import BROKEN_PIPE, ResourceError, StorageError, TrainrunEr
 from trainrun.text import printable
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+# The last ones are of a folder on a network: the server forgot the file, or cannot be reached.
+_AWAY = ("ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETUNREACH", "EREMOTEIO")
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, *(getattr(errno, name, errno.EIO) for name in _AWAY)}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 

@@ -67,6 +67,15 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return "" if close is None else f"; did you mean {quoted(close)}?"
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "seed"), counted(1200, "seed")
+    ('1 seed', '1,200 seeds')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def number(value: float, decimals: int = 4) -> str:
     """A value as people read it: fixed decimals, or scientific where these would hide it.
 

@@ -44,19 +44,23 @@ def combinations(text: str) -> list[list[str]]:
         text: of the option.
 
     Raises:
-        UsageError: an alternative is empty, or there are too many combinations.
+        UsageError: a change has no `=`, an alternative is empty, or there are too many combinations.
 
     >>> combinations("dropout=0|0.5 hidden=64|128,64")[:2]
     [['dropout=0', 'hidden=64'], ['dropout=0', 'hidden=128,64']]
     """
-    choices = [_alternatives(change) for change in split_changes(text)]
+    changes = split_changes(text)
+    wrong = next((change for change in changes if "=" not in change), None)
+    if wrong is not None:
+        raise UsageError(f"--vs: must be KEY=VALUE, such as dropout=0.3, got '{short(wrong)}'")
+    choices = [_alternatives(change) for change in changes]
     count = math.prod(map(len, choices))
     if count > MOST_COMBINATIONS:
         raise UsageError(
             f"--vs: {count:,} combinations are more than {MOST_COMBINATIONS:,}; give fewer values, or use"
             " trainrun search"
         )
-    return [list(changes) for changes in product(*choices)]
+    return [list(chosen) for chosen in product(*choices)]
 
 
 def _alternatives(change: str) -> list[str]:

@@ -23,7 +23,8 @@ from trainrun.text import number, printable
 
 _ORDINALS = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"]
 _UNFINISHED = ("diverged", "missing", "interrupted", "failed")
-_ROWS = ("data.split", "data.missing", "data.na", "data.task")  # keys that decide which rows a part holds
+_ROWS = ("data.split", "data.na", "data.task")  # keys that decide which rows a part holds
+_ROWS_WITH_GAPS = ("data.missing", "data.drop")  # where rows with gaps are dropped
 
 
 def cautions(
@@ -161,15 +162,16 @@ def other_rows(before: Candidate, after: Candidate) -> str | None:
     """Return what makes the rows of two candidates differ; None if the rows are the same."""
     if None not in (before.digests, after.digests) and before.digests != after.digests:
         return "different data"
-    if any(key.startswith(_deciding_rows(before, after)) for key, _, _ in before.changes(after)):
+    deciding = _deciding_rows(before, after)
+    if any(f"{key}.".startswith(deciding) for key, _, _ in before.changes(after)):
         return "different splits"
     return None
 
 
 def _deciding_rows(*pair: Candidate) -> tuple[str, ...]:
-    """The keys that decide which rows a part has."""
+    """The beginnings of the keys that decide which rows a part has."""
     dropped = any(one.config.data.missing == "drop" for one in pair)  # a row goes by its columns' cells
-    return (*_ROWS, "data.drop") if dropped else _ROWS
+    return tuple(f"{key}." for key in (*_ROWS, *(_ROWS_WITH_GAPS if dropped else ())))
 
 
 def _budget(config: Config) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -73,6 +74,13 @@ class Draft:
         changed = {text.partition("=")[0].strip() for text in overrides} - APART - {SECTION}
         self._is_changed = any(not key.startswith(f"{SECTION}.") for key in changed)
 
+    @property
+    def files(self) -> set[str]:
+        """The real paths of the files that it is made of, but for those whose keys others replace."""
+        sources = {mark.source for _, mark in marks(self._files) if mark.source.is_file}
+        paths = {source.directory / Path(source.shown).name for source in sources}
+        return {os.path.realpath(path) for path in (self._path, *paths)}
+
     def config(self, settings: Mapping[str, Node] = _NOTHING) -> Config:
         """Return the config with some keys set, as `--set` would.
 
@@ -138,7 +146,10 @@ class Draft:
                         told.setdefault(problem.removeprefix(str(node.mark)), f"{problem} (in {SECTION})")
                     continue
                 if tried.early_stopping.monitor != monitor:
-                    problems.append(f"{node.mark}: {SECTION}.{one.key}: every value must monitor {monitor}")
+                    sentence = f"every value must monitor {monitor}, this one monitors"
+                    problems.append(
+                        f"{node.mark}: {SECTION}.{one.key}: {sentence} {tried.early_stopping.monitor}"
+                    )
                 if one.key in _DECIDING_ROWS and "drop" in (base.data.missing, tried.data.missing):
                     sentence = "cannot be searched with data.missing: drop, which leaves out other rows then"
                     told.setdefault("rows", f"{node.mark}: {SECTION}.{one.key}: {sentence}")

@@ -16,6 +16,8 @@ from trainrun.config.yaml.scalars import resolve
 from trainrun.quantities import Duration
 
 _DECIDED_BY_DATA = facts(DecidedByData)
+_MOST_ENTRIES = 1024
+_entries: dict[tuple[str, str], str] = {}
 
 
 def to_yaml(config: Config) -> str:
@@ -27,9 +29,24 @@ def to_yaml(config: Config) -> str:
 
 def yaml_text(values: Mapping[str, Any]) -> str:
     """Return plain values as YAML; the short lists and mappings in them stand in one line."""
-    return yaml.dump(
-        _File(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
-    )
+    return "".join(_entry(key, value) for key, value in values.items())
+
+
+def _entry(key: str, value: Any) -> str:
+    """Return the lines of a top-level key. Runs of one config differ in their seed alone: others are kept."""
+    known = (key, repr(value))
+    if known not in _entries:
+        if len(_entries) >= _MOST_ENTRIES:
+            _entries.clear()
+        _entries[known] = yaml.dump(
+            _File({key: value}),
+            Dumper=_Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=None,
+            width=110,
+        )
+    return _entries[known]
 
 
 def written(key: str, value: Any) -> Any:

@@ -66,6 +66,11 @@ def gpu_names() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
+def gpus() -> int:
+    """Return how many GPUs this process may use."""
+    return torch.cuda.device_count()
+
+
 def usable_processors() -> int:
     """Return how many processors this process may use."""
     try:

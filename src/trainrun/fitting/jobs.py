@@ -5,7 +5,7 @@ Each stage is a frozen record made from the one before; `Outcomes` alone changes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,13 +119,18 @@ class Outcomes:
         except MemoryError:
             self.end(job, "failed", ResourceError(f"{job.config.name}: out of memory"))
 
-    def lock(self, job: Job) -> None:
+    def lock(self, job: Job, stopped: Callable[[], bool]) -> None:
         """Lock a run until it has an outcome.
+
+        Args:
+            job: the run.
+            stopped: says whether this process was asked to stop, which ends the wait for a lease.
 
         Raises:
             RunBusyError: another process trains it.
+            ResumableError: asked to stop while it waited.
         """
-        self._locks[job.directory] = RunLock(job.paths)
+        self._locks[job.directory] = RunLock(job.paths, stopped)
 
     def end(self, job: Job, status: Status, error: TrainrunError | None = None) -> None:
         """Set a run's outcome, and let the next process in."""
@@ -253,7 +258,7 @@ def take_over(
 ) -> LockedRun | None:
     """Lock a run, and find out where it continues; None where another process has just finished it."""
     job = prepared.job
-    outcomes.lock(job)
+    outcomes.lock(job, request.stopped)
     if request.fresh:
         require_same_group(Run(job.directory), job.config)  # before anything is lost
         clear(Run(job.directory))

@@ -11,6 +11,7 @@ from trainrun.events import Event, FitEnded
 from trainrun.fitting.jobs import Job
 from trainrun.fitting.treatment import treatment
 from trainrun.plan import Cell
+from trainrun.runs.files import remove_temporaries
 from trainrun.runs.history import History
 from trainrun.runs.lock import RunLock
 from trainrun.runs.matching import require_same
@@ -64,6 +65,7 @@ def land(finished: Sequence[FinishedRun]) -> list[RunBusyError]:
             found = Run(one.job.directory)
             require_same(found, one.job.config)
             if not found.result:
+                remove_temporaries(found.directory)
                 ended[_written(one)] = one.ended
         finish(ended)
     return busy

@@ -112,7 +112,7 @@ def _follow(
     try:
         for event in train_parts(parts, device=device, threads=processors.threads, pauses=pauses):
             recorder.take(event)
-            if not recorder.open:
+            if not recorder.has_open:
                 break
         recorder.write()
     except (MemoryError, RuntimeError, ResourceError) as error:
@@ -135,27 +135,29 @@ class _Recorder:
 
     def __init__(self, runs: Sequence[_BegunRun], observer: Observer, outcomes: Outcomes) -> None:
         self.runs, self.observer, self._outcomes = runs, observer, outcomes
+        self._open = dict(enumerate(runs))
         self._held: dict[int, Paused | FitEnded] = {}  # of one kind, by member
 
     @property
-    def open(self) -> list[_BegunRun]:
-        """The runs that have no outcome yet."""
-        return [run for run in self.runs if self._outcomes.missing(run.job)]
+    def has_open(self) -> bool:
+        """Whether a run has no outcome yet."""
+        return bool(self._open)
 
     def take(self, event: Event) -> None:
         """Take an event in."""
-        if any(type(event) is not type(held) for held in self._held.values()):
+        if type(event) is not type(next(iter(self._held.values()), event)):
             self.write()
-        run = self.runs[event.member]
-        if not self._outcomes.missing(run.job):
+        run = self._open.get(event.member)
+        if not run:
             return
         with self._outcomes.carrying(run.job):
             run.writer.handle(event)
         if not self._outcomes.missing(run.job):  # it failed just now, and its lock is gone
+            del self._open[event.member]
             return
         if isinstance(event, Paused | FitEnded):
             self._held[event.member] = event
-            if len(self._held) == len(self.open):
+            if len(self._held) == len(self._open):
                 self.write()
         else:
             self.observer.handle(event)
@@ -170,18 +172,19 @@ class _Recorder:
             finish({self.runs[member].writer: event for member, event in ended.items()})
         except TrainrunError as error:
             for member in held:
-                self._outcomes.end(self.runs[member].job, "failed", error)
+                self._outcomes.end(self._open.pop(member).job, "failed", error)
             return
         for member, event in ended.items():
             status: Status = "diverged" if event.status == "diverged" else "complete"
-            self._outcomes.end(self.runs[member].job, status)
+            self._outcomes.end(self._open.pop(member).job, status)
             self.observer.handle(event)
 
     def break_off(
         self, status: Status, reason: str | None = None, error: TrainrunError | None = None
     ) -> None:
         """End the runs that have no outcome."""
-        for run in self.open:
+        while self._open:
+            _, run = self._open.popitem()
             with self._outcomes.carrying(run.job):
                 run.writer.break_off(status, reason)
                 self._outcomes.end(run.job, status, error)

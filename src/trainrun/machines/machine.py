@@ -64,10 +64,12 @@ class Machine(ABC):
     Attributes:
         settings: what the user has set, all of it known.
         known: the settings that it takes, each with its meaning.
+        seconds_between_questions: from one call of `alive` to the next; other people may ask it too.
     """
 
     name: ClassVar[str]
     known: ClassVar[Mapping[str, str]] = {}
+    seconds_between_questions: ClassVar[float] = 10.0
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         for word, value in settings.items():
@@ -147,6 +149,10 @@ class Machine(ABC):
     @abstractmethod
     def stop(self, job: str) -> None:
         """Ask the tasks to save and leave; return at once."""
+
+    def goes_on(self, job: str) -> bool:
+        """Return whether the tasks go on without the command that has submitted them."""
+        return True
 
     def script(self, name: str, tasks: Sequence[Task], folder: Path) -> str | None:
         """Return the text that `--dry-run` prints; None where there is none."""

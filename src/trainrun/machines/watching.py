@@ -31,7 +31,7 @@ from trainrun.runs.submissions import HandedOver, Submission, read_report, regis
 from trainrun.text import printable, short
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds from one look at the files to the next
-_FIRST_WAIT, _LONGEST_WAIT = 2.0, 10.0  # seconds between questions to the scheduler, which others ask too
+_FIRST_WAIT = 2.0  # seconds until the scheduler is asked for the first time
 _MOST_TRIES = 3  # of a task that ends without its runs
 _PASSING = (RunBusyError, StorageError)  # another process lets go, a folder comes back
 _LOG_END = 4096  # bytes of a log that are looked at
@@ -101,7 +101,7 @@ class Watch:
         if not self._left:
             self._close()
         elif self._request.stopped():
-            self._stop()
+            self.stop()
 
     def leave(self) -> None:
         """Leave the work to its machine; what is finished has its outcome."""
@@ -178,7 +178,7 @@ class Watch:
             self._end(one, "failed", error)
 
     def _ask(self) -> None:
-        self._wait_to_ask = min(2 * self._wait_to_ask, _LONGEST_WAIT)
+        self._wait_to_ask = min(2 * self._wait_to_ask, self._machine.seconds_between_questions)
         self._question = _Question(self._machine, self._submission, self._handed.jobs)
 
     def _take_answer(self) -> None:
@@ -309,7 +309,7 @@ class Watch:
             if directory not in self._mine
         )
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """Hand a request to stop on; the tasks save and leave by themselves."""
         with suppress(TrainrunError):
             self._submission.stop()

@@ -17,7 +17,7 @@ from pathlib import Path
 from trainrun.errors import CheckpointError, StorageError, TrainrunError
 from trainrun.events import Snapshot
 from trainrun.os_errors import explained
-from trainrun.runs.files import NOT_A_FILE_OF_OURS, regular_file, write_files
+from trainrun.runs.files import NOT_A_FILE_OF_OURS, read_again, regular_file, write_files
 from trainrun.runs.paths import WorkPaths
 from trainrun.text import printable
 
@@ -125,9 +125,7 @@ def _to_bytes(snapshot: Snapshot) -> bytes:
 
 def _read(path: Path) -> Snapshot:
     try:
-        with regular_file(path) as (file, size):
-            header = _checked_header(file.read(_HEADER), size)
-            payload = file.read(size - _HEADER)
+        header, payload = read_again(lambda: _header_and_payload(path))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -140,6 +138,11 @@ def _read(path: Path) -> Snapshot:
     if header != header[: _START.size] + _digest(header[: _START.size], payload):
         raise _DamagedError("is damaged: its SHA-256 is another")
     return _parse(payload)
+
+
+def _header_and_payload(path: Path) -> tuple[bytes, bytes]:
+    with regular_file(path) as (file, size):
+        return _checked_header(file.read(_HEADER), size), file.read(size - _HEADER)
 
 
 def _checked_header(header: bytes, size: int) -> bytes:

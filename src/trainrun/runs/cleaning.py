@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from trainrun.text import printable
 
 _AGE = re.compile(r"(?P<amount>[0-9]{1,6}(\.[0-9]{1,6})?) ?(?P<unit>[smhdw])")
 _CURVES = "tfevents"
+_SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")  # what NFS keeps of a file that was removed while it was open
+_TRIES, _SECONDS_BETWEEN = 20, 0.1  # to remove a folder
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -84,11 +87,29 @@ def remove(run: Run) -> None:
     with RunLock(run.paths), explained(run.directory, "be removed"):
         _empty(run)
         run.paths.lock.unlink()
-        run.directory.rmdir()
+        with suppress(OSError):  # NFS keeps the open lock under another name; the folder goes below
+            run.directory.rmdir()
+    with explained(run.directory, "be removed"):
+        _remove_empty(run.directory)
         if not seeds(group):
             run.paths.group_config.unlink(missing_ok=True)
             with suppress(OSError):  # something else lies there: it stays
                 group.rmdir()
+
+
+def _remove_empty(directory: Path) -> None:
+    """Remove a directory, unless another process has begun the run again meanwhile."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if not all(map(_is_silly, directory.iterdir())):
+                return
+            if not tries_left:
+                raise
+            time.sleep(_SECONDS_BETWEEN)  # a server removes such files a moment after they were closed
 
 
 def clear(run: Run) -> None:
@@ -118,7 +139,11 @@ def _is_ours(entry: Path) -> bool:
         return False
     if entry.is_dir():
         return entry.name == TENSORBOARD and all(map(_holds_curves, entry.iterdir()))
-    return entry.name in FILE_NAMES.values() or is_temporary(entry.name)
+    return entry.name in FILE_NAMES.values() or is_temporary(entry.name) or _is_silly(entry)
+
+
+def _is_silly(entry: Path) -> bool:
+    return bool(_SILLY.fullmatch(entry.name))
 
 
 def _holds_curves(folder: Path) -> bool:
@@ -135,7 +160,7 @@ def _empty(run: Run) -> None:
     for entry in _inside(run.directory):
         if entry.is_dir() and not entry.is_symlink():
             entry.rmdir()
-        elif entry.name != run.paths.lock.name:
+        elif entry.name != run.paths.lock.name and not _is_silly(entry):
             entry.unlink()
 
 

@@ -7,20 +7,26 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from trainrun.errors import RunDirectoryError
 from trainrun.os_errors import explained
+from trainrun.runs.fencing import pass_fences
 from trainrun.text import printable
 
 #: What `read_bytes` says of a pipe, a folder, a link or an enormous file: no disk is to blame.
 NOT_A_FILE_OF_OURS = {errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP}
 _LARGEST_READ = 256 * 2**20
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+_NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+#: What a file system without hard links says.
+NO_HARD_LINKS = {errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_TRIES = 3  # to read a file that others replace
+_Read = TypeVar("_Read")
 _NOTHING: Mapping[Path, Path] = MappingProxyType({})
 
 
@@ -55,7 +61,10 @@ def write_files(
     Raises:
         StorageError: writing failed; nothing temporary is left.
         ResourceError: out of file descriptors or memory.
+        ResumableError: this process has lost the lock of a run.
     """
+    folders = list(dict.fromkeys(target.parent for target in contents))
+    pass_fences(folders)
     temporary: dict[Path, Path] = {}
     try:
         for target, data in contents.items():
@@ -70,13 +79,14 @@ def write_files(
             with explained(target):
                 if target in keep:
                     _keep(target, keep[target])
+                pass_fences([target.parent])  # writing may have taken long
                 beside.replace(target)
     except BaseException:
         for beside in temporary.values():
             with suppress(OSError):
                 beside.unlink()
         raise
-    sync(dict.fromkeys(target.parent for target in contents))
+    sync(folders)
 
 
 def is_temporary(name: str) -> bool:
@@ -120,7 +130,9 @@ def append(path: Path, text: str) -> None:
     Raises:
         StorageError: writing failed.
         ResourceError: out of file descriptors or memory.
+        ResumableError: this process has lost the lock of the run.
     """
+    pass_fences([path.parent])
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
     with explained(path), opened(path, flags) as descriptor:
         size = _size_of_regular(descriptor)
@@ -172,10 +184,29 @@ def read_bytes(path: Path, largest: int = _LARGEST_READ) -> bytes:
     Raises:
         OSError: it is not there, not readable, not a regular file or too large.
     """
-    with regular_file(path) as (file, size):
-        if size > largest:
-            raise OSError(errno.EFBIG, "larger than any that a run writes")
-        return file.read(size)
+
+    def read() -> bytes:
+        with regular_file(path) as (file, size):
+            if size > largest:
+                raise OSError(errno.EFBIG, "larger than any that a run writes")
+            return file.read(size)
+
+    return read_again(read)
+
+
+def read_again(read: Callable[[], _Read]) -> _Read:
+    """Read a file, once more where another machine has replaced it while it was being read.
+
+    Raises:
+        OSError: of the last try.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return read()
 
 
 def _size_of_regular(descriptor: int) -> int:
@@ -198,13 +229,23 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _sync(path: Path) -> None:
     with opened(path, os.O_RDONLY) as descriptor:
-        os.fsync(descriptor)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:  # some network file systems know no fsync of folders
+            if error.errno not in _NOT_SUPPORTED or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise
 
 
 def _keep(old: Path, kept: Path) -> None:
     if old.exists():
         kept.unlink(missing_ok=True)
-        kept.hardlink_to(old)  # a rename would leave a moment without any file of the old name
+        try:
+            kept.hardlink_to(old)  # a rename would leave a moment without any file of the old name
+        except OSError as error:
+            if error.errno not in NO_HARD_LINKS:
+                raise
+            _create(kept, old.read_bytes())
+            _sync(kept)
 
 
 def _shown(path: Path) -> str:

@@ -30,6 +30,7 @@ FILE_NAMES = {
     "question": "search.yaml",
 }
 SEARCHES = "searches"  # the folder of searches in a folder of runs
+LEASES = ".leases"  # the folder with the signs of life of those who hold a lease
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
 TENSORBOARD = "tensorboard"  # a folder, which TensorBoard finds by the names of the files in it
 

@@ -21,7 +21,9 @@ def best_yaml(space: Space, settings: Settings, config: str | Path, place: Path,
         place: where the text is to stand: paths in it are relative to its folder.
         head: sentences about it.
     """
-    base = os.path.relpath(Path(config).absolute(), place.absolute().parent)
+    # Behind a link, `..` means the real folder above. A config that is a link stands where the link does.
+    searched = Path(config).absolute()
+    base = os.path.relpath(searched.parent.resolve() / searched.name, place.absolute().parent.resolve())
     values = {
         "extends": base if "/" in base else f"./{base}",
         SECTION: None,

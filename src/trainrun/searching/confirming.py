@@ -81,7 +81,8 @@ def confirm(
         observer: watches.
 
     Returns:
-        The confirmation, None where it was stopped; and the outcomes of the runs that were trained now.
+        The confirmation, None where it was stopped or a run failed; and the outcomes of the runs that were
+        trained now.
 
     Raises:
         TrainrunError: a run's directory holds something else.
@@ -101,9 +102,9 @@ def confirm(
         candidate(f"finalist {place}", question.space.candidate(question.space.point(one.settings)))
         for place, one in enumerate(finalists, 1)
     ]
-    to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop)
+    to_fit = CompareRequest([request.config], runs=request.runs, stop=request.stop, elsewhere=request.front)
     outcomes = fit_missing([plain, *others], to_fit, observer)
-    if any(outcome.status == "interrupted" for outcome in outcomes):
+    if any(outcome.status in ("interrupted", "failed") for outcome in outcomes):
         return None, outcomes  # some configs have more seeds than others: that is no answer
     standings = [stand(one, outcomes) for one in (plain, *others)]
     criterion = choose_criterion(standings, question.metric)

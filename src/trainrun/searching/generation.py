@@ -13,7 +13,7 @@ from trainrun.events import EpochEnded, Paused
 from trainrun.fitting.jobs import Job
 from trainrun.fitting.landing import FinishedRun, land
 from trainrun.runs.checkpoint import load_checkpoint, save_checkpoints
-from trainrun.runs.paths import SearchPaths, group_directory, seed_directory
+from trainrun.runs.paths import WorkPaths, group_directory, seed_directory
 from trainrun.searching.halving import survivors
 from trainrun.searching.slices import spread
 from trainrun.searching.trainings import Training, bundle, unbundle
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from trainrun.engine.device import Processors
+    from trainrun.machines import Front
 
 #: Called after an epoch with the epoch to whose end the candidates train.
 Progress = Callable[[int], None]
@@ -36,11 +37,12 @@ class Generation:
         trainings: of its candidates, in their order.
         judged_after: the epochs after which they are judged.
         larger_is_better: the direction of their values.
-        paths: of the search.
+        paths: of the search, or of a task of it.
         runs: the folder of runs, in which those that end are written.
         stopped: whether to stop.
         save_seconds: from one checkpoint to the next.
         progress: is told of every epoch.
+        front: trains on other machines; None trains here.
         busy: errors about runs that another process trains.
     """
 
@@ -48,11 +50,12 @@ class Generation:
     trainings: Sequence[Training]
     judged_after: Sequence[int]
     larger_is_better: bool
-    paths: SearchPaths
+    paths: WorkPaths
     runs: Path
     stopped: Callable[[], bool]
     save_seconds: float
     progress: Progress
+    front: Front | None = None
     busy: list[RunBusyError] = field(default_factory=list)
     _judged: int = 0
     _saved: float = field(default_factory=monotonic)
@@ -79,12 +82,42 @@ class Generation:
         for judged, until in enumerate([*self.judged_after, longest]):
             if judged < self._judged:
                 continue
-            going = [one for one in self.trainings if one.trains and one.epochs < until]
-            if going and not self._train_to(until, going):
+            going = self._going(until)
+            train = self._train_elsewhere if self.front else self._train_to
+            if going and not train(until, going):
                 return False
             if until < longest:
                 self._judge(judged)
         return True
+
+    def train_slice(self, until: int) -> bool:
+        """Train all candidates to the end of an epoch and keep their state; return False if asked to stop."""
+        going = self._going(until)
+        if going and not self._train_to(until, going):
+            return False
+        self._keep()
+        return True
+
+    def _going(self, until: int) -> list[Training]:
+        return [one for one in self.trainings if one.trains and one.epochs < until]
+
+    def _train_elsewhere(self, until: int, going: Sequence[Training]) -> bool:
+        """Train candidates on other machines; return False if asked to stop before."""
+        from trainrun.searching.elsewhere import Rung, train_elsewhere
+
+        assert self.front
+        rung = Rung(
+            name=self.paths.directory.name,
+            generation=self.number,
+            until=until,
+            metric=going[0].metric,
+            larger_is_better=self.larger_is_better,
+            runs=self.runs,
+            save_seconds=self.save_seconds,
+        )
+        is_whole = train_elsewhere(rung, going, self.front, self.stopped, self.progress)
+        self._keep()
+        return is_whole
 
     def _train_to(self, until: int, going: Sequence[Training]) -> bool:
         """Train candidates to the end of an epoch; return False if asked to stop before."""
@@ -132,9 +165,12 @@ class Generation:
     ) -> list[Training]:
         """Keep the state of all candidates; those that have ended are written first."""
         self._land(ended, device, processors)
+        self._keep()
+        return []
+
+    def _keep(self) -> None:
         save_checkpoints({self.paths: bundle(self.number, self._judged, self.trainings)})
         self._saved = monotonic()
-        return []
 
     def _land(self, ended: Sequence[Training], device: torch.device, processors: Processors) -> None:
         """Write the runs of candidates that are complete."""

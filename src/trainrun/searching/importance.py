@@ -55,9 +55,9 @@ def importances(records: Sequence[Record], space: Space, *, larger_is_better: bo
         return []
     from optuna.trial import create_trial
 
-    kinds = {one.key: distribution(one) for one in space.keys}
     places = _places(found, larger_is_better)
     with quiet():
+        kinds = {one.key: distribution(one) for one in space.keys}
         trials = [
             create_trial(params=dict(point), distributions=kinds, value=float(place))
             for point, place in zip(points(found, space), places, strict=True)

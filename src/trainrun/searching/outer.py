@@ -6,7 +6,7 @@ share, Nadeau and Bengio 2003, Machine Learning 52.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from trainrun.statistics import difference
 
 if TYPE_CHECKING:
     from trainrun.searching.answers import Search
+    from trainrun.searching.question import Question
 
 #: How the best of each search is called where it is compared with the plain config.
 SEARCHED = "the best of the search"
@@ -83,16 +84,22 @@ def cross_validate(
         TrainrunError: the request makes no sense, or files cannot be written.
     """
     searches: list[Search] = []
-    for place in range(1, count + 1):
+    for place, fold in enumerate(folds(request, count), 1):
         observer.note(f"fold {place} of {count}")
-        changes = [*request.overrides, f"data.split.fold={place}/{count}"]
-        searches.append(search(replace(request, overrides=changes, out=None, outer=None), observer))
+        searches.append(search(fold, observer))
         if request.stopped():
             break
     found = [_score(place, one) for place, one in enumerate(searches, 1)]
-    folds = tuple(one for one in found if isinstance(one, OuterFold))
+    scored = tuple(one for one in found if isinstance(one, OuterFold))
     left_out = tuple(one for one in found if isinstance(one, str))
-    return Outer(folds, tuple(searches), _pair(folds, searches, count), left_out)
+    return Outer(scored, tuple(searches), _pair(scored, searches, count), left_out)
+
+
+def folds(request: SearchRequest, count: int) -> Iterator[SearchRequest]:
+    """Yield the request of each fold's search, which never sees the fold."""
+    for place in range(1, count + 1):
+        changes = [*request.overrides, f"data.split.fold={place}/{count}"]
+        yield replace(request, overrides=changes, out=None, outer=None)
 
 
 def require_one_table(config: Config) -> None:
@@ -111,13 +118,21 @@ def _score(place: int, search: Search) -> OuterFold | str:
     """Return a fold with its values, or why there are none."""
     found = search.confirmation
     if found is None:
-        return f"fold {place} has no value: {'not finished' if search.ranking else 'all diverged'}"
+        return f"fold {place} has no value: {_why_unconfirmed(search)}"
     metric = search.question.metric
     best = found.finalists[found.best]
     value, baseline = (_tested(one, metric) for one in (best, found.plain))
     if value is None or baseline is None:
-        return f"fold {place} has no value: {'not finished' if search.ranking else 'all diverged'}"
+        one = best if value is None else found.plain
+        return f"fold {place} has no value: {one.label} has no complete run over the fresh seeds"
     return OuterFold(place, value, baseline, found.records[found.best].settings)
+
+
+def _why_unconfirmed(search: Search) -> str:
+    if search.is_stopped:
+        return "not finished"
+    only_plain = "the plain config is the only candidate with a value"
+    return only_plain if search.ranking else "no candidate is finite"
 
 
 def _tested(one: Standing, metric: str) -> float | None:
@@ -125,14 +140,21 @@ def _tested(one: Standing, metric: str) -> float | None:
     return mean.value if mean.n else None
 
 
-def _pair(folds: Sequence[OuterFold], searches: Sequence[Search], count: int) -> Pairing | None:
-    if not folds:
+def _pair(scored: Sequence[OuterFold], searches: Sequence[Search], count: int) -> Pairing | None:
+    if not scored:
         return None
     question = searches[0].question
-    valid = question.config.data.split.valid
-    share = valid if isinstance(valid, float) else 0.0
-    overlap = (1 / count) / (1 - 1 / count - share)
+    overlap = _overlap(question, count)
     grows = larger_is_better(question.metric)
-    values, baselines = [one.value for one in folds], [one.baseline for one in folds]
+    values, baselines = [one.value for one in scored], [one.baseline for one in scored]
     found = difference(values, baselines, larger_is_better=grows, correction=overlap)
     return Pairing(SEARCHED, question.config.name, question.metric, "test", found)
+
+
+def _overlap(question: Question, count: int) -> float:
+    """Rows of a fold over rows of training."""
+    valid = question.config.data.split.valid
+    if isinstance(valid, float):
+        return (1 / count) / (1 - 1 / count - valid)
+    dataset = question.cell(question.config).dataset
+    return len(dataset.test.y) / len(dataset.train.y) if dataset.test else 0.0

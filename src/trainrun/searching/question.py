@@ -107,11 +107,13 @@ class Question:
         plain = self.cell(self.config)
         make_plan([plain])
         if plain.dataset.valid is None:
-            raise UsageError(f"{self.config.place('data.split')}: data.split: a search needs validation rows")
+            place = self.config.place("data.split.valid")
+            raise UsageError(f"{place}: data.split.valid: a search needs validation rows, such as 0.2; got 0")
         problems = list(self.space.conflicts())
         singles = list(self.space.single())
-        if any(config.epochs == 0 for config in (self.config, *singles)):
-            raise UsageError(f"{self.config.place('epochs')}: epochs: a search needs at least 1, got 0")
+        for config in (self.config, *singles):
+            if config.epochs == 0:
+                raise UsageError(f"{config.place('epochs')}: epochs: a search needs at least 1, got 0")
         for config in singles:
             try:
                 make_plan([self.cell(config)])

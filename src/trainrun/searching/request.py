@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from trainrun.fitting import Observer
 from trainrun.fitting.request import seconds_between_saves
 from trainrun.signals import StopRequest
+
+if TYPE_CHECKING:
+    from trainrun.machines import Front
 
 #: Default number of candidates: one generation.
 DEFAULT_CANDIDATES = 100
@@ -36,6 +39,7 @@ class SearchRequest:
         out: where a copy of the config with the best settings goes; None for none.
         outer: the folds of a nested cross-validation; None for none.
         stop: asks the search to stop; the same request goes on.
+        front: trains on other machines; None trains here.
         save_seconds: from one checkpoint to the next.
     """
 
@@ -51,6 +55,7 @@ class SearchRequest:
     out: Path | None = None
     outer: int | None = None
     stop: StopRequest | None = None
+    front: Front | None = None
     save_seconds: float = field(default_factory=seconds_between_saves)
 
     def stopped(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
@@ -50,6 +51,10 @@ class Space:
                 f"{self.config.place('')}: has no section {SECTION}, such as"
                 " `search: {learning_rate: {from: 1e-4, to: 1e-1, log: true}}`"
             )
+
+    def is_made_of(self, path: Path) -> bool:
+        """Return whether a file is the searched config, or one that it extends."""
+        return os.path.realpath(path) in self._draft.files
 
     def candidate(self, point: Point) -> Config:
         """Return the config of a candidate.

@@ -52,6 +52,7 @@ class Training:
         metric: by which it is judged, on the validation rows.
 
     Attributes:
+        candidate, cell, metric: as given.
         status: `interrupted` while it trains.
         epochs: that it has finished.
         steps: that it has done.
@@ -62,7 +63,7 @@ class Training:
     """
 
     def __init__(self, candidate: Candidate, cell: Cell, metric: str) -> None:
-        self.candidate, self.cell, self._metric = candidate, cell, metric
+        self.candidate, self.cell, self.metric = candidate, cell, metric
         self.reset()
 
     def reset(self) -> None:
@@ -95,7 +96,7 @@ class Training:
                 self.history.add(event)
                 self.epochs, self.steps = event.epoch, event.step
                 if event.kept:
-                    value = (event.valid or {})[self._metric]
+                    value = (event.valid or {})[self.metric]
                     self.value = value if isfinite(value) else None  # as files have it
             case Paused():
                 assert self.history, "FitStarted comes first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -105,6 +106,8 @@ class Work:
             discard_checkpoints(self._paths)
 
     def _begin(self) -> None:
+        if is_archive(self._paths):
+            return
         make_directory(self._paths.directory)
         remove_temporaries(self._paths.directory)
         if not self._paths.question.exists():
@@ -212,12 +215,18 @@ class Work:
             stopped=self._request.stopped,
             save_seconds=self._request.save_seconds,
             progress=progress.told,
+            front=self._request.front,
         )
         if note := generation.restore():
             self._observer.note(note)
         is_whole = generation.train()
         self.errors += generation.busy
         return is_whole
+
+
+def is_archive(paths: SearchPaths) -> bool:
+    """Return whether a search has a result, and a folder in which this process may not write."""
+    return paths.result.exists() and not os.access(paths.directory, os.W_OK)
 
 
 class _Progress:

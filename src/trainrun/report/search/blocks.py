@@ -11,12 +11,12 @@ from trainrun.config.rendering import brief, yaml_text
 from trainrun.config.search_space import Listed, Searched
 from trainrun.report.comparison.block import Block
 from trainrun.report.comparison.cells import NOTHING, scored_cell
-from trainrun.report.comparison.verdicts import amount, figures, verdict_sentence
+from trainrun.report.comparison.verdicts import amount, figures, probability, verdict_sentence
 from trainrun.searching import Search
 from trainrun.searching.confirming import Confirmation
 from trainrun.searching.importance import FEWEST
 from trainrun.searching.records import Record
-from trainrun.text import number, printable
+from trainrun.text import counted, number, printable
 
 _RANKED = 10
 
@@ -58,13 +58,20 @@ def _confirmed(search: Search, confirmation: Confirmation) -> Iterator[Block]:
 
 
 def _unconfirmed(search: Search) -> Iterator[Block]:
-    if not search.ranking:
-        sentence = "No candidate has a finite value: lower the learning rates that are searched."
-    elif search.exit_code == 0:
+    if search.is_stopped:
+        how = (
+            "Runs of the confirmation are missing"
+            if search.errors
+            else "The search was stopped before its end"
+        )
+        title, sentence = "No answer yet", f"{how}: the same command goes on."
+    elif search.ranking:
         sentence = "The plain config is the only candidate with a value: nothing is left to confirm."
+        title = "No answer"
     else:
-        sentence = "The search was stopped before its end: the same command goes on."
-    yield Block("No answer yet", sentences=[("warning", sentence)])
+        sentence = "No candidate has a finite value: lower the learning rates that are searched."
+        title = "No answer"
+    yield Block(title, sentences=[("warning", sentence)])
 
 
 def _verdicts(search: Search, confirmation: Confirmation, best: Standing) -> Block:
@@ -115,7 +122,7 @@ def _beliefs(search: Search, confirmation: Confirmation, best: Standing) -> Bloc
     rank = "the best" if place == 1 else f"number {place}"
     believed = f"{number(record.value or 0.0)} in the search, {rank} of {len(search.records)}"
     fresh = scored_cell(best, "valid", metric)
-    fresh = f"{fresh} over {mean.n} fresh seeds" if mean.n else "no fresh seed is complete"
+    fresh = f"{fresh} over {counted(mean.n, 'fresh seed')}" if mean.n else "no fresh seed is complete"
     sentence = f"valid {metric} of {best.label}: {believed}; {fresh}."
     headings = ["config", f"valid {metric} in the search", f"valid {metric}, fresh seeds"]
     tested = part == "test"
@@ -159,7 +166,8 @@ def _outer_verdict(pairing: Pairing) -> str:
         "no difference shown": "No difference shown between searching with this space and the plain config",
         "too few seeds": "Too few folds for a verdict on searching with this space",
     }[found.verdict]
-    p = f", p = {found.p:.3f}" if found.p is not None else ""
+    p = probability(found.p)
+    p = f", p {p}" if p.startswith("<") else f", p = {p}" if p else ""
     return f"{what}: test {pairing.metric} differs by {amount(found)} over {found.n} folds{p}."
 
 
@@ -200,7 +208,7 @@ def _ranking(search: Search) -> Block:
     ]
     metric = search.question.metric
     names = [short_name(key, keys) for key in keys]
-    title = f"The best {len(best)} of {_counted(len(search.records), 'candidate')}, by one seed"
+    title = f"The best {len(best)} of {counted(len(search.records), 'candidate')}, by one seed"
     return Block(title, ["", f"valid {metric}", "epochs", *names], rows)
 
 
@@ -211,7 +219,8 @@ def _spent(search: Search) -> Block:
     sentences = [
         (
             "note",
-            f"{len(records)} candidates, {whole} trained to the end: {epochs:,} epochs, {steps:,} steps.",
+            f"{counted(len(records), 'candidate')}, {whole:,} trained to the end:"
+            f" {counted(epochs, 'epoch')}, {counted(steps, 'step')}.",
         ),
         *(("note", line) for line in _confirmation_cost(search)),
         ("note", f"This command took {search.seconds:.1f} seconds."),
@@ -224,11 +233,8 @@ def _confirmation_cost(search: Search) -> Iterator[str]:
     if search.confirmation:
         standings = search.confirmation.comparison.standings
         seeds = len(standings[0].runs)
-        yield f"The confirmation: {len(standings)} configs over {seeds} seeds, {len(standings) * seeds} runs."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"1 {what}" if count == 1 else f"{count} {what}s"
+        runs = f"{len(standings) * seeds:,} runs"
+        yield f"The confirmation: {len(standings)} configs over {counted(seeds, 'seed')}, {runs}."
 
 
 def _value(value: object) -> str:

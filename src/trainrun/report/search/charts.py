@@ -18,6 +18,7 @@ from trainrun.report.search.axes import (
 from trainrun.report.search.groups import LOST, groups_of
 from trainrun.searching.finished import Confirmed, FinishedSearch, Measured, SearchedKey
 from trainrun.searching.records import Record
+from trainrun.text import counted
 
 _TOLD = 50  # of the best candidates, which say what they are where a pointer rests on them
 _MARGIN = 0.05  # of the axis of the confirmation, at either end
@@ -166,7 +167,7 @@ def parallel(search: FinishedSearch) -> Parallel:
         ticks=[*(axis.ticks for axis in axes), ticks],
         clouds=clouds,
         marks=_marks(search, line),
-        said=f"{_counted(len(search.ranking), 'candidate')} as lines over {len(axes)} keys and valid"
+        said=f"{counted(len(search.ranking), 'candidate')} as lines over {len(axes)} keys and valid"
         f" {search.metric}, the best at the top. {_best_settings(search)}",
     )
 
@@ -218,7 +219,7 @@ def _scatter(search: FinishedSearch, key: SearchedKey, y: NumberAxis) -> Chart:
         return [(across, y.along(_value(record)) if record.is_ranked else edge)]
 
     clouds = _clouds(search, point, with_lost=True)
-    count = _counted(len(search.records), "candidate")
+    count = counted(len(search.records), "candidate")
     said = f"valid {search.metric} of {count} against {key.key}. {_best_values(search, key)}"
     numbers = {id(one): number for number, one in enumerate(search.records)}
     spots = [
@@ -231,7 +232,8 @@ def _scatter(search: FinishedSearch, key: SearchedKey, y: NumberAxis) -> Chart:
 
 def _of_spot(search: FinishedSearch, key: SearchedKey, place: int, one: Record) -> str:
     at = f"{key.key} {shown(one.settings[key.key])}"
-    return f"number {place}: valid {search.metric} {shown(one.value)} at {at}, {one.epochs:,} epochs"
+    trained = counted(one.epochs, "epoch")
+    return f"number {place}: valid {search.metric} {shown(one.value)} at {at}, {trained}"
 
 
 def _race(
@@ -245,8 +247,8 @@ def _race(
     records = [search.records[number] for number in sorted(members)]
     first = min((one.curve[0][0] for one in records if one.curve), default=0)
     whole = sum(one.status == "complete" for one in records)
-    title = f"bracket {bracket + 1}: {_counted(len(records), 'candidate')}, {whole:,} trained to the end"
-    judged = f"judged first after {_counted(first, 'epoch')}" if first else "never judged"
+    title = f"bracket {bracket + 1}: {counted(len(records), 'candidate')}, {whole:,} trained to the end"
+    judged = f"judged first after {counted(first, 'epoch')}" if first else "never judged"
     return Chart(
         title,
         "epochs",
@@ -257,10 +259,6 @@ def _race(
         [one for one in _marks(search, line, members) if one.points],
         f"valid {search.metric} over epochs, {title}, {judged}",
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _clouds(

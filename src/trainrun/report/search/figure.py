@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LONGEST_LABELS = 40  # characters of all labels of an axis, above which they are written aslant
+_LONGEST_NAME = 24  # characters
 _LOOKS: dict[str, dict[str, Any]] = {
     **{
         f"dropped-{level}": {"marker": "o", "s": 3 + 4 * level, "alpha": 0.35 + 0.12 * level}
@@ -101,13 +102,18 @@ def _draw_beliefs(axes: Axes, found: Beliefs, search: FinishedSearch) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(len(found.rows) - 0.3, -0.5)
     axes.set_xticks([tick.at for tick in found.ticks], [tick.label for tick in found.ticks])
-    axes.set_yticks(range(len(found.rows)), [printable(row.config.label) for row in found.rows])
+    axes.set_yticks(range(len(found.rows)), [_name(row.config.label) for row in found.rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title(f"{search.metric}: search (open), fresh seeds (filled)")
     better = "larger" if search.larger_is_better else "smaller"
     tested = "round: valid; square: test; " if search.part == "test" else ""
     axes.set_xlabel(f"{tested}95% interval; {better} is better", color=QUIET)
+
+
+def _name(label: str) -> str:
+    """A config's label that leaves room for the axis beside it."""
+    return printable(label if len(label) <= _LONGEST_NAME else f"{label[: _LONGEST_NAME - 3]}...")
 
 
 def _draw_differences(axes: Axes, forest: Forest) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trainrun.searching.finished import FinishedSearch
 from trainrun.searching.records import Record
+from trainrun.text import counted
 
 _LEVELS = 4  # sizes of the marks of dropped candidates
 WHOLE, LOST = "whole", "lost"
@@ -55,4 +56,4 @@ def _levels(epochs: Sequence[int]) -> list[list[int]]:
 def _span(epochs: Sequence[int]) -> str:
     if len(epochs) > 1:
         return f"{epochs[0]:,} to {epochs[-1]:,} epochs"
-    return "1 epoch" if epochs[0] == 1 else f"{epochs[0]:,} epochs"
+    return counted(epochs[0], "epoch")

@@ -22,6 +22,7 @@ def as_json(search: Search) -> str:
         "differences": [],
         "best": None,
         "baseline": None,
+        "importance": [one.to_json() for one in search.importance],
     }
     warnings = list(notes(search))
     if confirmation:
@@ -38,7 +39,6 @@ def as_json(search: Search) -> str:
             "differences": [as_difference(comparison, pair) for pair in comparison.pairings],
             "best": finalists[confirmation.best] | {"file": file},
             "baseline": config_json(confirmation.plain, {}, value),
-            "importance": [one.to_json() for one in search.importance],
         }
         warnings = [*comparison.warnings, *warnings]
     if search.outer:

@@ -19,7 +19,7 @@ from trainrun.runs.paths import default_runs
 from trainrun.searching.finished import Confirmed, FinishedSearch, Measured
 from trainrun.searching.importance import FEWEST
 from trainrun.searching.records import Record
-from trainrun.text import number
+from trainrun.text import counted, number
 
 _FEWEST_BEST = 5
 
@@ -60,7 +60,7 @@ def belief_sentence(search: FinishedSearch, place: int) -> str:
     rank = search.ranking.index(record) + 1
     which = "the best" if rank == 1 else f"number {rank:,}"
     mean = one.measured("valid", search.metric)
-    fresh = f"{_mean(mean)} over {one.seeds} fresh seeds" if mean else "no fresh seed is complete"
+    fresh = f"{_mean(mean)} over {counted(one.seeds, 'fresh seed')}" if mean else "no fresh seed is complete"
     believed = number(record.value or 0.0)
     return (
         f"valid {search.metric} of {one.label}: {believed} in the search, {which} of"
@@ -150,14 +150,15 @@ def spent_sentences(search: FinishedSearch) -> Iterator[str]:
     records = search.records
     counts = {status: sum(one.status == status for one in records) for status in ("complete", "diverged")}
     epochs, steps = (sum(getattr(one, what) for one in records) for what in ("epochs", "steps"))
-    many = "1 candidate" if len(records) == 1 else f"{len(records):,} candidates"
-    yield f"{many}, {counts['complete']:,} trained to the end: {epochs:,} epochs, {steps:,} steps."
+    spent = f"{counted(epochs, 'epoch')}, {counted(steps, 'step')}"
+    yield f"{counted(len(records), 'candidate')}, {counts['complete']:,} trained to the end: {spent}."
     if counts["diverged"]:
         yield f"{counts['diverged']:,} diverged."
     if search.plain:
         configs = len(search.finalists) + 1
         runs = configs * search.plain.seeds
-        yield f"The confirmation: {configs} configs over {search.plain.seeds} seeds, {runs:,} runs."
+        seeds = counted(search.plain.seeds, "seed")
+        yield f"The confirmation: {configs} configs over {seeds}, {runs:,} runs."
     if skipped := sum(one.skipped for one in records):
         left = "1 proposal was" if skipped == 1 else f"{skipped:,} proposals were"
         yield f"{left} left out: a conflict between values, or the same settings again."
