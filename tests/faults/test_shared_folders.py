@@ -73,7 +73,7 @@ def undisturbed(tmp_path_factory, warm):
 @pytest.mark.parametrize("locks", LOCKS)
 def test_two_machines_want_the_same_runs(locks, undisturbed, place, table):
     row = table(f"two machines want the same runs: {locks}")
-    for trial in range(sized(20, 2)):
+    for trial in range(sized(20, 1)):
         options = {"cache": random.choice([0.0, 1.0, 3.0]), "delay": random.choice([0.0, 0.002])}
         with (
             row.trial((trial, options)),
