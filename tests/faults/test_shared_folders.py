@@ -18,7 +18,7 @@ from test_races import starts
 
 pytestmark = pytest.mark.faults
 
-SECONDS = 4.0  # of a lease
+SECONDS = 6.0  # of a lease: a busy machine may stop a process for a second or two
 LOCKS = {
     "lease": {},  # the kind of file system is not known
     "refused": {"TRAINRUN_LOCKS": "flock"},
@@ -193,7 +193,7 @@ def test_removing_a_run_with_open_files(place, table):
 def wait_for(two: list[tuple[Command, Switch]], *names: str) -> None:
     """Wait until a run has one of these files."""
     behind = two[0][0].folder.parent / "shared"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not any(list(behind.rglob(name)) for name in names):
         assert time.monotonic() < end, said(two)
         time.sleep(0.02)
@@ -223,4 +223,5 @@ def left(two: list[tuple[Command, Switch]]) -> dict[str, bytes]:
 
 def said(two: list[tuple[Command, Switch]]) -> str:
     """What the commands have complained of."""
-    return json.dumps([(mine.folder / "stderr").read_text() for mine, _ in two])
+    complaints = [mine.folder / "stderr" for mine, _ in two]
+    return json.dumps([path.read_text() for path in complaints if path.exists()])
