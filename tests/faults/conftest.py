@@ -15,7 +15,7 @@ import pytest
 from nets import command
 from warm import Warm
 
-TOOLS = ("strace", "mount", "chattr", "prlimit", "setpriv")
+TOOLS = ("strace", "mount", "chattr", "prlimit", "setpriv", "unshare")
 _NEW_MOUNTS = 0x20000  # CLONE_NEWNS
 
 
@@ -85,8 +85,10 @@ def warm(equipped: None) -> Iterator[Warm]:
 def equipped() -> None:
     """What the experiments need: they fail without, they are not skipped."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    missing += [] if Path("/dev/fuse").exists() else ["/dev/fuse"]
     if missing or os.geteuid() != 0:
-        pytest.exit(f"faults: needs root and {', '.join(TOOLS)}; missing: {missing or 'root'}", returncode=1)
+        needed = ", ".join((*TOOLS, "/dev/fuse"))
+        pytest.exit(f"faults: needs root and {needed}; missing: {missing or 'root'}", returncode=1)
     # A view of the file systems of its own: what is mounted here goes with this process.
     assert ctypes.CDLL(None).unshare(_NEW_MOUNTS) == 0
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)

@@ -18,7 +18,7 @@ from test_races import starts
 
 pytestmark = pytest.mark.faults
 
-SECONDS = 4.0  # of a lease
+SECONDS = 6.0  # of a lease: a busy machine may stop a process for a second or two
 LOCKS = {
     "lease": {},  # the kind of file system is not known
     "refused": {"TRAINRUN_LOCKS": "flock"},
@@ -73,7 +73,7 @@ def undisturbed(tmp_path_factory, warm):
 @pytest.mark.parametrize("locks", LOCKS)
 def test_two_machines_want_the_same_runs(locks, undisturbed, place, table):
     row = table(f"two machines want the same runs: {locks}")
-    for trial in range(sized(20, 2)):
+    for trial in range(sized(20, 1)):
         options = {"cache": random.choice([0.0, 1.0, 3.0]), "delay": random.choice([0.0, 0.002])}
         with (
             row.trial((trial, options)),
@@ -193,7 +193,7 @@ def test_removing_a_run_with_open_files(place, table):
 def wait_for(two: list[tuple[Command, Switch]], *names: str) -> None:
     """Wait until a run has one of these files."""
     behind = two[0][0].folder.parent / "shared"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not any(list(behind.rglob(name)) for name in names):
         assert time.monotonic() < end, said(two)
         time.sleep(0.02)
@@ -223,4 +223,5 @@ def left(two: list[tuple[Command, Switch]]) -> dict[str, bytes]:
 
 def said(two: list[tuple[Command, Switch]]) -> str:
     """What the commands have complained of."""
-    return json.dumps([(mine.folder / "stderr").read_text() for mine, _ in two])
+    complaints = [mine.folder / "stderr" for mine, _ in two]
+    return json.dumps([path.read_text() for path in complaints if path.exists()])
