@@ -193,6 +193,18 @@ def test_exit_codes_are_those_of_this_machine(on, tmp_path):
     assert len(runs_in(command.runs)) == 4
 
 
+@pytest.mark.parametrize("on", WAYS)
+def test_data_that_a_machine_does_not_have_is_named(on, tmp_path):
+    """It goes while Ray starts."""
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(99)))
+    (tmp_path / "t.yaml").write_text("{data: {path: t.csv, target: y}, hidden: [4], epochs: 2}\n")
+    command = fit(tmp_path, "t", 2, on)
+    wait_until(lambda: "Submitted" in command.said(), "the submission")
+    (tmp_path / "t.csv").unlink()
+    assert command.ends() == 66
+    assert "t.csv" in command.said()
+
+
 def test_a_local_ray_is_not_left_alone(tmp_path):
     command = fit(tmp_path, "long", 2, "ray", "--detach")
     assert command.ends() == 2
