@@ -12,7 +12,7 @@ FAULTS ?= full
 # Text of the mutants to try; none: all. --all-tests: run the whole suite on each, not only the tests it names.
 MUTANTS ?=
 
-.PHONY: help setup demo test browser slurm ray faults mutants docs check lint types format clean bench
+.PHONY: help setup demo test browser slurm ray machines faults mutants docs check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 
@@ -46,8 +46,11 @@ test: $(DEV)  ## every test that needs no special machine, and a share of them i
 browser: $(DEV)  ## the pages of reports in a real Chromium, which must be installed
 	@$(BIN)/pytest -m browser tests/test_browser.py
 
-slurm: $(DEV)  ## the scripts of docs/batch.md on a real Slurm, and by GNU parallel; both must be installed
-	@$(BIN)/pytest -m slurm tests/test_slurm.py
+slurm: $(DEV)  ## docs/batch.md and --on slurm on a real Slurm, and GNU parallel; both must be installed
+	@$(BIN)/pytest -m slurm tests/test_slurm.py tests/test_machines_slurm.py
+
+machines: $(DEV)  ## --on slurm, each disturbance at ten random moments (half an hour); Slurm must be installed
+	@MACHINES=10 $(BIN)/pytest -m slurm tests/test_machines_slurm.py
 
 .venv/.ready-ray: $(DEV)
 	@echo "Adding Ray ..."

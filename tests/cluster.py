@@ -60,6 +60,9 @@ class Cluster:
     Args:
         folder: for its files; made here.
         environment: that jobs have.
+
+    Attributes:
+        environment: of commands that may ask Slurm.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -67,8 +70,9 @@ class Cluster:
         path = f"{environment['PATH']}:{_SBIN}"
         if missing := [name for name in _PROGRAMS if not shutil.which(name, path=path)]:
             pytest.fail(f"{', '.join(missing)}: missing; apt-get install {_PACKAGES}")
-        self._environment = {**environment, "SLURM_CONF": f"{folder}/slurm.conf", "PATH": path}
+        self.environment = {**environment, "SLURM_CONF": f"{folder}/slurm.conf", "PATH": path}
         self._daemons: list[subprocess.Popen[bytes]] = []
+        self._nodes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         self._write_files()
@@ -103,6 +107,15 @@ class Cluster:
         wait_until(lambda: {fact["JobState"] for fact in self.facts(job)} <= ended, f"job {job}", seconds)
         return self.facts(job)
 
+    def start_node(self, name: str) -> None:
+        """Start a node's daemon."""
+        self._nodes[name] = self._start("slurmd", "-D", "-N", name)
+
+    def kill_node(self, name: str) -> None:
+        """Kill a node's daemon by -9; its tasks live on."""
+        self._nodes[name].kill()
+        self._nodes[name].wait()
+
     def _write_files(self) -> None:
         for name in ("", "state", "spool.many", "spool.one"):
             (self.folder / name).mkdir(mode=0o755)
@@ -121,19 +134,20 @@ class Cluster:
         wait_until((self.folder / "munge.socket").exists, "munged")
         self._start("slurmctld", "-D", "-i")
         for node in ("many", "one"):
-            self._start("slurmd", "-D", "-N", node)
+            self.start_node(node)
         wait_until(lambda: set(self._node_states()) == {"idle"}, f"slurmd; see {self.folder}")
 
     def _node_states(self) -> list[str]:
         return self._run("sinfo", "--noheader", "--Node", "--format=%T").stdout.split()
 
     def _run(self, *command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, env=self._environment, cwd=folder, capture_output=True, text=True)
+        return subprocess.run(command, env=self.environment, cwd=folder, capture_output=True, text=True)
 
-    def _start(self, *command: str) -> None:
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{len(self._daemons)}-{command[0]}.log").open("wb") as output:
             streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-            self._daemons.append(subprocess.Popen(command, env=self._environment, **streams))
+            self._daemons.append(subprocess.Popen(command, env=self.environment, **streams))
+        return self._daemons[-1]
 
     def _stop_daemons(self) -> None:
         for daemon in reversed(self._daemons):

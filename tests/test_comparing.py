@@ -297,6 +297,17 @@ def test_mixed_devices_are_said(ask):
     assert warned(ask(runs="mixed"), "mixed devices (cpu and cuda)")
 
 
+def test_mixed_kinds_of_cpu_are_said(ask):
+    ask(runs="kinds")
+    (path,) = Path("kinds").glob("net-*/seed-1/events.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row |= {"processor": "Another CPU\x1b[31m"} if row["event"] == "start" else {}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (warning,) = [line for line in ask(runs="kinds").warnings if line.startswith("mixed kinds of CPU (")]
+    assert r"Another CPU\x1b[31m" in warning
+
+
 @pytest.mark.parametrize(
     ("split", "correction"),
     [

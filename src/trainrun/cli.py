@@ -103,6 +103,9 @@ Workers = Annotated[
 Detach = Annotated[
     bool, typer.Option("--detach", help="Return once the work is submitted; the same command attaches.")
 ]
+OnlyShow = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be submitted, and submit nothing.")
+]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format on stdout.")]
 
 
@@ -155,17 +158,21 @@ def fit(
     on: On = "local",
     workers: Workers = None,
     detach: Detach = False,
+    dry_run: OnlyShow = False,
 ) -> None:
     """Train configs; continue stopped runs, skip complete ones."""
     with _stoppable(time_limit) as stop:
         from trainrun.fitting import Observers, Request, carry_out
         from trainrun.report.progress.console import Console
 
-        front = _front(on, workers, detach)
+        front = _front(on, workers, detach, dry_run)
+        if front and tensorboard:
+            raise UsageError("--tensorboard: needs --on local: other machines send no epochs")
         request = Request(configs, changes or [], seeds, runs, fresh, _shard(shard), stop, elsewhere=front)
         console = Console(progress, sys.stderr if form == "json" else sys.stdout, stop.requested)
         try:
-            outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
+            with _dry_run(dry_run):
+                outcomes = carry_out(request, Observers(console, *_tensorboard(tensorboard)))
         finally:
             console.close()
         if form == "text" and console.has_trained and not stop.requested():
@@ -207,6 +214,7 @@ def compare(
     on: On = "local",
     workers: Workers = None,
     detach: Detach = False,
+    dry_run: OnlyShow = False,
 ) -> None:
     """Compare configs over paired seeds: which is better, and by how much.
 
@@ -228,11 +236,12 @@ def compare(
             not no_fit,
             ablate,
             stop,
-            _front(on, workers, detach),
+            _front(on, workers, detach, dry_run),
         )
         members = StackProgress(sys.stderr, stop.requested)
         try:
-            comparison = answer(request, members)
+            with _dry_run(dry_run):
+                comparison = answer(request, members)
         finally:
             members.close()
         warnings = comparison.warnings if form == "csv" else ()  # the other formats hold them
@@ -670,10 +679,46 @@ def _stoppable(time_limit: str | None) -> Iterator[StopRequest]:
                 raise
             from trainrun.report.progress.stream import BestEffortStream
 
-            last_word = BestEffortStream(sys.stderr, stop.requested)
-            last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
-            last_word.drain()
+            if stop.reason:
+                last_word = BestEffortStream(sys.stderr, stop.requested)
+                last_word.lines([f"Stopped by {stop.reason}: the same command continues"])
+                last_word.drain()
             stop.leave()
+
+
+@app.command()
+def machines(
+    on: On = "local",
+    runs: RunsFolder = _HERE,
+    form: TextOrJson = "text",
+) -> None:
+    """Show where runs would train, and probe it with a small task.
+
+    The task says which versions, processors and GPUs it has, and whether it sees the folder of runs.
+    """
+    with _stoppable(None) as stop:
+        from trainrun.machines.choice import LOCAL, choose_machine, names
+        from trainrun.machines.probing import probe, this_place
+        from trainrun.report.machines import as_json, as_text
+
+        machine = choose_machine(on)
+        found = probe(machine, runs, stop.requested) if machine else None
+        if machine and not found:
+            raise typer.Exit(INTERRUPTED)
+        place = found.place if found else this_place()
+        others = [name for name in names() if name != LOCAL]
+        _print((as_json if form == "json" else as_text)(on, place, found, runs, others))
+
+
+@app.command("probe", hidden=True)
+def answer_probe(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the probe.")],
+    task: Annotated[int, typer.Option(min=0, metavar="N", help="Number of the task.")],
+) -> None:
+    """Write what this machine is like, for trainrun machines."""
+    from trainrun.machines.probing import answer_probe as answer
+
+    answer(directory)
 
 
 @app.command(hidden=True)
@@ -688,18 +733,35 @@ def work(
         raise typer.Exit(carry_out_task(directory, task, stop))
 
 
-def _front(on: str, workers: int | None, detach: bool) -> Front | None:
+def _front(on: str, workers: int | None, detach: bool, dry_run: bool = False) -> Front | None:
     """Return what trains on other machines; None for `--on local`."""
     if on == "local":
-        if workers or detach:
-            raise UsageError("--workers and --detach: need --on with another machine than local")
+        if workers or detach or dry_run:
+            raise UsageError("--workers, --detach and --dry-run: need --on with another machine than local")
         return None
     from trainrun.machines import Front, choose_machine
     from trainrun.report.progress.stream import BestEffortStream
 
     machine = choose_machine(on)
     stderr = BestEffortStream(sys.stderr)
-    return Front(machine, on, workers, detach, lambda sentence: stderr.lines([sentence])) if machine else None
+    if machine is None:
+        return None
+    return Front(machine, on, workers, detach, lambda sentence: stderr.lines([sentence]), dry_run)
+
+
+@contextmanager
+def _dry_run(wanted: bool) -> Iterator[None]:
+    """Print what a command would submit, and end it there."""
+    if not wanted:
+        yield
+        return
+    from trainrun.machines import DryRun
+
+    try:
+        yield
+    except DryRun as ended:
+        _print(str(ended))
+        raise typer.Exit from None
 
 
 def _tensorboard(wanted: bool) -> list[Observer]:

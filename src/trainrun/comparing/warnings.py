@@ -188,10 +188,14 @@ def _cut(one: Standing) -> Iterator[_Doubt]:
 
 
 def _devices(standings: Sequence[Standing]) -> Iterator[str]:
-    devices = {one.runs[seed].device for one in standings for seed in one.complete}
-    kinds = sorted({device.partition(":")[0] for device in devices if device})
+    runs = [one.runs[seed] for one in standings for seed in one.complete]
+    kinds = sorted({run.device.partition(":")[0] for run in runs if run.device})
     if len(kinds) > 1:
         yield f"mixed devices ({printable(' and '.join(kinds))}): equal recipes differ a little between them"
+    processors = sorted({run.processor for run in runs if run.processor and run.device == "cpu"})
+    if len(processors) > 1:
+        which = printable(" and ".join(processors[:MOST_NAMED]))
+        yield f"mixed kinds of CPU ({which}): equal recipes differ a little between them"
 
 
 def _not_apart(ablation: Ablation) -> Iterator[str]:

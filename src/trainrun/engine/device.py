@@ -59,9 +59,19 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def gpus() -> int:
-    """Return how many GPUs this process may use."""
-    return torch.cuda.device_count()
+def gpu_names() -> list[str]:
+    """Return the names of the GPUs that PyTorch can use here."""
+    if not torch.cuda.is_available():
+        return []
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
 
 
 def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch.device) -> Processors:
@@ -89,10 +99,7 @@ def choose_processors(wanted: int | str, plan: Plan, members: int, device: torch
 
 def free_processors() -> int:
     """Return how many processors this process may use and others do not keep busy now; at least 1."""
-    try:
-        usable = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        usable = os.cpu_count() or 1
+    usable = usable_processors()
     with suppress(OSError, ValueError, IndexError):  # only Linux has /proc/loadavg
         busy = [int(_LOAD.read_text().split()[3].partition("/")[0]) - 1 for _ in range(_LOOKS)]
         return max(1, usable - min(busy))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from trainrun.fitting.jobs import LockedRun, Outcomes, PreparedRun, Shared, prepare, requested, take_over
 from trainrun.fitting.request import Observer, Observers, Outcome, Request, Status
-from trainrun.runs.paths import default_runs
+from trainrun.runs.paths import RunPaths, default_runs
 from trainrun.runs.reading import Run
+from trainrun.runs.submissions import remove_finished, require_unsubmitted, submitted_runs
 
 __all__ = ["Observer", "Observers", "Outcome", "Request", "Status", "carry_out", "fit"]
 
@@ -66,6 +67,8 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
             _train(prepared, request, observer, outcomes)
     finally:
         outcomes.release()
+        if request.submission is None:  # a worker leaves the record to the command in front
+            remove_finished(request.runs)
     for job in jobs:
         if outcomes.missing(job):  # asked to stop before its turn came
             outcomes.end(job, "interrupted")
@@ -75,9 +78,11 @@ def carry_out(request: Request, observer: Observer) -> list[Outcome]:
 def _train(prepared: Sequence[PreparedRun], request: Request, observer: Observer, outcomes: Outcomes) -> None:
     """Lock what is left to train, all of it before the first step, and train it."""
     locked: dict[Path, LockedRun] = {}
+    submitted = submitted_runs(request.runs) if prepared else {}
     # In one order whatever the command's: two commands that want the same runs then never hold half each.
     for ready in sorted(prepared, key=lambda ready: ready.job.directory):
         with outcomes.carrying(ready.job):
+            require_unsubmitted(RunPaths(ready.job.directory.absolute()), submitted, request.submission)
             if not request.stopped() and (run := take_over(ready, request, observer, outcomes)):
                 locked[run.job.directory] = run
     waiting = [locked[one.job.directory] for one in prepared if one.job.directory in locked]

@@ -33,7 +33,6 @@ from trainrun.runs.origins import record_request
 from trainrun.runs.paths import RunPaths, group_directory, seed_directory
 from trainrun.runs.reading import Run
 from trainrun.runs.saving import tidy
-from trainrun.runs.submissions import require_unsubmitted
 from trainrun.text import printable
 
 if TYPE_CHECKING:
@@ -241,7 +240,7 @@ def prepare(
     cell = Cell(job.config, shared.dataset(job.config))
     # Alone first: what does not fit its data must not become its neighbours' failure.
     plan = make_plan([cell])
-    if job.config.device.startswith("cuda"):
+    if job.config.device.startswith("cuda") and not request.elsewhere:
         from trainrun.engine.device import choose_device
 
         choose_device(job.config.device)  # before anything is made here
@@ -254,7 +253,6 @@ def take_over(
 ) -> LockedRun | None:
     """Lock a run, and find out where it continues; None where another process has just finished it."""
     job = prepared.job
-    require_unsubmitted(job.directory, request.submission)
     outcomes.lock(job)
     if request.fresh:
         require_same_group(Run(job.directory), job.config)  # before anything is lost

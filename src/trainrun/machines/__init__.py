@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainrun.machines.choice import choose_machine
-from trainrun.machines.front import Front
+from trainrun.machines.front import DryRun, Front
 from trainrun.machines.machine import Machine, Task
 
-__all__ = ["Front", "Machine", "Task", "choose_machine"]
+__all__ = ["DryRun", "Front", "Machine", "Task", "choose_machine"]

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from trainrun.errors import UsageError
-from trainrun.machines.machine import Machine
-from trainrun.text import nearest, printable
+from trainrun.errors import UnavailableError, UsageError
+from trainrun.machines.machine import Machine, SettingError
+from trainrun.text import nearest, printable, quoted
+
+if TYPE_CHECKING:
+    from trainrun.config.yaml.problems import Problem
+    from trainrun.config.yaml.tree import Entry, Table
 
 #: The name that means this process.
 LOCAL = "local"
 _GROUP = "trainrun.machines"
+_SECTION = "machines"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_EXAMPLE = "such as `machines: {gpu: {on: slurm, partition: gpu}}`"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the machines file.
+
+    Attributes:
+        place: of its name in the file.
+        settings: its settings as they are written.
+        places: of the settings.
+    """
+
+    place: str
+    settings: Mapping[str, str]
+    places: Mapping[str, str]
 
 
 def choose_machine(text: str) -> Machine | None:
@@ -27,23 +51,39 @@ def choose_machine(text: str) -> Machine | None:
         The machine; None for `local`.
 
     Raises:
-        UsageError: nothing is named so, or a setting is unknown.
+        UsageError: nothing is named so, or a setting is unknown or wrong.
+        ConfigError: the machines file is invalid.
+        UnavailableError: its package cannot be imported.
     """
     name, _, rest = text.partition(":")
-    entries = _entries()
-    settings = dict(entries.get(name, {}))
-    kind = settings.pop("on", name)
-    if kind == LOCAL:
-        if rest or settings:
+    if name == LOCAL:
+        if rest:
             raise UsageError("--on local: takes no settings")
         return None
+    entries = _entries()
+    entry = entries.get(name, _Entry("", {}, {}))
+    settings = dict(entry.settings)
+    kind = settings.pop("on", name)
     found = _kinds()
     if kind not in found:
-        names = [LOCAL, *found, *entries]
-        hint = nearest(name, names) or f"; there are {', '.join(map(printable, names))}"
-        raise UsageError(f"--on {printable(name)}: no such machine{hint}")
-    machine = found[kind]()
-    return machine({**settings, **machine.parse(rest)})
+        raise UsageError(_unknown(name, kind, entry, [*found, *entries]))
+    machine = _load(kind, found[kind])
+    behind = machine.parse(rest)
+    try:
+        return machine({**settings, **behind})
+    except SettingError as error:
+        if error.word in behind or error.word not in entry.places:
+            raise
+        raise UsageError(f"{entry.places[error.word]}: {error.sentence}") from None
+
+
+def names() -> list[str]:
+    """Return what `--on` may name.
+
+    Raises:
+        ConfigError: the machines file is invalid.
+    """
+    return list(dict.fromkeys([LOCAL, *sorted(_kinds()), *_entries()]))
 
 
 def machines_file() -> Path | None:
@@ -61,36 +101,96 @@ def machines_file() -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _entries() -> dict[str, dict[str, str]]:
-    """The entries of the machines file, each with its settings as text."""
+def _unknown(name: str, kind: str, entry: _Entry, others: list[str]) -> str:
+    """Return the sentence about a machine that there is not."""
+    hint = nearest(kind, [LOCAL, *others]) or f"; there are {', '.join(map(printable, [LOCAL, *others]))}"
+    if not entry.place:
+        return f"--on {quoted(name)}: no such machine{hint}"
+    if kind == name:
+        return f"{entry.place}: {printable(name)}: must say what it is, such as `on: slurm`"
+    return f"{entry.places['on']}: on: no such machine {quoted(kind)}{hint}"
+
+
+def _entries() -> dict[str, _Entry]:
+    """The entries of the machines file."""
     path = machines_file()
     if path is None:
         return {}
-    import yaml
+    from trainrun.config.yaml.parser import parse
+    from trainrun.config.yaml.problems import Problem, UnreadableError, config_error
+    from trainrun.config.yaml.tree import Source, Table
+    from trainrun.os_errors import why_unreadable
+    from trainrun.runs.files import read_bytes
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{printable(str(path))}: cannot be read: {printable(str(error))}") from error
-    machines = found.get("machines") if isinstance(found, Mapping) else None
-    if not isinstance(machines, Mapping) or not all(isinstance(one, Mapping) for one in machines.values()):
-        raise UsageError(
-            f"{printable(str(path))}: must have a section machines, such as"
-            " `machines: {gpu: {on: slurm, partition: gpu}}`"
-        )
-    return {
-        str(name): {str(key): _text(value) for key, value in one.items()} for name, one in machines.items()
-    }
+        root, problems = parse(read_bytes(path.resolve()), Source(str(path), path.parent))
+    except OSError as error:
+        raise UsageError(f"{printable(str(path))}: {why_unreadable(error)}") from None
+    except UnreadableError as error:
+        raise config_error([error.problem]) from None
+    section = root.entries.get(_SECTION) if isinstance(root, Table) else None
+    if not isinstance(root, Table) or section is None or not isinstance(section.node, Table):
+        place = section.mark if section else root.mark
+        raise config_error([Problem(place, "", f"must have a section machines, {_EXAMPLE}")])
+    problems += [
+        Problem(entry.mark, key, "unknown key: the file holds the section machines alone")
+        for key, entry in root.entries.items()
+        if key != _SECTION
+    ]
+    problems += _problems(section.node)
+    if problems:
+        raise config_error(problems)
+    return {name: _entry(found) for name, found in section.node.entries.items()}
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _problems(section: Table) -> list[Problem]:
+    """What is wrong with the entries, whatever their machines."""
+    from trainrun.config.yaml.problems import Problem
+    from trainrun.config.yaml.tree import Scalar, Table
+
+    found = []
+    for name, entry in section.entries.items():
+        if name == LOCAL or not _NAME.fullmatch(name):
+            found.append(Problem(entry.mark, name, "must be another name: letters, digits, ., - and _"))
+        if not isinstance(entry.node, Table):
+            found.append(Problem(entry.mark, name, "must be settings, such as `{on: slurm, partition: gpu}`"))
+            continue
+        for word, setting in entry.node.entries.items():
+            if not isinstance(setting.node, Scalar) or setting.node.value is None:
+                found.append(Problem(setting.mark, f"{name}.{word}", "must be one value"))
+    return found
 
 
-def _kinds() -> dict[str, Any]:
+def _entry(found: Entry) -> _Entry:
+    settings = {word: one.node.text for word, one in found.node.entries.items()}  # type: ignore[union-attr]
+    places = {word: printable(str(one.mark)) for word, one in found.node.entries.items()}  # type: ignore[union-attr]
+    return _Entry(printable(str(found.mark)), settings, places)
+
+
+def _kinds() -> dict[str, Callable[[], object]]:
     """The kinds of machines by name, each with a function that imports its class."""
+    others = {point.name: point.load for point in entry_points(group=_GROUP)}
+    return {**others, "ray": _ray, "slurm": _slurm}
+
+
+def _ray() -> type[Machine]:
     from trainrun.machines.ray import Ray
+
+    return Ray
+
+
+def _slurm() -> type[Machine]:
     from trainrun.machines.slurm import Slurm
 
-    others = {point.name: point.load for point in entry_points(group=_GROUP)}
-    return {**others, "slurm": lambda: Slurm, "ray": lambda: Ray}
+    return Slurm
+
+
+def _load(kind: str, load: Callable[[], object]) -> type[Machine]:
+    """The class of a machine, which another package may bring along."""
+    try:
+        found = load()
+    except (ImportError, AttributeError) as error:
+        raise UnavailableError(f"--on {printable(kind)}: cannot be loaded: {printable(str(error))}") from None
+    if not (isinstance(found, type) and issubclass(found, Machine)):
+        raise UsageError(f"--on {printable(kind)}: {printable(repr(found))} is no subclass of Machine")
+    return found

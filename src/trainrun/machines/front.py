@@ -1,47 +1,47 @@
-"""The command in front: hands runs to a machine, watches their files, and gathers the outcomes.
-
-What counts is on disk: a run is trained when its result is there. What the scheduler says is a hint only.
-"""
+"""The command in front: finds the submission of its runs or makes it, and watches it to the end."""
 
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from trainrun.config import Config
 from trainrun.config.rendering import to_yaml
 from trainrun.data import digests
-from trainrun.errors import ResourceError, TrainrunError, UsageError, error_of
+from trainrun.errors import RunBusyError
 from trainrun.fitting import Observer, Request
 from trainrun.fitting.jobs import Outcomes, PreparedRun
 from trainrun.machines.cutting import cut
-from trainrun.machines.machine import STOPPED, Machine, Task
-from trainrun.runs.files import write_files
+from trainrun.machines.machine import STOPPED, Machine
+from trainrun.machines.tasks import make_tasks
+from trainrun.machines.watching import Watch
+from trainrun.runs.cleaning import clear
+from trainrun.runs.lock import RunLock
+from trainrun.runs.matching import require_same_group
+from trainrun.runs.paths import RunPaths
 from trainrun.runs.reading import Run
 from trainrun.runs.submissions import (
     FOLDER,
+    HandedOver,
     Submission,
     SubmittedRun,
-    read_report,
-    read_submission,
+    registry_lock,
     require_unsubmitted,
     submissions,
+    submitted_runs,
 )
 from trainrun.text import printable
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds from one look at the files to the next
-_MOST_TRIES = 3  # of a task that ends without its runs
+_SECONDS_FOR_OTHERS = 60.0  # that submit, or save and let go of a run
+_PAUSE = 0.2
 
 
-class DetachedError(TrainrunError):
-    """The work goes on without this command."""
-
-    exit_code = 75
+class DryRun(Exception):  # noqa: N818 - it is no error
+    """Ends a command that was asked what it would submit; the text is what it prints."""
 
 
 @dataclass
@@ -54,6 +54,7 @@ class Front:
         workers: the number of tasks; None for what the machine suggests.
         detach: whether to return once the work is submitted.
         say: receives sentences for the user.
+        dry_run: whether to say what would be submitted, and submit nothing.
     """
 
     machine: Machine
@@ -61,30 +62,46 @@ class Front:
     workers: int | None = None
     detach: bool = False
     say: Callable[[str], None] = lambda sentence: None
+    dry_run: bool = False
 
     def train(
         self, runs: Sequence[PreparedRun], request: Request, observer: Observer, outcomes: Outcomes
     ) -> None:
-        """Train runs, each to its outcome."""
-        found = self._submission(runs, request.runs)
-        directory = found.directory if found else request.runs.absolute() / FOLDER / _name(runs)
-        free = []
-        for one in runs:
-            with outcomes.carrying(one.job):
-                require_unsubmitted(one.job.directory.absolute(), directory.name)
-                free.append(one)
-        if len(free) < len(runs):
-            return  # some of them belong to another command: it has all, or none
-        watch = _Watch(self, directory, runs, request, observer, outcomes)
-        watch.attach_or_submit()
-        if self.detach:
-            watch.require_going_on()
-            error = DetachedError(f"submitted to {printable(self.on)}: the same command says how far it is")
-            for one in runs:
-                outcomes.end(one.job, "interrupted")
-            self.say(str(error))
+        """Train runs, each to its outcome.
+
+        Raises:
+            DryRun: that is what was asked for.
+            UnavailableError: the machine cannot be reached.
+            UsageError: it refuses the request.
+        """
+        if self.dry_run:
+            raise DryRun(self.preview(runs, request.runs))
+        with _registry(request) as is_locked:
+            if not is_locked:
+                return  # asked to stop while another command submitted
+            found = self._submission(runs, request.runs)
+            is_new = found is None
+            if is_new and (runs := self._free(runs, request, outcomes)):
+                found = self._submit(runs, request)
+        if found is None:
             return
-        watch.until_the_end()
+        watch = Watch(self.machine, found, runs, request, observer, outcomes, self.say)
+        if not is_new:
+            self.say(f"Attached to {printable(self.on)}{_job(found)}")
+            watch.catch_up()
+        if self.detach:
+            watch.leave()
+        else:
+            watch.until_the_end()
+
+    def preview(self, runs: Sequence[PreparedRun], folder: Path) -> str:
+        """Return what `--dry-run` prints."""
+        directory = self._new_directory(runs, folder)
+        parts = self._parts(runs)
+        tasks = make_tasks(directory, _configs(parts))
+        sizes = ", ".join(str(len(part)) for part in parts)
+        text = self.machine.script(directory.name, tasks, directory)
+        return text or f"{len(parts)} tasks of {sizes} runs: {' '.join(map(printable, tasks[0].command))}\n"
 
     def _submission(self, runs: Sequence[PreparedRun], folder: Path) -> Submission | None:
         """The submission to the same machine that has all of these runs; None if there is none."""
@@ -94,211 +111,132 @@ class Front:
                 return one
         return None
 
-    def preview(self, runs: Sequence[PreparedRun], folder: Path) -> str | None:
-        """Return what `--dry-run` prints; None where the machine has nothing to show."""
-        directory = folder.absolute() / FOLDER / _name(runs)
-        parts = cut([one.cell for one in runs], self.workers or self.machine.workers)
-        tasks = [_task(directory, number) for number in range(len(parts))]
-        return self.machine.script(directory.name, tasks, directory)
-
-
-class _Watch:
-    """One submission, from the command's side."""
-
-    def __init__(
-        self,
-        front: Front,
-        directory: Path,
-        runs: Sequence[PreparedRun],
-        request: Request,
-        observer: Observer,
-        outcomes: Outcomes,
-    ) -> None:
-        self._front, self._machine = front, front.machine
-        self._directory, self._request = directory, request
-        self._observer, self._outcomes = observer, outcomes
-        self._jobs = {one.job.paths.label: one for one in runs}
-        self._submission: Submission | None = None
-        self._job = ""
-        self._tries = 0
-        self._asked = 0.0
-
-    def attach_or_submit(self) -> None:
-        """Find the work that an earlier command has submitted; submit it where there is none."""
-        with suppress(TrainrunError):
-            self._submission = read_submission(self._directory)
-        if self._submission and (job := self._submission.job):
-            self._job = job
-            if self._alive():
-                self._front.say(f"Attached to {printable(self._front.on)}, job {printable(job)}")
-                return
-        self._submit()
-
-    def require_going_on(self) -> None:
-        """Check that the work goes on without this command.
-
-        Raises:
-            UsageError: it would end.
-        """
-        if not self._machine.goes_on(self._job):
-            self._stop()
-            on = printable(self._front.on)
-            raise UsageError(f"--detach: the work of --on {on} ends with this command; leave --detach out")
-
-    def _submit(self) -> None:
-        runs = list(self._jobs.values())
-        configs: dict[str, int] = {}
-        texts: list[str] = []
-        origins: list[str] = []
-        described = []
+    def _free(self, runs: Sequence[PreparedRun], request: Request, outcomes: Outcomes) -> list[PreparedRun]:
+        """The runs that no other command trains; those that it trains have an outcome afterwards."""
+        submitted = submitted_runs(request.runs)
+        end = time.monotonic() + (_SECONDS_FOR_OTHERS if _has_stopped(request.runs) else 0)
+        free = []
         for one in runs:
-            config = one.job.config
-            if one.job.id8 not in configs:
-                configs[one.job.id8] = len(texts)
-                texts.append(to_yaml(config))
-                origins.append(config.origin)
-            described.append(
-                SubmittedRun(
-                    config=configs[one.job.id8],
-                    seed=config.seed,
-                    directory=one.job.paths.label,
-                    id8=one.job.id8,
-                    digests=digests(config.data),
-                )
-            )
-        parts = cut([one.cell for one in runs], self._front.workers or self._machine.workers)
-        self._submission = Submission(
-            directory=self._directory,
-            on=self._front.on,
-            tasks=[[described[place] for place in part] for part in parts],
+            with outcomes.carrying(one.job):
+                paths = RunPaths(one.job.directory.absolute())
+                require_unsubmitted(paths, submitted, None)
+                if paths.lock.exists() or request.fresh:
+                    _require_unlocked(one, request, end)
+                free.append(one)
+        return free
+
+    def _submit(self, runs: Sequence[PreparedRun], request: Request) -> Submission:
+        directory = self._new_directory(runs, request.runs)
+        parts = self._parts(runs)
+        tasks = make_tasks(directory, _configs(parts))
+        described, texts, origins = _described(runs)
+        submission = Submission(
+            directory=directory,
+            on=self.on,
+            tasks=[[described[one.job.paths.label] for one in part] for part in parts],
             origins=origins,
-            save_seconds=self._request.save_seconds,
+            save_seconds=request.save_seconds,
+            gpus=self.machine.settings.get("gpus", str(tasks[0].gpus)) != "0",
         )
-        with suppress(OSError):
-            (self._directory / STOPPED).unlink()
-        for number in range(len(parts)):
-            with suppress(OSError):
-                self._submission.report(number).unlink()
-        self._submission.write(texts)
-        tasks = [_task(self._directory, number) for number in range(len(parts))]
+        submission.write(texts)
         try:
-            self._job = self._machine.submit(self._directory.name, tasks, self._directory)
-        except TrainrunError:
-            self._submission.remove()
+            job = self.machine.submit(directory.name, tasks, directory)
+        except BaseException:
+            submission.remove()
             raise
-        self._submission.submitted(self._job)
+        submission.note(HandedOver((job,), {}))
         many = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-        self._front.say(f"Submitted to {printable(self._front.on)}: job {printable(self._job)}, {many}")
+        self.say(f"Submitted to {printable(self.on)}: job {printable(job)}, {many}")
+        return submission
 
-    def until_the_end(self) -> None:
-        """Watch until every run has an outcome, or the command is asked to stop."""
-        pause = _FIRST_PAUSE
-        while self._left() and not self._request.stopped():
-            self._look()
-            if self._left():
-                self._wait(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-        if self._left():
-            self._stop()
-        elif self._submission:
-            self._submission.remove()
+    def _parts(self, runs: Sequence[PreparedRun]) -> list[list[PreparedRun]]:
+        most = self.machine.most_tasks() or len(runs)
+        parts = cut([one.cell for one in runs], min(self.workers or self.machine.workers, most))
+        return [[runs[place] for place in part] for part in parts]
 
-    def _left(self) -> list[PreparedRun]:
-        return [one for one in self._jobs.values() if self._outcomes.missing(one.job)]
+    def _new_directory(self, runs: Sequence[PreparedRun], folder: Path) -> Path:
+        """A directory that no submission has; one that was stopped keeps its own."""
+        text = "\n".join([self.on, *sorted(one.job.paths.label for one in runs)])
+        name = hashlib.sha256(text.encode()).hexdigest()[:8]
+        number, place = 1, folder.absolute() / FOLDER / name
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{name}-{number}")
+        return place
 
-    def _wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._request.stopped():
-            time.sleep(0.05)
 
-    def _look(self) -> None:
-        """Take in what the tasks have reported, and start tasks again that have ended without their runs."""
-        assert self._submission
-        reports = [read_report(self._submission.report(task)) for task in range(len(self._submission.tasks))]
-        finished = []
-        for task, report in enumerate(reports):
-            finished += self._gather(task, report)
-        if finished:
-            self._observer.ended_elsewhere(finished)
-        done = sum(_number(report.get("done")) for report in reports)
-        ended, training = (int(sum(_number(r.get(key)) for r in reports)) for key in ("ended", "training"))
-        hosts = {
-            str(report["host"]) for report in reports if report.get("host") and report.get("outcomes") is None
-        }
-        left = len(self._jobs) - ended - training
-        where = f" on {len(hosts)} machine{'s' * (len(hosts) != 1)}" if training else ""
-        words = f"{ended} of {len(self._jobs)} trained, {training} training{where}, {max(left, 0)} left"
-        self._observer.elsewhere(done, words)
-        if time.monotonic() - self._asked >= self._machine.seconds_between_questions:
-            self._look_after_tasks()
+def _configs(parts: Sequence[Sequence[PreparedRun]]) -> dict[int, list[Config]]:
+    return {number: [one.job.config for one in part] for number, part in enumerate(parts)}
 
-    def _gather(self, task: int, report: dict[str, Any]) -> list[Run]:
-        """Set the outcomes of a task that has ended; return its runs that are finished now."""
-        assert self._submission
-        ended = report.get("outcomes")
-        if not isinstance(ended, list):
-            return []
-        said = {one.get("directory"): one for one in ended if isinstance(one, dict)}
-        failure = next((one for one in said.values() if one.get("directory") is None), None)
-        found = []
-        for run in self._submission.tasks[task]:
-            one = self._jobs.get(run.directory)
-            if one is None or not self._outcomes.missing(one.job):
-                continue
-            told = said.get(run.directory) or failure
-            on_disk = Run(one.job.directory)
-            if on_disk.result:
-                self._outcomes.end(one.job, "diverged" if on_disk.status == "diverged" else "complete")
-                found.append(on_disk)
-            elif told and told.get("status") == "failed":
-                error = error_of(int(_number(told.get("code"))) or 1, str(told.get("message")))
-                self._outcomes.end(one.job, "failed", error)
-        return found
 
-    def _look_after_tasks(self) -> None:
-        """Start the rest again where the scheduler knows of no task that could still train it."""
-        alive = self._alive()
-        if alive is None or alive:
+def _described(runs: Sequence[PreparedRun]) -> tuple[dict[str, SubmittedRun], list[str], list[str]]:
+    """Runs as a submission has them by their labels, the text of each config, and its origin."""
+    places: dict[str, int] = {}
+    found: dict[str, SubmittedRun] = {}
+    texts: list[str] = []
+    origins: list[str] = []
+    data: list[dict[str, str]] = []
+    for one in runs:
+        config, id8 = one.job.config, one.job.id8
+        if id8 not in places:
+            places[id8] = len(texts)
+            texts.append(to_yaml(config))
+            origins.append(config.origin)
+            data.append(digests(config.data))
+        label = one.job.paths.label
+        found[label] = SubmittedRun(places[id8], config.seed, label, id8, data[places[id8]])
+    return found, texts, origins
+
+
+@contextmanager
+def _registry(request: Request) -> Iterator[bool]:
+    """Hold the lock of the submissions; yield whether it is held, which it is unless asked to stop."""
+    end = time.monotonic() + _SECONDS_FOR_OTHERS * 2
+    while not request.stopped():
+        try:
+            lock = registry_lock(request.runs)
+        except RunBusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        with lock:
+            yield True
+        return
+    yield False
+
+
+def _require_unlocked(one: PreparedRun, request: Request, end: float) -> None:
+    """Check that no process trains a run; clear it where it is to start over.
+
+    Args:
+        one: the run.
+        request: of the command.
+        end: until when to wait for a worker that saves.
+
+    Raises:
+        RunBusyError: a process trains it.
+    """
+    while True:
+        try:
+            with RunLock(one.job.paths):
+                if request.fresh:
+                    require_same_group(Run(one.job.directory), one.job.config)  # before anything is lost
+                    clear(Run(one.job.directory))
             return
-        time.sleep(_FIRST_PAUSE)  # what a task has just written may not be seen yet
-        assert self._submission
-        for task in range(len(self._submission.tasks)):
-            self._gather(task, read_report(self._submission.report(task)))
-        for one in self._left():
-            if Run(one.job.directory).result:
-                self._outcomes.end(one.job, "complete")
-        if left := self._left():
-            self._tries += 1
-            if self._tries > _MOST_TRIES:
-                for one in left:
-                    sentence = f"{one.job.config.name}: its tasks end without it; see {self._directory}"
-                    self._outcomes.end(one.job, "failed", ResourceError(sentence))
-                return
-            self._jobs = {one.job.paths.label: one for one in left}
-            self._submit()
-
-    def _alive(self) -> set[int] | None:
-        self._asked = time.monotonic()
-        return self._machine.alive(self._job)
-
-    def _stop(self) -> None:
-        """Hand a request to stop on; the tasks save and leave by themselves."""
-        with suppress(TrainrunError):
-            write_files({self._directory / STOPPED: b""})
-        with suppress(TrainrunError):
-            self._machine.stop(self._job)
+        except RunBusyError:
+            if time.monotonic() > end or request.stopped():
+                raise
+            time.sleep(_PAUSE)
 
 
-def _name(runs: Sequence[PreparedRun]) -> str:
-    """The name of a submission: the same runs have the same, whatever else the command says."""
-    places = sorted(one.job.paths.label for one in runs)
-    return hashlib.sha256("\n".join(places).encode()).hexdigest()[:8]
+def _has_stopped(folder: Path) -> bool:
+    """Return whether a submission was stopped, whose workers may still save."""
+    with suppress(OSError):
+        return any(place.joinpath(STOPPED).exists() for place in (folder / FOLDER).iterdir())
+    return False
 
 
-def _task(directory: Path, number: int) -> Task:
-    command = [sys.executable, "-m", "trainrun", "work", str(directory)]
-    return Task(number, command, directory / f"log-{number}.txt")
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+def _job(submission: Submission) -> str:
+    jobs = submission.handed_over.jobs
+    return f", job {printable(jobs[-1])}" if jobs else ""

@@ -186,13 +186,15 @@ class _Driver:
         shared = self._settings["shared"]
         if shared == "auto":
             shared = not self._address or self._all_see(order["folder"], order["token"])
-        wanted = Order(**order, shared=shared in (True, "yes"))
+        tasks = {int(number): words for number, words in order["tasks"].items()}
+        wanted = Order(**{**order, "tasks": tasks}, shared=shared in (True, "yes"))
         if self._address and wanted.shared:
             options = {"name": job, "lifetime": "detached", "num_cpus": 0, "max_restarts": -1}
             actor = ray.remote(DetachedKeeper).options(**options, max_concurrency=4).remote(wanted.to_json())
             self._detached[job] = actor
         else:
-            self._locks[job] = _lock(Path(wanted.folder))
+            if wanted.folder not in self._locks:
+                self._locks[wanted.folder] = _lock(Path(wanted.folder))
             self._held[job] = Keeper(wanted, lambda line: print(line, file=sys.stderr, flush=True))
         _answer(job=job, held=job in self._held)
 
@@ -248,9 +250,10 @@ class _Driver:
                 self._said[job] = alive
                 _answer(job=job, alive=alive)
                 if not alive:
-                    if self._held.pop(job, None):
-                        self._locks.pop(job).close()
+                    self._held.pop(job, None)
                     self._detached.pop(job, None)
+        for folder in self._locks.keys() - {keeper.folder for keeper in self._held.values()}:
+            self._locks.pop(folder).close()
 
     def _ask(self, job: str) -> list[int] | None:
         import ray

@@ -14,7 +14,14 @@ from trainrun.config import Config
 from trainrun.config.loading import load_saved
 from trainrun.config.model import Origin
 from trainrun.data import digests, identify_config
-from trainrun.errors import DataMissingError, RunBusyError, TrainrunError, exit_code
+from trainrun.errors import (
+    INTERRUPTED,
+    DataMissingError,
+    RunBusyError,
+    TrainrunError,
+    UsageError,
+    exit_code,
+)
 from trainrun.events import EpochEnded, Event, FitEnded, FitStarted
 from trainrun.fitting import Observer, Outcome, Request, carry_out
 from trainrun.jsonio import to_json
@@ -26,7 +33,7 @@ from trainrun.signals import StopRequest
 
 _ORIGINS: tuple[Origin, ...] = get_args(Origin)
 _SECONDS_BETWEEN_REPORTS = 1.0
-_SECONDS_FOR_OTHERS = 60.0  # to save and let go of a run
+_WAITS_FOR_OTHERS = 60  # seconds, to save and let go of a run
 
 
 def work(directory: Path, number: int, stop: StopRequest | None = None) -> int:
@@ -44,7 +51,13 @@ def work(directory: Path, number: int, stop: StopRequest | None = None) -> int:
         StorageError: the submission cannot be read.
     """
     submission = read_submission(directory)
-    report = _Report(submission.report(number), len(submission.tasks[number]))
+    if number >= len(submission.tasks):
+        raise UsageError(f"--task: must be below {len(submission.tasks)}, got {number}")
+    if submission.is_stopped:
+        return INTERRUPTED
+    if not submission.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before PyTorch: `device: auto` takes what was asked for
+    report = _Report(submission.report(number))
     try:
         configs = _configs(submission, submission.tasks[number])
         request = Request(
@@ -63,12 +76,13 @@ def work(directory: Path, number: int, stop: StopRequest | None = None) -> int:
 
 def _until_free(request: Request, report: Observer) -> list[Outcome]:
     """Train, and again what another process had: a task that was started anew may meet the one before it."""
-    end = monotonic() + _SECONDS_FOR_OTHERS
+    waits = 0
     while True:
         outcomes = carry_out(request, report)
         is_busy = any(isinstance(one.error, RunBusyError) for one in outcomes)
-        if not is_busy or request.stopped() or monotonic() > end:
+        if not is_busy or request.stopped() or waits == _WAITS_FOR_OTHERS:
             return outcomes
+        waits += 1
         sleep(1)
 
 
@@ -107,28 +121,28 @@ def _require_same_data(config: Config, run: SubmittedRun) -> None:
 
 
 class _Report(Observer):
-    """Writes how far a task is, and in the end how its runs ended, into its file.
+    """Writes how far a task is, and in the end which runs failed, into its file.
 
     Args:
         path: of the file.
-        runs: of the task.
     """
 
-    def __init__(self, path: Path, runs: int) -> None:
-        self._path, self._runs = path, runs
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._members: Sequence[RunInfo] = ()
         self._epochs: dict[int, int] = {}
         self._longest: dict[int, int] = {}
-        self._ended = 0
+        self._ended: set[str] = set()
         self._written = 0.0
         self._write()
 
     def already(self, run: Run) -> None:
         """Count a run that was finished before."""
-        self._ended += 1
+        self._ended.add(run.paths.label)
 
     def begin(self, runs: Sequence[RunInfo]) -> None:
-        """Forget the members of the stack before."""
-        self._epochs, self._longest = {}, {}
+        """Take the members of a stack."""
+        self._members, self._epochs, self._longest = runs, {}, {}
 
     def handle(self, event: Event) -> None:
         """Count what has happened."""
@@ -139,13 +153,13 @@ class _Report(Observer):
                 self._epochs[event.member] = event.epoch
             case FitEnded():
                 self._epochs.pop(event.member, None)
-                self._ended += 1
+                self._ended.add(self._members[event.member].paths.label)
         if monotonic() - self._written >= _SECONDS_BETWEEN_REPORTS:
             self._write()
 
     def close(self, outcomes: Sequence[Outcome]) -> None:
-        """Write how the runs ended."""
-        found = [
+        """Write which runs failed; what became of the others is in their files."""
+        failed = [
             {
                 "directory": one.directory and f"{one.directory.parent.name}/{one.directory.name}",
                 "status": one.status,
@@ -153,18 +167,18 @@ class _Report(Observer):
                 "message": str(one.error) if one.error else None,
             }
             for one in outcomes
+            if one.status == "failed"
         ]
-        self._write(found)
+        self._write(failed)
 
     def _write(self, outcomes: Sequence[dict[str, Any]] | None = None) -> None:
         self._written = monotonic()
-        done = sum(epoch / max(self._longest.get(member, 1), 1) for member, epoch in self._epochs.items())
         facts = {
             "host": socket.gethostname(),
             "process": os.getpid(),
-            "ended": self._ended,
+            "ended": len(self._ended),
             "training": len(self._epochs),
-            "done": self._ended + done,
+            "partly": sum(epoch / max(self._longest[member], 1) for member, epoch in self._epochs.items()),
             "outcomes": outcomes,
         }
         with suppress(TrainrunError):  # it only tells others how far the task is

@@ -151,6 +151,11 @@ class Run:
         return _word(self.start.get("device"))
 
     @property
+    def processor(self) -> str | None:
+        """The kind of CPU that it last ran on."""
+        return _word(self.start.get("processor"))
+
+    @property
     def monitor(self) -> str | None:
         """The name of the monitored value."""
         return _word(self._last("end").get("monitor"))

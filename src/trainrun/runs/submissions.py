@@ -1,12 +1,13 @@
 """Submissions: work that other machines do for a command, as records in the folder of runs.
 
-A record is written before anything is submitted, and removed once all of its runs are finished. While it is
-there, its runs belong to it: no other command trains them.
+A record is written before anything is submitted, and removed once all of its runs are finished. Until then
+its runs belong to it: no other command trains them, unless the work was stopped.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,15 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainrun.errors import RunBusyError, StorageError
+from trainrun.errors import RunBusyError, StorageError, TrainrunError
 from trainrun.jsonio import to_json, to_json_file
 from trainrun.runs.files import make_directory, read_bytes, write_files
-from trainrun.runs.paths import RunPaths
+from trainrun.runs.lock import RunLock
+from trainrun.runs.paths import RunPaths, WorkPaths
 from trainrun.text import printable
 
 #: The folder of submissions in a folder of runs.
 FOLDER = ".machines"
+#: A file of a submission whose command was asked to stop: its tasks are not to be started again.
+STOPPED = "stopped"
 _VERSION = 1
+_LARGEST_REPORT = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,19 @@ class SubmittedRun:
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """What a machine was given of a submission.
+
+    Attributes:
+        jobs: what it calls them, the newest last.
+        tries: how often each task was handed over again.
+    """
+
+    jobs: tuple[str, ...]
+    tries: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class Submission:
     """Work that was submitted.
 
@@ -54,6 +72,7 @@ class Submission:
         tasks: the runs of each task.
         origins: how each config came about.
         save_seconds: from one checkpoint to the next.
+        gpus: whether GPUs were asked for; without, `device: auto` is the CPU.
     """
 
     directory: Path
@@ -61,6 +80,7 @@ class Submission:
     tasks: Sequence[Sequence[SubmittedRun]]
     origins: Sequence[str]
     save_seconds: float
+    gpus: bool = False
 
     @property
     def runs(self) -> Path:
@@ -80,17 +100,45 @@ class Submission:
         """Return the file in which a task says how far it is, and how its runs ended."""
         return self.directory / f"task-{task}.json"
 
-    @property
-    def job(self) -> str | None:
-        """What the machine calls it; None before it is submitted."""
-        try:
-            return str(json.loads(read_bytes(self.directory / "job.json"))["job"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def log(self, task: int) -> Path:
+        """Return the file for the output of a task."""
+        return self.directory / f"log-{task}.txt"
 
-    def submitted(self, job: str) -> None:
-        """Note what the machine calls it."""
-        write_files({self.directory / "job.json": to_json({"job": job}).encode()})
+    def again(self, task: int) -> Path:
+        """Return the file by which a task that has saved asks to be started again."""
+        return self.directory / f"again-{task}"
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its command was asked to stop, or has given it up."""
+        return (self.directory / STOPPED).exists()
+
+    def stop(self) -> None:
+        """Note that its tasks are not to be started again.
+
+        Raises:
+            StorageError: writing failed.
+        """
+        write_files({self.directory / STOPPED: b""})
+
+    @property
+    def handed_over(self) -> HandedOver:
+        """What was handed over so far; nothing where that cannot be read."""
+        try:
+            found = json.loads(read_bytes(self.directory / "job.json"))
+            tries = {int(task): int(count) for task, count in found["tries"].items()}
+            return HandedOver(tuple(str(job) for job in found["jobs"]), tries)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+            return HandedOver((), {})
+
+    def note(self, handed: HandedOver) -> None:
+        """Note what was handed over.
+
+        Raises:
+            StorageError: writing failed.
+        """
+        facts = {"jobs": handed.jobs, "tries": {str(task): count for task, count in handed.tries.items()}}
+        write_files({self.directory / "job.json": to_json(facts).encode()})
 
     def write(self, configs: Sequence[str]) -> None:
         """Write the record and its configs; on disk when this returns.
@@ -104,6 +152,7 @@ class Submission:
             "on": self.on,
             "origins": self.origins,
             "save_seconds": self.save_seconds,
+            "gpus": self.gpus,
             "tasks": [[asdict(run) for run in task] for task in self.tasks],
         }
         write_files({self.config(place): text.encode() for place, text in enumerate(configs)})
@@ -114,7 +163,6 @@ class Submission:
         with suppress(OSError):
             self.file.unlink()  # first: what is left is no submission
             shutil.rmtree(self.directory, ignore_errors=True)
-            self.directory.parent.rmdir()
 
     def is_finished(self) -> bool:
         """Return whether every run has its result."""
@@ -139,15 +187,16 @@ def read_submission(directory: Path) -> Submission:
             tasks=[[_run(one) for one in task] for task in facts["tasks"]],
             origins=[str(origin) for origin in facts["origins"]],
             save_seconds=float(facts["save_seconds"]),
+            gpus=facts["gpus"] is True,
         )
     except OSError as error:
         raise StorageError(f"{printable(str(path))}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise StorageError(f"{printable(str(path))}: is damaged; remove its folder to start over") from error
 
 
 def submissions(runs: Path) -> Iterator[Submission]:
-    """Yield the submissions in a folder of runs; skip damaged ones and those whose runs are finished."""
+    """Yield the submissions in a folder of runs; skip those that are damaged or stopped."""
     try:
         found = sorted((runs / FOLDER).iterdir())
     except OSError:
@@ -155,31 +204,63 @@ def submissions(runs: Path) -> Iterator[Submission]:
     for directory in found:
         with suppress(StorageError):
             submission = read_submission(directory)
-            if not submission.is_finished():
+            if not submission.is_stopped:
                 yield submission
 
 
-def require_unsubmitted(directory: Path, mine: str | None) -> None:
+def submitted_runs(runs: Path) -> dict[str, Submission]:
+    """Return the submission of each run that one is to train, by the run's directory below `runs`."""
+    going = [one for one in submissions(runs.absolute()) if not one.is_finished()]
+    return {run.directory: one for one in going for task in one.tasks for run in task}
+
+
+def require_unsubmitted(run: RunPaths, submitted: Mapping[str, Submission], mine: str | None) -> None:
     """Check that no other submission is to train a run.
 
     Args:
-        directory: of the run.
+        run: the run.
+        submitted: the submission of each run, from `submitted_runs`.
         mine: the name of the submission that asks; None for a command that trains here.
 
     Raises:
         RunBusyError: there is one.
     """
-    runs = directory.parent.parent
-    if not (runs / FOLDER).is_dir():
+    one = submitted.get(run.label)
+    if one is None or one.directory.name == mine:
         return
-    label = f"{directory.parent.name}/{directory.name}"
-    for one in submissions(runs):
-        if one.directory.name != mine and any(run.directory == label for task in one.tasks for run in task):
-            job = f" as job {printable(one.job)}" if one.job else ""
-            raise RunBusyError(
-                f"{printable(str(directory))}: is submitted to {printable(one.on)}{job}; the same command"
-                f" with --on attaches to it. If that job is gone, remove {printable(str(one.directory))}"
-            )
+    jobs = one.handed_over.jobs
+    job = f" as job {printable(jobs[-1])}" if jobs else ""
+    raise RunBusyError(
+        f"{printable(str(run.directory))}: is submitted to {printable(one.on)}{job}; the same command"
+        f" with --on attaches to it. If that job is gone, remove {printable(str(one.directory))}"
+    )
+
+
+def remove_finished(runs: Path) -> None:
+    """Remove the records whose runs are all finished, and with the last one their folder."""
+    folder = runs.absolute() / FOLDER
+    if not os.path.isdir(folder):  # noqa: PTH112 - where it may not be looked into, it is no folder
+        return
+    with suppress(TrainrunError, OSError), registry_lock(runs):
+        for directory in folder.iterdir():
+            with suppress(StorageError):
+                submission = read_submission(directory)
+                if submission.is_finished():
+                    submission.remove()
+        lock = WorkPaths(folder).lock
+        if {entry.name for entry in folder.iterdir()} <= {lock.name}:
+            lock.unlink(missing_ok=True)  # while it is held: who waits for it sees that it lost its name
+            folder.rmdir()
+
+
+def registry_lock(runs: Path) -> RunLock:
+    """Return the lock under which records are looked for and made.
+
+    Raises:
+        RunBusyError: another command holds it, for as long as it submits.
+        RunDirectoryError: it cannot be made here.
+    """
+    return RunLock(WorkPaths(runs.absolute() / FOLDER))
 
 
 def _run(found: Mapping[str, Any]) -> SubmittedRun:
@@ -200,7 +281,7 @@ def _run(found: Mapping[str, Any]) -> SubmittedRun:
 def read_report(path: Path) -> dict[str, Any]:
     """Return what a task has said; empty where it has said nothing, or its file is damaged."""
     try:
-        found = json.loads(read_bytes(path))
+        found = json.loads(read_bytes(path, _LARGEST_REPORT))
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}
