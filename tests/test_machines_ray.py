@@ -205,6 +205,13 @@ def test_data_that_a_machine_does_not_have_is_named(on, tmp_path):
     assert "t.csv" in command.said()
 
 
+@pytest.mark.parametrize("on", WAYS)
+def test_a_probe_comes_through(on, tmp_path):
+    command = Command(tmp_path, "machines", "--on", on)
+    assert command.ends() == 0, command.said()
+    assert "seen there too" in command.output
+
+
 def test_a_local_ray_is_not_left_alone(tmp_path):
     command = fit(tmp_path, "long", 2, "ray", "--detach")
     assert command.ends() == 2

@@ -25,6 +25,7 @@ from typing import IO, Any
 from trainrun.errors import RunBusyError, TrainrunError, UnavailableError
 from trainrun.machines.leash import guard
 from trainrun.machines.ray_tasks import HELD, NAMESPACE, DetachedKeeper, Keeper, Order, sees
+from trainrun.runs.submissions import is_submission
 from trainrun.text import printable
 
 _QUIET = {
@@ -184,7 +185,9 @@ class _Driver:
         import ray
 
         shared = self._settings["shared"]
-        if shared == "auto":
+        if not is_submission(Path(order["folder"])):
+            shared = True  # a probe finds out itself what it sees
+        elif shared == "auto":
             shared = not self._address or self._all_see(order["folder"], order["token"])
         tasks = {int(number): words for number, words in order["tasks"].items()}
         wanted = Order(**{**order, "tasks": tasks}, shared=shared in (True, "yes"))
