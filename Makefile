@@ -12,7 +12,7 @@ FAULTS ?= full
 # Text of the mutants to try; none: all. --all-tests: run the whole suite on each, not only the tests it names.
 MUTANTS ?=
 
-.PHONY: help setup demo test browser slurm machines ray faults mutants docs check lint types format clean bench
+.PHONY: help setup demo test browser slurm ray machines faults mutants docs check lint types format clean bench
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 10
 

@@ -43,7 +43,7 @@ def write_commands() -> None:
 def write_start() -> None:
     """Write the first page: the README with its links as they are from docs/, and the list of pages."""
     text = (HERE.parent / "README.md").read_text().replace("](docs/", "](")
-    pages = ["tables", "nets", "before-training", "comparing", "searching", "patience", "report", "batch", "machines", "exit-codes"]
+    pages = ["tables", "nets", "before-training", "comparing", "searching", "patience", "report", "batch", "machines", "machines-ray", "exit-codes"]
     pages += ["commands", "python", "changes"]
     (HERE / "index.md").write_text(f"{text}\n```{{toctree}}\n:hidden:\n\n" + "\n".join(pages) + "\n```\n")
 

@@ -1,4 +1,4 @@
-"""A Ray cluster of nodes on this machine, each of which can be killed, and processes by their commands."""
+"""A Ray cluster of nodes on this machine that can be killed; and processes by their command lines."""
 
 from __future__ import annotations
 

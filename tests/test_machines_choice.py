@@ -50,7 +50,7 @@ def test_settings_stand_behind_a_colon(text, settings):
     [
         ("local:x=1", "--on local: takes no settings"),
         ("slrm", "--on 'slrm': no such machine; did you mean 'slurm'?"),
-        ("xyz", "--on 'xyz': no such machine; there are local, slurm"),
+        ("xyz", "--on 'xyz': no such machine; there are local, ray, slurm"),
         ("slurm:gpu", "--on slurm: 'gpu': must be word=value"),
         ("slurm:partitn=x", "--on slurm: unknown setting 'partitn'; did you mean 'partition'?"),
         ("slurm:time=1h,time=2h", "--on slurm: 'time' is there twice"),

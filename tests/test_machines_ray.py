@@ -46,7 +46,7 @@ def configs(tmp_path) -> Iterator[None]:
     (tmp_path / "short.yaml").write_text(CONFIG.format(epochs=SHORT))
     (tmp_path / "long.yaml").write_text(CONFIG.format(epochs=LONG))
     yield
-    wait_until(lambda: not find("trainrun work", f"{tmp_path}/"), "the end of all that trains")
+    wait_until(lambda: not find("trainrun work", f"{tmp_path}/"), "the end of all that trains", 60)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_nothing_listens_beyond_loopback_and_nothing_is_left(tmp_path):
     assert folder.stat().st_mode & 0o077 == 0
     command.process.send_signal(signal.SIGTERM)
     assert command.ends() == 75
-    wait_until(lambda: not find(str(folder)) and not folder.exists(), "the end of Ray")
+    wait_until(lambda: not find(str(folder)) and not folder.exists(), "the end of Ray", 120)
 
 
 def listening() -> set[str]:
@@ -151,7 +151,7 @@ def test_when_the_command_is_killed_ray_ends_and_the_same_command_goes_on(on, tm
     group = command.driver()
     kill(command.process.pid)
     command.ends()
-    wait_until(lambda: not find(group=group) and not command.trainers(), "the end of Ray")
+    wait_until(lambda: not find(group=group) and not command.trainers(), "the end of Ray", 120)
     again = fit(tmp_path, "long", 4, on)
     assert again.ends() == 0, again.said()
     require_same(again, references["long"], 4)
@@ -164,7 +164,7 @@ def test_when_command_and_driver_are_killed_nothing_is_left(tmp_path):
     group = command.driver()
     kill(command.process.pid, group)
     command.ends()
-    wait_until(lambda: not find(group=group) and not command.trainers(), "the end of Ray")
+    wait_until(lambda: not find(group=group) and not command.trainers(), "the end of Ray", 120)
     assert not find("raylet", str(group))
 
 
@@ -177,7 +177,7 @@ def test_a_request_to_stop_is_handed_on(on, number, code, tmp_path, references):
     begun = time.monotonic()
     assert command.ends() == code
     assert time.monotonic() - begun < 10  # two seconds are promised to a machine that has nothing else to do
-    wait_until(lambda: not command.trainers(), "checkpoints")
+    wait_until(lambda: not command.trainers(), "checkpoints", 60)
     again = fit(tmp_path, "long", 4, on)
     assert again.ends() == 0, again.said()
     require_same(again, references["long"], 4)
@@ -191,6 +191,25 @@ def test_exit_codes_are_those_of_this_machine(on, tmp_path):
     command = Command(tmp_path, "compare", "short.yaml", "--vs", "dropout=0", "--seeds", "2", "--on", on)
     assert command.ends() == 0, command.said()
     assert len(runs_in(command.runs)) == 4
+
+
+@pytest.mark.parametrize("on", WAYS)
+def test_data_that_a_machine_does_not_have_is_named(on, tmp_path):
+    """It goes while Ray starts."""
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(99)))
+    (tmp_path / "t.yaml").write_text("{data: {path: t.csv, target: y}, hidden: [4], epochs: 2}\n")
+    command = fit(tmp_path, "t", 2, on)
+    wait_until(lambda: "Submitted" in command.said(), "the submission")
+    (tmp_path / "t.csv").unlink()
+    assert command.ends() == 66
+    assert "t.csv" in command.said()
+
+
+@pytest.mark.parametrize("on", WAYS)
+def test_a_probe_comes_through(on, tmp_path):
+    command = Command(tmp_path, "machines", "--on", on)
+    assert command.ends() == 0, command.said()
+    assert "seen there too" in command.output
 
 
 def test_a_local_ray_is_not_left_alone(tmp_path):
@@ -244,6 +263,7 @@ def test_detached_work_is_submitted_once(cluster, tmp_path, references):
         command = fit(tmp_path, *words, environment=cluster.environment)
         codes.append(command.ends())
     assert codes[0] == 75
+    assert "are with ray:" in command.said()
     assert codes[-1] == 0, command.said()
     assert starts(command.runs) == 2
     require_same(command, references["long"], 2)
@@ -255,7 +275,7 @@ def test_work_in_the_cluster_stops_with_the_command_when_asked(cluster, tmp_path
     command.has_begun()
     command.process.send_signal(signal.SIGTERM)
     assert command.ends() == 75
-    wait_until(lambda: not command.trainers(), "checkpoints")
+    wait_until(lambda: not command.trainers(), "checkpoints", 60)
     again = fit(tmp_path, "long", 2, on, environment=cluster.environment)
     assert again.ends() == 0, again.said()
     require_same(again, references["long"], 2)
@@ -272,7 +292,7 @@ def test_a_node_that_does_not_see_the_folder_is_noticed(cluster, tmp_path, refer
         command.has_begun()
         kill(command.process.pid)  # as nobody but the command writes the folder, the work ends with it
         command.ends()
-        wait_until(lambda: not command.trainers(), "the end of the tasks")
+        wait_until(lambda: not command.trainers(), "the end of the tasks", 60)
         again = fit(tmp_path, "long", 4, on, environment=cluster.environment)
         assert again.ends() == 0, again.said()
         require_same(again, references["long"], 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import signal
@@ -15,7 +16,7 @@ import pytest
 from trainrun.errors import RunBusyError, StorageError, UnavailableError, UsageError
 from trainrun.machines import Task, choose_machine, leash, parcels
 from trainrun.machines.ray import Ray, processors
-from trainrun.machines.ray_tasks import TOKEN, Keeper, Order, Worker, sees
+from trainrun.machines.ray_tasks import HELD, TOKEN, Keeper, Order, Worker, sees
 from trainrun.runs.lock import RunLock
 from trainrun.runs.paths import RunPaths
 from trainrun.runs.submissions import Submission, SubmittedRun, read_report
@@ -37,12 +38,12 @@ def test_an_address_may_stand_alone():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ray:gpu=1", "unknown setting gpu"),
+        ("ray:gpu=1", "unknown setting 'gpu'"),
         ("ray:cpus=many", "cpus: must be a number such as 1 or 0.5, got 'many'"),
         ("ray:gpus=1.5", "gpus: must be a number"),
         ("ray:cpus=nan", "cpus: must be a number"),
         ("ray:shared=perhaps", "shared: must be yes, no or auto"),
-        ("ray:auto,late", "late: must be word=value"),
+        ("ray:auto,late", "'late': must be word=value"),
     ],
 )
 def test_settings_are_checked(text, words):
@@ -66,8 +67,14 @@ def test_processors_are_those_of_the_process_alone():
 
 
 def test_work_of_an_earlier_command_that_is_gone_is_not_alive(tmp_path):
-    assert Ray({}).alive(str(tmp_path)) == set()
-    assert not Ray({}).goes_on(str(tmp_path))
+    assert Ray({}).alive(f"{tmp_path}:1a2b") == set()
+    assert not Ray({}).goes_on(f"{tmp_path}:1a2b")
+
+
+def test_work_that_another_command_keeps_is_alive(submission):
+    with (submission.directory / HELD).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert Ray({}).alive(f"{submission.directory}:1a2b") == {0}
 
 
 # Files that travel
@@ -214,13 +221,14 @@ def test_a_token_tells_whether_a_folder_is_shared(tmp_path):
     (tmp_path / TOKEN).write_text("a")
     assert sees(str(tmp_path), "a")
     assert not sees(str(tmp_path), "b")
-    assert not Worker().begin(str(tmp_path), 0, 0.0, "b")
+    order = Order(str(tmp_path), {0: ["-c", "pass"]}, 1.0, 0.0, "a", shared=True)
+    assert not Worker().begin(order.to_json(), 0, "b")
 
 
 def test_what_a_killed_command_left_half_written_is_removed_before_its_runs_train_on(submission):
     left = run(submission, 1).directory / f".config.yaml.{'0' * 12}.tmp"
     left.touch()
-    keeper = Keeper(Order(str(submission.directory), [0], 1.0, 0.0, "a", shared=False))
+    keeper = Keeper(Order(str(submission.directory), {0: []}, 1.0, 0.0, "a", shared=False))
     (task,) = keeper._tasks
     assert keeper._lock(task, 0.0)
     assert not left.exists()
@@ -231,7 +239,7 @@ def test_what_a_killed_command_left_half_written_is_removed_before_its_runs_trai
 
 
 def test_runs_that_another_process_keeps_are_reported(submission):
-    keeper = Keeper(Order(str(submission.directory), [0], 1.0, 0.0, "a", shared=False))
+    keeper = Keeper(Order(str(submission.directory), {0: []}, 1.0, 0.0, "a", shared=False))
     (task,) = keeper._tasks
     with RunLock(run(submission, 1)):
         assert not keeper._lock(task, 10.0)

@@ -169,19 +169,20 @@ def _entry(found: Entry) -> _Entry:
 
 def _kinds() -> dict[str, Callable[[], object]]:
     """The kinds of machines by name, each with a function that imports its class."""
-    return {**{point.name: point.load for point in entry_points(group=_GROUP)}, "slurm": _slurm, "ray": _ray}
-
-
-def _slurm() -> type[Machine]:
-    from trainrun.machines.slurm import Slurm
-
-    return Slurm
+    others = {point.name: point.load for point in entry_points(group=_GROUP)}
+    return {**others, "ray": _ray, "slurm": _slurm}
 
 
 def _ray() -> type[Machine]:
     from trainrun.machines.ray import Ray
 
     return Ray
+
+
+def _slurm() -> type[Machine]:
+    from trainrun.machines.slurm import Slurm
+
+    return Slurm
 
 
 def _load(kind: str, load: Callable[[], object]) -> type[Machine]:

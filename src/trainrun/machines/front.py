@@ -12,7 +12,7 @@ from pathlib import Path
 from trainrun.config import Config
 from trainrun.config.rendering import to_yaml
 from trainrun.data import digests
-from trainrun.errors import RunBusyError, UsageError
+from trainrun.errors import RunBusyError
 from trainrun.fitting import Observer, Request
 from trainrun.fitting.jobs import Outcomes, PreparedRun
 from trainrun.machines.cutting import cut
@@ -90,21 +90,9 @@ class Front:
             self.say(f"Attached to {printable(self.on)}{_job(found)}")
             watch.catch_up()
         if self.detach:
-            self._require_going_on(found, watch)
             watch.leave()
         else:
             watch.until_the_end()
-
-    def _require_going_on(self, submission: Submission, watch: Watch) -> None:
-        """Check that the work goes on without this command; stop it otherwise.
-
-        Raises:
-            UsageError: it would end.
-        """
-        if not all(map(self.machine.goes_on, submission.handed_over.jobs)):
-            watch.stop()
-            on = printable(self.on)
-            raise UsageError(f"--detach: the work of --on {on} ends with this command; leave --detach out")
 
     def preview(self, runs: Sequence[PreparedRun], folder: Path) -> str:
         """Return what `--dry-run` prints."""

@@ -64,12 +64,12 @@ class Machine(ABC):
     Attributes:
         settings: what the user has set, all of it known.
         known: the settings that it takes, each with its meaning.
-        seconds_between_questions: from one call of `alive` to the next; other people may ask it too.
+        longest_wait: seconds between two calls of `alive`, which other people may ask too.
     """
 
     name: ClassVar[str]
     known: ClassVar[Mapping[str, str]] = {}
-    seconds_between_questions: ClassVar[float] = 10.0
+    longest_wait: ClassVar[float] = 10.0
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         for word, value in settings.items():

@@ -17,12 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from trainrun.errors import UnavailableError, UsageError, error_of
+from trainrun.errors import UnavailableError, error_of
 from trainrun.machines.machine import Machine, Task
 from trainrun.machines.ray_tasks import HELD, TOKEN
-from trainrun.runs.files import make_directory, write_files
-from trainrun.text import quoted
+from trainrun.runs.files import read_bytes, write_files
+from trainrun.runs.submissions import read_submission
 
+_JOB = "ray-job"
 _ANSWER_SECONDS = 60.0  # to connect, or to start
 _LAST_WORDS_SECONDS = 2.0  # to read what a process has said before its end
 _MOST_TASKS = 4  # of a command on one machine, unless `--workers` says so
@@ -32,21 +33,27 @@ class Ray(Machine):
     """Ray on this machine, started and ended by the command; or, with an address, a cluster."""
 
     name = "ray"
-    seconds_between_questions = 0.5
+    longest_wait = 1.0
     known: ClassVar[Mapping[str, str]] = {
         "address": "of a cluster: auto, host:port or ray://host:port; none: this machine",
-        "cpus": "processors of a task; 1 unless set",
-        "gpus": "GPUs of a task; parts such as 0.5 are allowed; none unless set",
+        "cpus": "processors of a task; without it those that the configs ask for, or 1",
+        "gpus": "GPUs of a task; parts such as 0.5 are allowed; without it those that the configs ask for",
         "shared": "whether the machines see the folder of runs: yes, no, or auto to try",
     }
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         super().__init__(settings)
         self._address = self.settings.get("address")
-        self._cpus, self._gpus = self._amount("cpus", 1.0), self._amount("gpus", 0.0)
-        if self.settings.get("shared", "auto") not in ("auto", "yes", "no"):
-            raise UsageError("--on ray: shared: must be yes, no or auto")
         self._driver: _Driver | None = None
+        self._submitted: set[str] = set()
+
+    def check(self, word: str, value: str) -> str | None:
+        """Return what the value of a setting must be; None where it is right; see `Machine`."""
+        if word == "shared" and value not in ("auto", "yes", "no"):
+            return "yes, no or auto"
+        if word in ("cpus", "gpus") and not _is_amount(value):
+            return "a number such as 1 or 0.5"
+        return None
 
     @classmethod
     def parse(cls, text: str) -> dict[str, str]:
@@ -61,28 +68,37 @@ class Ray(Machine):
         """As many as there is room for on this machine, and not more than it is worth."""
         if self._address:
             return super().workers
-        if self._gpus:
-            from trainrun.engine.device import gpus
+        if gpus := float(self.settings.get("gpus", "0")):
+            from trainrun.engine.device import gpu_names
 
-            return max(1, int(gpus() / self._gpus))
-        return max(1, min(_MOST_TASKS, int(processors() / self._cpus)))
+            return max(1, int(len(gpu_names()) / gpus))
+        cpus = float(self.settings.get("cpus", "1"))
+        return max(1, min(_MOST_TASKS, int(processors() / max(cpus, 0.01))))
 
     def submit(self, name: str, tasks: Sequence[Task], folder: Path) -> str:
         """Hand tasks to Ray; see `Machine`. What goes wrong from here on is said by `alive`."""
-        make_directory(folder)
         token = secrets.token_hex(16)
-        write_files({folder / TOKEN: token.encode()})
         ends_here = not self._address or self.settings.get("shared") == "no"
-        job = str(folder) if ends_here else f"trainrun-{name}-{secrets.token_hex(2)}"
+        number = secrets.token_hex(2)
+        job = f"{folder}:{number}" if ends_here else f"trainrun-{name}-{number}"
+        write_files({folder / TOKEN: token.encode(), folder / _JOB: job.encode()})
+        gpus = float(self.settings.get("gpus") or max(task.gpus for task in tasks))
         order = {
             "folder": str(folder),
-            "tasks": [task.number for task in tasks],
-            "cpus": self._cpus,
-            "gpus": self._gpus,
+            "tasks": {task.number: list(task.command[1:]) for task in tasks},
+            "cpus": float(self.settings.get("cpus") or max(task.cpus or 1 for task in tasks)),
+            "gpus": gpus,
             "token": token,
         }
-        self._connected(folder).send(do="submit", job=job, order=order)
+        self._submitted.add(job)
+        self._connected(folder, gpus > 0).send(do="submit", job=job, order=order)
         return job
+
+    def find(self, folder: Path) -> str | None:
+        """Return the job of a folder; see `Machine`."""
+        with suppress(OSError, ValueError):
+            return read_bytes(folder / _JOB).decode()
+        return None
 
     def alive(self, job: str) -> set[int] | None:
         """Return the tasks that have not ended; see `Machine`.
@@ -92,9 +108,8 @@ class Ray(Machine):
         """
         if self._driver and self._driver.knows(job):
             return self._driver.alive(job)
-        if Path(job).is_absolute():
-            return {0} if _is_held(Path(job)) else set()
-        self._driver = None
+        if folder := _folder(job):
+            return set() if job in self._submitted else _kept_by_another_command(folder)
         driver = self._connected(None)
         driver.send(do="attach", job=job)
         return driver.wait_for(job)
@@ -106,33 +121,23 @@ class Ray(Machine):
 
     def goes_on(self, job: str) -> bool:
         """Return whether the tasks go on without this command; see `Machine`."""
-        if Path(job).is_absolute():
+        if _folder(job):
             return False
         return self._driver is None or self._driver.goes_on(job)
 
-    def _connected(self, folder: Path | None) -> _Driver:
+    def _connected(self, folder: Path | None, with_gpus: bool = False) -> _Driver:
         """The driver of this command, which is started if there is none."""
         if self._driver is None or not self._driver.is_running():
             if importlib.util.find_spec("ray") is None:
                 raise UnavailableError("--on ray: needs Ray; pip install 'trainrun[ray]'")
             settings = {
                 "address": self._address,
-                "gpus": self._gpus,
+                "gpus": with_gpus,
                 "shared": self.settings.get("shared", "auto"),
                 "processors": processors(),
             }
             self._driver = _Driver(settings, folder and folder / "ray.log")
         return self._driver
-
-    def _amount(self, word: str, default: float) -> float:
-        text = self.settings.get(word)
-        try:
-            amount = float(text) if text is not None else default
-        except ValueError:
-            amount = -1.0
-        if not 0 <= amount < math.inf or (amount > 1 and amount != int(amount)):
-            raise UsageError(f"--on ray: {word}: must be a number such as 1 or 0.5, got {quoted(text)}")
-        return amount
 
 
 class _Driver:
@@ -169,8 +174,8 @@ class _Driver:
     def send(self, *, do: str, job: str, order: Mapping[str, Any] | None = None) -> None:
         """Give an order."""
         self._sent.add(job)
-        if do == "submit":
-            self._alive[job] = {0}
+        if order:
+            self._alive[job] = set(order["tasks"])
         self._write({"do": do, "job": job, "order": order})
 
     def knows(self, job: str) -> bool:
@@ -193,7 +198,7 @@ class _Driver:
         if self._error:
             code, message = self._error
             raise error_of(code, message)
-        return self._alive.get(job, {0}) if is_running else set()
+        return self._alive.get(job, set()) if is_running else set()
 
     def wait_for(self, job: str) -> set[int]:
         """Return the tasks of a job, once the process has said which.
@@ -243,11 +248,9 @@ class _Driver:
 
 def processors() -> int:
     """Return how many processors this process may use: its share of the machine, not all of it."""
-    try:
-        usable = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        usable = os.cpu_count() or 1
-    return max(1, math.floor(min(usable, _share())))
+    from trainrun.engine.device import usable_processors
+
+    return max(1, math.floor(min(usable_processors(), _share())))
 
 
 def _share() -> float:
@@ -263,15 +266,30 @@ def _share() -> float:
     return allowed
 
 
-def _is_held(folder: Path) -> bool:
-    """Whether a command keeps the tasks of a submission."""
+def _is_amount(text: str) -> bool:
+    """Whether Ray takes a number as an amount: a whole one, or a part of one."""
+    try:
+        amount = float(text)
+    except ValueError:
+        return False
+    return 0 <= amount < math.inf and (amount <= 1 or amount == int(amount))
+
+
+def _folder(job: str) -> Path | None:
+    """The folder of a job that ends with its command; None for others."""
+    folder = Path(job.rpartition(":")[0])
+    return folder if folder.is_absolute() else None
+
+
+def _kept_by_another_command(folder: Path) -> set[int]:
+    """The tasks of a submission, if a command is there that keeps them."""
     import fcntl
 
     try:
         with (folder / HELD).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return set(range(len(read_submission(folder).tasks)))
     except OSError:
-        return False
-    return False
+        return set()
+    return set()

@@ -25,6 +25,7 @@ from typing import IO, Any
 from trainrun.errors import RunBusyError, TrainrunError, UnavailableError
 from trainrun.machines.leash import guard
 from trainrun.machines.ray_tasks import HELD, NAMESPACE, DetachedKeeper, Keeper, Order, sees
+from trainrun.runs.submissions import is_submission
 from trainrun.text import printable
 
 _QUIET = {
@@ -184,15 +185,19 @@ class _Driver:
         import ray
 
         shared = self._settings["shared"]
-        if shared == "auto":
+        if not is_submission(Path(order["folder"])):
+            shared = True  # a probe finds out itself what it sees
+        elif shared == "auto":
             shared = not self._address or self._all_see(order["folder"], order["token"])
-        wanted = Order(**order, shared=shared in (True, "yes"))
+        tasks = {int(number): words for number, words in order["tasks"].items()}
+        wanted = Order(**{**order, "tasks": tasks}, shared=shared in (True, "yes"))
         if self._address and wanted.shared:
             options = {"name": job, "lifetime": "detached", "num_cpus": 0, "max_restarts": -1}
             actor = ray.remote(DetachedKeeper).options(**options, max_concurrency=4).remote(wanted.to_json())
             self._detached[job] = actor
         else:
-            self._locks[job] = _lock(Path(wanted.folder))
+            if wanted.folder not in self._locks:
+                self._locks[wanted.folder] = _lock(Path(wanted.folder))
             self._held[job] = Keeper(wanted, lambda line: print(line, file=sys.stderr, flush=True))
         _answer(job=job, held=job in self._held)
 
@@ -248,9 +253,10 @@ class _Driver:
                 self._said[job] = alive
                 _answer(job=job, alive=alive)
                 if not alive:
-                    if self._held.pop(job, None):
-                        self._locks.pop(job).close()
+                    self._held.pop(job, None)
                     self._detached.pop(job, None)
+        for folder in self._locks.keys() - {keeper.folder for keeper in self._held.values()}:
+            self._locks.pop(folder).close()
 
     def _ask(self, job: str) -> list[int] | None:
         import ray

@@ -29,9 +29,9 @@ from trainrun.runs.paths import RunPaths
 from trainrun.runs.submissions import Submission, read_submission
 
 #: The file by which a machine shows that it sees the folder of a submission.
-TOKEN = "token"
+TOKEN = "ray-token"
 #: The file that is locked while the tasks of a submission end with their command.
-HELD = "held"
+HELD = "ray-held"
 NAMESPACE = "trainrun"
 _LOOK_SECONDS = 0.5  # from one look at a worker to the next
 _ANSWER_SECONDS = 0.2  # to wait for any worker's answer
@@ -47,7 +47,7 @@ class Order:
 
     Attributes:
         folder: of the submission.
-        tasks: their numbers.
+        tasks: by number, the words of each behind the interpreter.
         cpus: processors of each.
         gpus: of each; parts of one are allowed.
         token: what the folder's token file holds.
@@ -55,7 +55,7 @@ class Order:
     """
 
     folder: str
-    tasks: Sequence[int]
+    tasks: Mapping[int, Sequence[str]]
     cpus: float
     gpus: float
     token: str
@@ -83,17 +83,17 @@ class Worker:
         self._folder: Path | None = None
 
     def begin(
-        self, folder: str, task: int, gpus: float, token: str | None, parcel: Parcel | None = None
+        self, order: Mapping[str, Any], task: int, token: str | None, parcel: Parcel | None = None
     ) -> bool:
         """Start to train; return whether this machine can.
 
         Args:
-            folder: of the submission.
+            order: which has the task.
             task: its number.
-            gpus: how many it may use.
             token: what the folder must show; None where a parcel is given.
             parcel: what to train, where this machine does not see the folder.
         """
+        folder, words = str(order["folder"]), order["tasks"][task]
         if token is not None and not sees(folder, token):
             return False
         place = Path(folder)
@@ -103,10 +103,11 @@ class Worker:
             place = self._folder / place.relative_to(place.parent.parent)
             unpack(parcel, self._folder)
             self._returns = Returns(read_submission(place), task)
-        words = [sys.executable, "-m", "trainrun", "work", str(place), "--task", str(task)]
+        words = [str(place) if word == folder else word for word in words]
+        words = [sys.executable, *words, "--task", str(task)]
         with (place / f"log-{task}.txt").open("ab") as log:
             self._process = subprocess.Popen(
-                tied(words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(gpus)
+                tied(words), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(order["gpus"])
             )
         return True
 
@@ -170,6 +171,11 @@ class Keeper:
         self._stopping = False
         self._submission: Submission | None = None if order.shared else read_submission(self._folder)
 
+    @property
+    def folder(self) -> str:
+        """The folder of the submission."""
+        return self._order.folder
+
     def alive(self) -> list[int]:
         """Return the numbers of the tasks that have not ended."""
         return [task.number for task in self._tasks if not task.ended]
@@ -229,7 +235,7 @@ class Keeper:
         resources = {"num_cpus": order.cpus, "num_gpus": order.gpus}
         task.actor = ray.remote(Worker).options(**resources, max_restarts=0).remote()
         token = order.token if order.shared else None
-        task.answer = task.actor.begin.remote(order.folder, task.number, order.gpus, token, parcel)
+        task.answer = task.actor.begin.remote(order.to_json(), task.number, token, parcel)
 
     def _lock(self, task: _Kept, now: float) -> bool:
         """Lock the runs of a task, which trains where locks do not reach; return whether they are locked."""

@@ -19,6 +19,7 @@ from trainrun.errors import (
     StorageError,
     TrainrunError,
     UnavailableError,
+    UsageError,
     error_of,
 )
 from trainrun.fitting import Observer, Request
@@ -31,7 +32,7 @@ from trainrun.runs.submissions import HandedOver, Submission, read_report, regis
 from trainrun.text import printable, short
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds from one look at the files to the next
-_FIRST_WAIT = 2.0  # seconds until the scheduler is asked for the first time
+_FIRST_WAIT = 2.0  # seconds to the first question to the scheduler
 _MOST_TRIES = 3  # of a task that ends without its runs
 _PASSING = (RunBusyError, StorageError)  # another process lets go, a folder comes back
 _LOG_END = 4096  # bytes of a log that are looked at
@@ -101,13 +102,21 @@ class Watch:
         if not self._left:
             self._close()
         elif self._request.stopped():
-            self.stop()
+            self._stop()
 
     def leave(self) -> None:
-        """Leave the work to its machine; what is finished has its outcome."""
+        """Leave the work to its machine; what is finished has its outcome.
+
+        Raises:
+            UsageError: the work would end with this command.
+        """
         if not self._left:
             self._close()
             return
+        if not all(map(self._machine.goes_on, self._handed.jobs)):
+            self._stop()
+            on = printable(self._submission.on)
+            raise UsageError(f"--on {on}: its work ends with this command; leave --detach out")
         for one in self._left.values():
             self._outcomes.end(one.job, "interrupted")
         where = printable(self._submission.on)
@@ -178,7 +187,7 @@ class Watch:
             self._end(one, "failed", error)
 
     def _ask(self) -> None:
-        self._wait_to_ask = min(2 * self._wait_to_ask, self._machine.seconds_between_questions)
+        self._wait_to_ask = min(2 * self._wait_to_ask, self._machine.longest_wait)
         self._question = _Question(self._machine, self._submission, self._handed.jobs)
 
     def _take_answer(self) -> None:
@@ -309,7 +318,7 @@ class Watch:
             if directory not in self._mine
         )
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """Hand a request to stop on; the tasks save and leave by themselves."""
         with suppress(TrainrunError):
             self._submission.stop()

@@ -27,6 +27,7 @@ FOLDER = ".machines"
 #: A file of a submission whose command was asked to stop: its tasks are not to be started again.
 STOPPED = "stopped"
 _VERSION = 1
+_RECORD = "work.json"
 _LARGEST_REPORT = 64 * 2**20
 
 
@@ -90,7 +91,7 @@ class Submission:
     @property
     def file(self) -> Path:
         """The record."""
-        return self.directory / "work.json"
+        return self.directory / _RECORD
 
     def config(self, number: int) -> Path:
         """Return the file of one of its configs."""
@@ -170,13 +171,18 @@ class Submission:
         return all(RunPaths(place).result.exists() for place in places)
 
 
+def is_submission(directory: Path) -> bool:
+    """Return whether a directory has a record; that of a probe has none."""
+    return (directory / _RECORD).exists()
+
+
 def read_submission(directory: Path) -> Submission:
     """Read a record.
 
     Raises:
         StorageError: it is missing, or damaged.
     """
-    path = directory / "work.json"
+    path = directory / _RECORD
     try:
         facts = json.loads(read_bytes(path))
         if facts["version"] != _VERSION:

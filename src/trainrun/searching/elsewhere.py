@@ -7,6 +7,8 @@ the command in front only waits, and takes the states back. What trains where ch
 from __future__ import annotations
 
 import json
+import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from trainrun.config import to_yaml
 from trainrun.config.loading import load_saved
 from trainrun.data import dataset_key, load_dataset
-from trainrun.errors import CheckpointError, ResourceError, StorageError, TrainrunError, error_of
+from trainrun.errors import (
+    CheckpointError,
+    ResourceError,
+    StorageError,
+    TrainrunError,
+    UsageError,
+    error_of,
+)
 from trainrun.jsonio import to_json, to_json_file
 from trainrun.machines.cutting import cut
 from trainrun.machines.machine import STOPPED
@@ -38,7 +47,6 @@ if TYPE_CHECKING:
 RECORD = "rung.json"
 _VERSION = 1
 _PAUSE = 0.5  # seconds from one look at the tasks' reports to the next
-_SECONDS_BETWEEN_QUESTIONS = 10.0  # to the scheduler
 _SECONDS_BETWEEN_REPORTS = 1.0
 _MOST_TRIES = 3  # of tasks that vanish
 
@@ -90,24 +98,26 @@ def train_elsewhere(
     Raises:
         TrainrunError: a task failed, or the machine refuses.
     """
-    parts = [
-        [trainings[place] for place in places]
-        for places in cut([one.cell for one in trainings], front.workers or front.machine.workers)
-    ]
-    if not _is_there(rung, parts):
+    machine = front.machine
+    if machine.settings.get("shared") == "no":
+        raise UsageError(f"--on {machine.name}: a search needs machines that see the folder of runs")
+    parts = _submitted(rung, trainings)
+    if not parts:
+        most = min(front.workers or machine.workers, machine.most_tasks() or len(trainings))
+        parts = [[trainings[place] for place in part] for part in cut([one.cell for one in trainings], most)]
         _write(rung, parts)
     job = _job(rung)
-    tries, asked = 0, 0.0
+    tries, asked = 0, -math.inf
     while left := [task for task in range(len(parts)) if not _is_done(rung, task)]:
         if stopped():
             with suppress(TrainrunError):
                 write_files({rung.directory / STOPPED: b""})
             if job:
                 with suppress(TrainrunError):
-                    front.machine.stop(job)
+                    machine.stop(job)
             return False
-        if time.monotonic() - asked >= _SECONDS_BETWEEN_QUESTIONS:
-            alive = front.machine.alive(job) if job else set()
+        if time.monotonic() - asked >= machine.longest_wait:
+            alive = machine.alive(job) if job else set()
             asked = time.monotonic()
             if alive is not None and not alive & set(left):
                 if tries == _MOST_TRIES:
@@ -175,13 +185,14 @@ def _is_done(rung: Rung, task: int) -> bool:
     return report.get("done") is True
 
 
-def _is_there(rung: Rung, parts: Sequence[Sequence[Training]]) -> bool:
-    """Return whether an earlier command has submitted the same."""
+def _submitted(rung: Rung, trainings: Sequence[Training]) -> list[list[Training]]:
+    """The candidates of each task that an earlier command has submitted; none if it submitted others."""
     with suppress(StorageError):
-        facts = _record(rung.directory)
-        numbers = [[one["number"] for one in task] for task in facts["tasks"]]
-        return numbers == [[one.candidate.number for one in part] for part in parts]
-    return False
+        known = {one.candidate.number: one for one in trainings}
+        numbers = [[one["number"] for one in task] for task in _record(rung.directory)["tasks"]]
+        if sorted(number for task in numbers for number in task) == sorted(known):
+            return [[known[number] for number in task] for task in numbers]
+    return []
 
 
 def _write(rung: Rung, parts: Sequence[Sequence[Training]]) -> None:
@@ -286,8 +297,6 @@ def _paths(directory: Path, task: int) -> WorkPaths:
 
 
 def _remove(directory: Path) -> None:
-    import shutil
-
     with suppress(OSError):
         (directory / RECORD).unlink()  # first: what is left is no work
     shutil.rmtree(directory, ignore_errors=True)
