@@ -22,6 +22,7 @@ from trainrun.machines.machine import Machine, Task
 from trainrun.machines.ray_tasks import HELD, TOKEN
 from trainrun.runs.files import read_bytes, write_files
 from trainrun.runs.submissions import read_submission
+from trainrun.text import printable
 
 _JOB = "ray-job"
 _ANSWER_SECONDS = 60.0  # to connect, or to start
@@ -154,6 +155,7 @@ class _Driver:
         self._sent: set[str] = set()
         self._error: tuple[int, str] | None = None
         self._is_local = settings["address"] is None
+        self._where = "" if self._is_local else f" at {printable(settings['address'])}"
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
         reading, writing = os.pipe()
         words = [sys.executable, "-m", "trainrun.machines.ray_driver", str(writing)]
@@ -212,7 +214,9 @@ class _Driver:
         found = self.alive(job)
         if job not in self._alive:
             self._process.kill()
-            raise UnavailableError(f"--on ray: no answer within {_ANSWER_SECONDS:.0f} seconds")
+            raise UnavailableError(
+                f"--on ray: no Ray{self._where} answers within {_ANSWER_SECONDS:.0f} seconds"
+            )
         return found
 
     def goes_on(self, job: str) -> bool:
