@@ -85,9 +85,8 @@ def warm(equipped: None) -> Iterator[Warm]:
 def equipped() -> None:
     """What the experiments need: they fail without, they are not skipped."""
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
-    missing += [] if Path("/dev/fuse").exists() else ["/dev/fuse"]
     if missing or os.geteuid() != 0:
-        needed = ", ".join((*TOOLS, "/dev/fuse"))
+        needed = ", ".join(TOOLS)
         pytest.exit(f"faults: needs root and {needed}; missing: {missing or 'root'}", returncode=1)
     # A view of the file systems of its own: what is mounted here goes with this process.
     assert ctypes.CDLL(None).unshare(_NEW_MOUNTS) == 0

@@ -45,6 +45,15 @@ ROOT = 1
 MOST = 2**17  # bytes of a write
 
 
+def is_supported() -> bool:
+    """Return whether the kernel takes file systems of programs, which no package can add."""
+    try:
+        os.close(os.open("/dev/fuse", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def shared_folder(folder: Path, place: Path, **options: Any) -> Iterator[Switch]:
     """Mount a folder at another place.

@@ -13,10 +13,13 @@ import pytest
 
 from command import TRAINRUN, Command, kill, sized
 from nets import command
-from shared_folder import Switch, shared_folder
+from shared_folder import Switch, is_supported, shared_folder
 from test_races import starts
 
-pytestmark = pytest.mark.faults
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(not is_supported(), reason="the kernel has no FUSE (/dev/fuse)"),
+]
 
 SECONDS = 6.0  # of a lease: a busy machine may stop a process for a second or two
 LOCKS = {
