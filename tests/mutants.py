@@ -37,7 +37,7 @@ class Mutant(NamedTuple):
 MUTANTS = [
     # Files and runs
     Mutant("                _sync(beside)", "                pass", "durability"),
-    Mutant("sync(dict.fromkeys(target.parent for target in contents))", "pass", "durability"),
+    Mutant("    sync(folders)", "pass", "durability"),
     Mutant(
         "sync(path for writer in ended for path in (writer.paths.metrics, writer.paths.log))",
         "pass",
@@ -121,7 +121,7 @@ MUTANTS = [
         "search_answers",
     ),
     Mutant("one.judge(place in best)", "one.judge(True)", "search_answers"),
-    Mutant("if not config or id8 in known:", "if not config:", "search_answers"),
+    Mutant("if config and id8 not in known:", "if config:", "search_answers"),
     Mutant(
         "found.pop() if found and len(found[-1]) !=",
         "found.pop() if found and len(found[-1]) >",

@@ -123,6 +123,13 @@ def _full(*_):
     raise StorageError("the disk is full")
 
 
+def test_a_machine_that_refuses_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Inline, "submit", _full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        search(tmp_path, Inline())
+    assert not (tmp_path / "runs" / FOLDER).exists()
+
+
 def test_machines_that_do_not_see_the_folder_are_refused(tmp_path):
     machine = Inline()
     machine.settings["shared"] = "no"

@@ -191,7 +191,7 @@ def load_saved(path: str | Path) -> tuple[Config, list[str]]:
 
 
 def _override_tables(overrides: Sequence[str]) -> list[Table]:
-    """What `--set` changes, but for keys that are not the recipe's."""
+    """Return what `--set` changes in the recipe itself."""
     try:
         tables = [override(text) for text in overrides]
     except UnreadableError as error:

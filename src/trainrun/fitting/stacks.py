@@ -140,7 +140,7 @@ class _Recorder:
 
     @property
     def has_open(self) -> bool:
-        """Whether a run has no outcome yet."""
+        """Whether a run is still open."""
         return bool(self._open)
 
     def take(self, event: Event) -> None:

@@ -87,7 +87,7 @@ def names() -> list[str]:
 
 
 def machines_file() -> Path | None:
-    """Return the file with a user's or a site's machines; None where there is none.
+    """Return the file with a user's or a site's machines, if there is one.
 
     `$TRAINRUN_MACHINES` comes first, then the user's settings, then the site's.
     """
@@ -144,7 +144,7 @@ def _entries() -> dict[str, _Entry]:
 
 
 def _problems(section: Table) -> list[Problem]:
-    """What is wrong with the entries, whatever their machines."""
+    """Return the problems of entries that no machine would take."""
     from trainrun.config.yaml.problems import Problem
     from trainrun.config.yaml.tree import Scalar, Table
 

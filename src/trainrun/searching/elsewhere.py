@@ -232,7 +232,12 @@ def _submit(rung: Rung, parts: Mapping[int, Sequence[Training]], front: Front) -
         (rung.directory / STOPPED).unlink()
     configs = {task: [one.candidate.config for one in part] for task, part in parts.items()}
     tasks = make_tasks(rung.directory, configs)
-    job = front.machine.submit(rung.directory.name, tasks, rung.directory)
+    try:
+        job = front.machine.submit(rung.directory.name, tasks, rung.directory)
+    except BaseException:
+        if not _job(rung):  # else its tasks have states that are worth keeping
+            _remove(rung.directory)
+        raise
     write_files({rung.directory / "job.json": to_json({"job": job}).encode()})
     return job
 
